@@ -1,0 +1,1 @@
+"""Text-to-motion by score distillation from frozen video diffusion models."""
