@@ -1,0 +1,146 @@
+"""LTX-Video (HaCohen et al. 2024): rectified flow on the tokens of a causal video autoencoder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motiondistill.priors.base import (
+    Codec,
+    Conditioning,
+    Denoiser,
+    DiffusersPrior,
+    VideoFormat,
+)
+from motiondistill.priors.schedule import flow_schedule
+from motiondistill.priors.text import T5Text
+
+NATIVE = VideoFormat(fps=25.0, frames=161, height=512, width=704)
+"""The released checkpoints' defaults; the rules for other clips come from the autoencoder."""
+
+
+@final
+@dataclass(frozen=True)
+class LTXCodec(Codec):
+    """The causal video autoencoder; latents are normalised by statistics kept with its weights."""
+
+    vae: Any
+    video_format: VideoFormat
+
+    @property
+    def format(self) -> VideoFormat:
+        return self.video_format
+
+    def encode(self, video: Float[Tensor, "B F 3 H W"]) -> Float[Tensor, "B C f h w"]:
+        centred = video.transpose(1, 2) * 2 - 1
+        posterior = self.vae.encode(centred.to(self.vae.dtype)).latent_dist
+        latents: Tensor = posterior.mode().to(video)
+        mean, std = self._statistics(latents)
+        normalised: Tensor = (latents - mean) * (self.vae.config.scaling_factor / std)
+        return normalised
+
+    def decode(self, latents: Float[Tensor, "B C f h w"]) -> Float[Tensor, "B F 3 H W"]:
+        mean, std = self._statistics(latents)
+        raw = (latents * (std / self.vae.config.scaling_factor) + mean).to(self.vae.dtype)
+        # Later checkpoints have a decoder that removes a last trace of noise; none is left here.
+        time = raw.new_zeros(len(raw)) if self.vae.config.timestep_conditioning else None
+        centred: Tensor = self.vae.decode(raw, time).sample.to(latents)
+        return (centred.transpose(1, 2) / 2 + 0.5).clamp(0, 1)
+
+    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
+        space = self.vae.spatial_compression_ratio
+        return (
+            self.vae.config.latent_channels,
+            (frames - 1) // self.vae.temporal_compression_ratio + 1,
+            height // space,
+            width // space,
+        )
+
+    def _statistics(
+        self, like: Float[Tensor, "B C f h w"]
+    ) -> tuple[Float[Tensor, "1 C 1 1 1"], Float[Tensor, "1 C 1 1 1"]]:
+        shape = (1, -1, 1, 1, 1)
+        return self.vae.latents_mean.to(like).view(shape), self.vae.latents_std.to(like).view(shape)
+
+
+@final
+@dataclass(frozen=True)
+class LTXDenoiser(Denoiser):
+    """The transformer; positions are given to it in seconds and pixels."""
+
+    transformer: Any
+    seconds_per_latent: float
+    pixels_per_latent: int
+
+    def predict(
+        self,
+        scaled: Float[Tensor, "B C f h w"],
+        time: Float[Tensor, " B"],
+        conditioning: Conditioning,
+    ) -> Float[Tensor, "B C f h w"]:
+        frames, height, width = scaled.shape[2:]
+        dtype = self.transformer.dtype
+        tokens = scaled.flatten(2).transpose(1, 2)
+        output: Tensor = self.transformer(
+            hidden_states=tokens.to(dtype),
+            encoder_hidden_states=conditioning.tensors["embeddings"].to(dtype),
+            encoder_attention_mask=conditioning.tensors["mask"],
+            timestep=time,
+            num_frames=frames,
+            height=height,
+            width=width,
+            rope_interpolation_scale=(
+                self.seconds_per_latent,
+                self.pixels_per_latent,
+                self.pixels_per_latent,
+            ),
+            return_dict=False,
+        )[0]
+        return output.transpose(1, 2).reshape(scaled.shape).to(scaled)
+
+    def randomized(self, generator: torch.Generator) -> "LTXDenoiser":
+        seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
+        # Modules initialise themselves from the global generator, which is put back afterwards.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            fresh = type(self.transformer).from_config(self.transformer.config)
+        fresh = fresh.to(self.transformer.device, self.transformer.dtype)
+        return LTXDenoiser(
+            fresh.eval().requires_grad_(False), self.seconds_per_latent, self.pixels_per_latent
+        )
+
+
+def ltx_prior(
+    components: Mapping[str, Any], native: VideoFormat, text_length: int
+) -> DiffusersPrior:
+    """The prior made of an LTX pipeline's components, for clips of the native frame rate.
+
+    `components` holds vae, transformer, text_encoder, tokenizer, and the scheduler's configuration.
+    The rules of `native` are replaced by those of the autoencoder.
+    """
+    vae, transformer = components["vae"], components["transformer"]
+    patches = (transformer.config.patch_size, transformer.config.patch_size_t)
+    if patches != (1, 1):
+        # The pipeline counts tokens before patching, so it contradicts itself otherwise.
+        raise ValueError(
+            f"`patch_size` and `patch_size_t` of an LTX transformer must be 1, got {patches}."
+        )
+    time_ratio, space_ratio = vae.temporal_compression_ratio, vae.spatial_compression_ratio
+    video_format = VideoFormat(
+        native.fps,
+        native.frames,
+        native.height,
+        native.width,
+        frame_step=time_ratio,
+        frame_offset=1,
+        size_step=space_ratio,
+    )
+    return DiffusersPrior(
+        codec=LTXCodec(vae, video_format),
+        denoiser=LTXDenoiser(transformer, time_ratio / native.fps, space_ratio),
+        schedule=flow_schedule(components["scheduler"]),
+        text=T5Text(components["tokenizer"], components["text_encoder"], text_length),
+    )

@@ -1,0 +1,180 @@
+"""The algebra of noise: a family's scale, time and prediction for `x_sigma = x0 + sigma * noise`.
+
+A family noises as `scaled = a * x0 + s * noise`; then `sigma = s / a` and `x_sigma = scaled / a`.
+Nothing here calls a scheduler object: several of them give wrong values before, or even after,
+their timesteps are set.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motiondistill.priors.base import Schedule, per_sample
+
+
+def x0_from_eps(
+    scaled: Float[Tensor, "*any"],
+    eps: Float[Tensor, "*any"],
+    a: Float[Tensor, "..."],
+    s: Float[Tensor, "..."],
+) -> Float[Tensor, "*any"]:
+    """The clean sample of a model that predicts the noise (Ho et al. 2020, Eq. 15)."""
+    return (scaled - s * eps) / a
+
+
+def x0_from_v(
+    scaled: Float[Tensor, "*any"],
+    v: Float[Tensor, "*any"],
+    a: Float[Tensor, "..."],
+    s: Float[Tensor, "..."],
+) -> Float[Tensor, "*any"]:
+    """The clean sample of a model that predicts `v = a * noise - s * x0` (Salimans and Ho 2022).
+
+    Right only where `a^2 + s^2 = 1`.
+    """
+    return a * scaled - s * v
+
+
+def x0_from_flow(
+    scaled: Float[Tensor, "*any"], flow: Float[Tensor, "*any"], time: Float[Tensor, "..."]
+) -> Float[Tensor, "*any"]:
+    """The clean sample of a model that predicts `noise - x0` (Lipman et al. 2023).
+
+    Here `scaled = (1 - time) * x0 + time * noise`.
+    """
+    return scaled - time * flow
+
+
+def sigma_from_flow_time(time: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """The noise level at a flow time in [0, 1); infinite at 1."""
+    return time / (1 - time)
+
+
+def flow_time_from_sigma(sigma: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """The flow time in [0, 1) at a noise level."""
+    return sigma / (1 + sigma)
+
+
+def shift_time(time: Float[Tensor, "*any"], shift: float) -> Float[Tensor, "*any"]:
+    """Flow times moved towards noise by a factor `shift` on sigma (Esser et al. 2024, Eq. 23)."""
+    return shift * time / (1 + (shift - 1) * time)
+
+
+def stretch_to_terminal(time: Float[Tensor, " steps"], terminal: float) -> Float[Tensor, " steps"]:
+    """Falling flow times rescaled about 1 so that the last one is `terminal`."""
+    return 1 - (1 - time) * (1 - terminal) / (1 - time[-1])
+
+
+@final
+@dataclass(frozen=True)
+class DynamicShift:
+    """A shift that grows with the number of latent tokens; its logarithm is linear in it."""
+
+    base_log_shift: float
+    max_log_shift: float
+    base_tokens: int
+    max_tokens: int
+
+    def shift(self, num_tokens: int) -> float:
+        """The factor on sigma; extrapolated beyond the two token counts, as in the pipelines."""
+        slope = (self.max_log_shift - self.base_log_shift) / (self.max_tokens - self.base_tokens)
+        return math.exp(self.base_log_shift + slope * (num_tokens - self.base_tokens))
+
+
+@final
+@dataclass(frozen=True)
+class FlowSchedule(Schedule):
+    """Rectified flow: `scaled = (1 - tau) x0 + tau noise`; the network returns `noise - x0`.
+
+    At `tau = 1` sigma is infinite, so `tau` stays one training step away from both ends of [0, 1]:
+    with 1000 steps `sigma_max` is 999. In between every level is allowed, as in training.
+    """
+
+    num_train_timesteps: int = 1000
+    shift: float | DynamicShift = 1.0
+    terminal: float | None = None
+    """Flow time of the sampler's last network call; None leaves it where the shift puts it."""
+
+    @property
+    def min_time(self) -> float:
+        """The smallest flow time the network is asked about."""
+        return 1 / self.num_train_timesteps
+
+    @property
+    def max_time(self) -> float:
+        """The largest flow time the network is asked about."""
+        return 1 - 1 / self.num_train_timesteps
+
+    @property
+    def sigma_max(self) -> float:
+        return self.max_time / (1 - self.max_time)
+
+    def snap(self, sigma: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+        return sigma.clamp(self.min_time / (1 - self.min_time), self.sigma_max)
+
+    def scale(self, sigma: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+        return 1 / (1 + sigma)
+
+    def time(self, sigma: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+        return flow_time_from_sigma(sigma) * self.num_train_timesteps
+
+    def clean(
+        self,
+        scaled: Float[Tensor, "B C f h w"],
+        output: Float[Tensor, "B C f h w"],
+        sigma: Float[Tensor, " B"],
+    ) -> Float[Tensor, "B C f h w"]:
+        return x0_from_flow(scaled, output, per_sample(flow_time_from_sigma(sigma), scaled))
+
+    def sampling_sigmas(self, num_steps: int, num_tokens: int) -> Float[Tensor, " steps_and_one"]:
+        if num_steps < 1:
+            raise ValueError(
+                f"`num_steps` must be at least 1, got {num_steps}; 20 is a good start."
+            )
+        times = torch.linspace(1, 1 / num_steps, num_steps, dtype=torch.float64)
+        shift = self.shift if isinstance(self.shift, float) else self.shift.shift(num_tokens)
+        times = shift_time(times, shift)
+        # With a single step the last time is 1 itself and cannot be moved.
+        if self.terminal is not None and num_steps > 1:
+            times = stretch_to_terminal(times, self.terminal)
+        sigmas = sigma_from_flow_time(times.clamp(max=self.max_time))
+        return torch.cat([sigmas, sigmas.new_zeros(1)]).float()
+
+
+def flow_schedule(config: Mapping[str, Any]) -> FlowSchedule:
+    """The flow schedule that a `FlowMatchEulerDiscreteScheduler` configuration describes."""
+    unsupported = [
+        name
+        for name in (
+            "invert_sigmas",
+            "use_karras_sigmas",
+            "use_exponential_sigmas",
+            "use_beta_sigmas",
+        )
+        if config.get(name)
+    ]
+    if config.get("time_shift_type", "exponential") != "exponential":
+        unsupported.append("time_shift_type")
+    if unsupported:
+        raise ValueError(
+            f"The scheduler's `{unsupported[0]}` must be left at its default, "
+            f"got {config[unsupported[0]]!r}; use a folder whose scheduler does not set it."
+        )
+    shift: float | DynamicShift = float(config.get("shift", 1.0))
+    if config.get("use_dynamic_shifting"):
+        shift = DynamicShift(
+            base_log_shift=float(config.get("base_shift", 0.5)),
+            max_log_shift=float(config.get("max_shift", 1.15)),
+            base_tokens=config.get("base_image_seq_len", 256),
+            max_tokens=config.get("max_image_seq_len", 4096),
+        )
+    return FlowSchedule(
+        num_train_timesteps=config.get("num_train_timesteps", 1000),
+        shift=shift,
+        terminal=config.get("shift_terminal") or None,
+    )

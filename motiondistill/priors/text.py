@@ -1,0 +1,110 @@
+"""Prompts to T5 embeddings, and a small T5 tokenizer built from captions without any download."""
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from motiondistill.priors.base import Conditioning, TextEncoder, check_prompts
+
+logger = logging.getLogger(__name__)
+
+SPECIAL_PIECES = ("<pad>", "</s>", "<unk>")  # T5's order; the ids 0, 1, 2 are fixed in its classes
+SPACE_PIECE = "\u2581"
+ASCII = tuple(chr(code) for code in range(33, 127))
+CHARACTER_PENALTY = 10.0
+"""How much less likely (in log) any spelled-out character is than the rarest whole word."""
+
+
+@final
+class T5Text(TextEncoder):
+    """T5 embeddings and their padding masks; every prompt is embedded once and then remembered.
+
+    The length is part of the model: T5 sees the padding (as in the pipelines, it is given no mask),
+    so another length gives other embeddings.
+    """
+
+    def __init__(self, tokenizer: Any, encoder: Any, max_length: int) -> None:
+        self._tokenizer = tokenizer
+        self._encoder = encoder
+        self._max_length = max_length
+        self._cache: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def embed(self, prompts: Sequence[str]) -> Conditioning:
+        """Conditioning with `embeddings` [B L D] and `mask` [B L]; warns where it cuts a prompt."""
+        check_prompts(prompts)
+        rows = [self._remembered(prompt) for prompt in prompts]
+        return Conditioning(
+            {
+                "embeddings": torch.cat([embeddings for embeddings, _ in rows]),
+                "mask": torch.cat([mask for _, mask in rows]),
+            }
+        )
+
+    def _remembered(
+        self, prompt: str
+    ) -> tuple[Float[Tensor, "1 tokens channels"], Bool[Tensor, "1 tokens"]]:
+        # One prompt at a time: batched matrix products round differently, and the same prompt must
+        # give the same bits whatever its company.
+        if prompt not in self._cache:
+            self._cache[prompt] = self._embed_one(prompt)
+        return self._cache[prompt]
+
+    @torch.no_grad()
+    def _embed_one(
+        self, prompt: str
+    ) -> tuple[Float[Tensor, "1 tokens channels"], Bool[Tensor, "1 tokens"]]:
+        tokens = self._tokenizer(
+            [prompt],
+            padding="max_length",
+            max_length=self._max_length,
+            truncation=True,
+            return_tensors="pt",
+        )
+        length = len(self._tokenizer.tokenize(prompt)) + 1  # the end token
+        if length > self._max_length:
+            logger.warning(
+                "The prompt has %d tokens but the model reads %d; its end is ignored: %r",
+                length,
+                self._max_length,
+                prompt,
+            )
+        embeddings = self._encoder(tokens.input_ids.to(self._encoder.device))[0]
+        return embeddings, tokens.attention_mask.bool().to(embeddings.device)
+
+
+def build_t5_tokenizer(captions: Iterable[str], vocab_size: int, max_length: int) -> Any:
+    """A `T5Tokenizer` whose pieces are the captions' commonest words, then single ASCII characters.
+
+    Deterministic, where the library's Unigram trainer gives another vocabulary at each run. What is
+    not ASCII becomes the unknown token. Case matters, as in T5. At most `vocab_size` pieces.
+    """
+    from transformers import T5Tokenizer
+
+    fixed = (*SPECIAL_PIECES, SPACE_PIECE, *ASCII)
+    if vocab_size < len(fixed):
+        raise ValueError(
+            f"`vocab_size` must be at least {len(fixed)} (special tokens and ASCII characters), "
+            f"got {vocab_size}."
+        )
+    counts = Counter(
+        word for caption in captions for word in _words(caption) if word and word.isascii()
+    )
+    # Ties by the alphabet: the order of a set or of the captions must not matter.
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[: vocab_size - len(fixed)]
+    total = sum(count for _, count in ranked)
+    words = [(SPACE_PIECE + word, math.log(count / total)) for word, count in ranked]
+    rarest = min((score for _, score in words), default=0.0)
+    characters = [(piece, rarest - CHARACTER_PENALTY) for piece in (SPACE_PIECE, *ASCII)]
+    vocab = [*((piece, 0.0) for piece in SPECIAL_PIECES), *words, *characters]
+    return T5Tokenizer(vocab=vocab, extra_ids=0, model_max_length=max_length)
+
+
+def _words(caption: str) -> list[str]:
+    """The caption's words without the punctuation at their ends."""
+    return [word.strip(".,;:!?\"'()") for word in caption.split()]
