@@ -1,0 +1,160 @@
+"""Captioned motions to learn from: windows of motion capture mixed with parametric motions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motiondistill.data.captions import ACTIONS, SIDED_ACTIONS, random_caption
+from motiondistill.data.choreography import SIDES
+from motiondistill.data.draws import index, uniform
+from motiondistill.data.joints import JOINTS_FPS, JointClip, read_joint_clips
+from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
+from motiondistill.data.retarget import neutral_pose, retarget
+from motiondistill.data.signs import side_shown
+from motiondistill.data.windows import face_front, hold_in_place, looped, mirrored, resample
+from motiondistill.structures import Motion
+
+# In which classes of the manifest each action is looked for.
+SOURCE_LABELS: Final[dict[str, tuple[str, ...]]] = {
+    "walk": ("walk",),
+    "run": ("run",),
+    "jump": ("jump", "hop"),
+    "jumping jacks": ("jumping_jacks", "mixed:exercise"),
+    "wave": ("wave",),
+    "squat": ("mixed:exercise",),
+    "kick": ("kick",),
+    "punch": ("punch",),
+    "bow": ("bow",),
+    "stand": ("idle",),
+    "dance": ("dance",),
+}
+# Clips whose manner would teach their class something wrong.
+_MANNERED = frozenset({"zombie", "zombie_walk", "stealthy_walk", "03_01", "03_02", "spinkick", "Run_Anime"})
+# How often a sample comes from motion capture where there are windows of the action; few windows are drawn rarely.
+MOCAP_SHARE: Final[dict[str, float]] = {
+    "walk": 0.6,
+    "run": 0.6,
+    "jump": 0.5,
+    "jumping jacks": 0.25,
+    "wave": 0.2,
+    "squat": 0.15,
+    "kick": 0.35,
+    "punch": 0.35,
+    "bow": 0.15,
+    "stand": 0.2,
+    "dance": 1.0,
+}
+_STRIDE_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Window:
+    """A short motion that shows an action, facing the front and held in place."""
+
+    motion: Motion
+    action: str
+    side: str
+    """The limb that acts; "right" means nothing where the action has no side."""
+    clip: str
+    """Source and name of the clip, or "parametric"."""
+
+
+def mocap_windows(
+    folder: Path, rest_joints: Float[Tensor, "joints 3"], fps: float, frames: int
+) -> list[Window]:
+    """All windows of the motion capture in `folder` that clearly show one of the actions."""
+    clips = read_joint_clips(folder)
+    neutral = {
+        source: neutral_pose([clip.joints for clip in clips if clip.source == source])
+        for source in {clip.source for clip in clips}
+    }
+    windows: list[Window] = []
+    for clip in clips:
+        actions = [action for action, labels in SOURCE_LABELS.items() if clip.label in labels]
+        if actions and clip.name not in _MANNERED:
+            motion = retarget(clip.joints, JOINTS_FPS, neutral[clip.source], rest_joints)
+            windows += _windows_of(clip, motion, actions, rest_joints, fps, frames)
+    return windows
+
+
+@dataclass(frozen=True)
+class ActionDataset:
+    """An endless set of captioned motions; every draw is the generator's."""
+
+    windows: Mapping[str, Sequence[Sequence[Window]]]
+    """For each action, the windows of each clip."""
+    rest_joints: Float[Tensor, "joints 3"]
+    fps: float
+    frames: int
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The actions that can be sampled: those with windows or a parametric form."""
+        return tuple(name for name in ACTIONS if self.windows.get(name) or name in PARAMETRIC_ACTIONS)
+
+    def sample_action(self, generator: torch.Generator) -> str:
+        """An action; all are equally likely."""
+        return self.actions[index(generator, len(self.actions))]
+
+    def sample_clip(self, action: str, generator: torch.Generator) -> Window:
+        """A motion of the action, mirrored half of the time; clips count alike however long they are."""
+        if action not in self.actions:
+            raise ValueError(f"`action` must be one of {', '.join(self.actions)}; got {action!r}.")
+        clips = self.windows.get(action, ())
+        share = MOCAP_SHARE.get(action, 0.0) if action in PARAMETRIC_ACTIONS else 1.0
+        side = SIDES[index(generator, 2)]
+        if not clips or uniform(generator, 0, 1) >= share:
+            motion = parametric_motion(action, side, generator, self.rest_joints, self.fps, self.frames)
+            return Window(hold_in_place(motion), action, side, "parametric")
+        clip = clips[index(generator, len(clips))]
+        window = clip[index(generator, len(clip))]
+        sided = action in SIDED_ACTIONS
+        flip = side != window.side if sided else side == "left"
+        return Window(mirrored(window.motion) if flip else window.motion, action, side, window.clip)
+
+    def sample(self, generator: torch.Generator) -> tuple[Window, str]:
+        """A motion of a random action and a random caption of it."""
+        window = self.sample_clip(self.sample_action(generator), generator)
+        return window, random_caption(window.action, window.side, generator)
+
+
+def action_dataset(
+    windows: Sequence[Window], rest_joints: Float[Tensor, "joints 3"], fps: float, frames: int
+) -> ActionDataset:
+    """The data set of these windows (none at all is fine) and of the parametric motions."""
+    by_action: dict[str, dict[str, list[Window]]] = {}
+    for window in windows:
+        by_action.setdefault(window.action, {}).setdefault(window.clip, []).append(window)
+    grouped = {action: tuple(clips.values()) for action, clips in by_action.items()}
+    return ActionDataset(grouped, rest_joints, fps, frames)
+
+
+def _windows_of(
+    clip: JointClip,
+    motion: Motion,
+    actions: Sequence[str],
+    rest_joints: Float[Tensor, "joints 3"],
+    fps: float,
+    frames: int,
+) -> list[Window]:
+    duration = (frames - 1) / fps
+    seconds = (motion.num_frames - 1) / motion.fps
+    whole = motion if seconds >= duration else looped(motion, duration + 1.0)
+    if whole is None:
+        return []
+    last = (whole.num_frames - 1) / whole.fps - duration
+    windows = []
+    for step in range(int(last / _STRIDE_SECONDS) + 1):
+        cut = resample(whole, step * _STRIDE_SECONDS, fps, frames)
+        travel = (cut.translation[-1] - cut.translation[0])[[0, 2]].norm()
+        window = hold_in_place(face_front(cut))
+        for action in actions:
+            side = side_shown(action, window, float(travel) / duration, rest_joints)
+            if side is not None:
+                windows.append(Window(window, action, side, f"{clip.source}/{clip.name}"))
+    return windows

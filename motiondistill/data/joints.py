@@ -1,0 +1,79 @@
+"""Clips of joint positions: a folder with `manifest.csv` and one `joints22/*.npz` array per clip."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+JOINTS_FPS = 30.0
+# A joint that moves further in one frame (15 m/s at 30 fps) is a fault of the recording, and so are its neighbours.
+_MAX_STEP = 0.5
+_STEP_MARGIN = 3
+# The floor of a sound clip lies within this height of zero; a root fault puts it far off.
+_MAX_FLOOR = 0.3
+_MIN_SECONDS = 0.4
+
+
+@dataclass(frozen=True)
+class JointClip:
+    """Joint positions in metres, +Y up, at `JOINTS_FPS`; NaN for joints that the source does not have."""
+
+    name: str
+    source: str
+    """Clips of one source share their skeleton's neutral pose."""
+    label: str
+    """The class in the manifest."""
+    joints: Float[Tensor, "frames joints 3"]
+
+
+def read_joint_clips(folder: Path) -> list[JointClip]:
+    """All sound pieces of all clips that the manifest of `folder` names.
+
+    Clips are cut round jumps of more than half a metre a frame; clips without a floor are left out.
+    """
+    manifest = folder / "manifest.csv"
+    if not manifest.is_file():
+        raise FileNotFoundError(
+            f"`folder` must hold manifest.csv and joints22/, found none at {manifest}; "
+            "give the motion-capture folder itself."
+        )
+    with manifest.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    clips: list[JointClip] = []
+    for archive in sorted({row["npz"] for row in rows}):
+        with np.load(folder / "joints22" / archive, allow_pickle=False) as arrays:
+            for row in rows:
+                if row["npz"] == archive and abs(float(row["floor_y"])) < _MAX_FLOOR:
+                    joints = torch.from_numpy(arrays[row["clip"]]).float()
+                    source = archive.split("_")[0]
+                    clips += _pieces(JointClip(row["clip"], source, row["cls"], joints))
+    return clips
+
+
+def sound_frames(joints: Float[Tensor, "frames joints 3"]) -> Bool[Tensor, " frames"]:
+    """Which frames are further than three frames from a jump."""
+    # Comparisons with NaN, the missing joints, are false.
+    jumps = (joints.diff(dim=0).norm(dim=-1) > _MAX_STEP).any(-1)
+    sound = torch.ones(len(joints), dtype=torch.bool)
+    for jump in jumps.nonzero().flatten().tolist():
+        sound[max(jump - _STEP_MARGIN, 0) : jump + _STEP_MARGIN + 2] = False
+    return sound
+
+
+def _pieces(clip: JointClip) -> list[JointClip]:
+    """The runs of sound frames that are long enough to show anything."""
+    sound = sound_frames(clip.joints)
+    pieces = []
+    start = None
+    for frame, good in enumerate([*sound.tolist(), False]):
+        if good and start is None:
+            start = frame
+        elif not good and start is not None:
+            if frame - start >= _MIN_SECONDS * JOINTS_FPS:
+                pieces.append(JointClip(clip.name, clip.source, clip.label, clip.joints[start:frame]))
+            start = None
+    return pieces
