@@ -1,0 +1,145 @@
+"""Our motion file: one `.npz` that numpy alone can read, and that never needs pickle."""
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from motiondistill.atomic import write_atomically
+from motiondistill.structures import JOINT_NAMES, NUM_JOINTS, Motion
+
+# All that zipfile and numpy raise for damaged files; EOFError, for one, is no OSError.
+_UNREADABLE = (
+    ValueError,
+    OSError,
+    EOFError,
+    RuntimeError,  # with NotImplementedError: damaged flags look like encryption or odd compression
+    zipfile.BadZipFile,
+    zlib.error,
+)
+_SHAPES: Final[dict[str, tuple[int | str, ...]]] = {
+    "rotations": ("F", NUM_JOINTS, 3, 3),
+    "translation": ("F", 3),
+    "joints": ("F", NUM_JOINTS, 3),
+    "shape": ("S",),
+    "fps": (),
+    "body": (),
+    "prompt": (),
+    "seed": (),
+    "version": (),
+}
+
+
+@dataclass(frozen=True)
+class MotionFile:
+    """What a motion file holds."""
+
+    motion: Motion
+    joints: Float[Tensor, "frames joints 3"]
+    """World positions, metres, in the order of `JOINT_NAMES`."""
+    body: str
+    """The body that the joints were measured on."""
+    shape: Float[Tensor, " shape"]
+    """That body's shape parameters; empty for its average."""
+    prompt: str
+    seed: int
+    version: str
+    """The release that wrote the file."""
+
+
+def save_motion(
+    path: Path,
+    motion: Motion,
+    joints: Float[Tensor, "frames joints 3"],
+    *,
+    prompt: str,
+    seed: int,
+    body: str,
+    shape: Float[Tensor, " shape"] | None = None,
+) -> None:
+    """One motion (no batch) as `.npz`: float32 arrays, and where they come from.
+
+    The same content always gives the same bytes.
+    """
+    arrays: dict[str, Any] = {
+        "rotations": _array(motion.rotations),
+        "translation": _array(motion.translation),
+        "joints": _array(joints),
+        "joint_names": np.array(JOINT_NAMES),
+        "fps": np.float64(motion.fps),
+        "body": np.array(body),
+        "shape": np.zeros(0, np.float32) if shape is None else _array(shape),
+        "prompt": np.array(prompt),
+        "seed": np.int64(seed),
+        "version": np.array(version("motiondistill")),
+    }
+    write_atomically(path, lambda part: np.savez_compressed(part, **arrays))
+
+
+def load_motion(path: Path) -> MotionFile:
+    """The motion file at `path`.
+
+    Raises FileNotFoundError, or ValueError that names what is missing or misshapen.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no motion file at {path}; a run writes one named motion.npz.")
+    try:
+        # The checksums first: numpy is only given what passes them.
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"the checksum of {damaged} differs")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except _UNREADABLE as error:
+        raise ValueError(f"{path} must be a motion file, got damaged data: {error}.") from error
+    _check(path, arrays)
+    tensors = {
+        name: torch.from_numpy(arrays[name].astype(np.float32, copy=False))
+        for name in ("rotations", "translation", "joints", "shape")
+    }
+    motion = Motion(tensors["rotations"], tensors["translation"], float(arrays["fps"]))
+    return MotionFile(
+        motion,
+        tensors["joints"],
+        body=str(arrays["body"]),
+        shape=tensors["shape"],
+        prompt=str(arrays["prompt"]),
+        seed=int(arrays["seed"]),
+        version=str(arrays["version"]),
+    )
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    return tensor.detach().cpu().numpy().astype(np.float32)
+
+
+def _check(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    missing = [name for name in (*_SHAPES, "joint_names") if name not in arrays]
+    if missing:
+        raise ValueError(f"{path} must hold {', '.join(missing)}, got {', '.join(arrays)}.")
+    frames = arrays["translation"].shape[:1]
+    for name, wanted in _SHAPES.items():
+        shape = arrays[name].shape
+        free = {"F": frames[0] if frames else 0, "S": shape[0] if shape else 0}
+        if shape != tuple(free.get(str(size), size) for size in wanted):
+            raise ValueError(
+                f"`{name}` in {path} must have shape {_in_words(wanted)}, got {shape}."
+            )
+    if tuple(arrays["joint_names"].tolist()) != JOINT_NAMES:
+        raise ValueError(
+            f"`joint_names` in {path} must be SMPL's order, {JOINT_NAMES[0]} to {JOINT_NAMES[-1]}; "
+            "reorder the joints before loading."
+        )
+
+
+def _in_words(shape: tuple[int | str, ...]) -> str:
+    return f"({', '.join(map(str, shape))})"
