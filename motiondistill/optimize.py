@@ -1,0 +1,229 @@
+"""The main job: from a prompt to a motion, by fitting samples of a prior and refining by score distillation."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motiondistill import regularizers
+from motiondistill.cameras import heading, view_azimuths
+from motiondistill.motion.pose_field import PoseField
+from motiondistill.prompts import with_view
+from motiondistill.randomness import seeded
+from motiondistill.score.levels import annealed
+from motiondistill.score.objectives import sds_loss
+from motiondistill.starts import (
+    FitSettings,
+    Problem,
+    evidence,
+    fit_error,
+    sample_targets,
+    start_azimuths,
+)
+from motiondistill.structures import Mesh, Motion
+
+Stage = Literal["fit", "distill"]
+
+
+@dataclass(frozen=True)
+class DistillSettings:
+    """Knobs of the score-distillation stage."""
+
+    num_steps: int = 200
+    views: int = 4
+    guidance_scale: float = 6.0
+    first_level: float = 0.7
+    last_level: float = 0.3
+    level_jitter: float = 0.1
+    azimuth_jitter: float = 0.17
+    learning_rate: float = 4e-3
+
+
+@dataclass(frozen=True)
+class RegularizerWeights:
+    """Weights of the terms in `regularizers`, which are in SI units."""
+
+    angular_speed: float = 1e-4
+    joint_acceleration: float = 1e-5
+    ground_penetration: float = 10.0
+    tilt: float = 0.05
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All knobs of the job."""
+
+    fit: FitSettings
+    distill: DistillSettings
+    regularize: RegularizerWeights
+
+    @property
+    def num_steps(self) -> int:
+        """Updates of both stages together."""
+        return self.fit.num_steps + self.distill.num_steps
+
+
+@dataclass
+class State:
+    """All that changes during a run; what a checkpoint holds."""
+
+    stage: Stage
+    fields: nn.ModuleList
+    """The candidates while fitting; the chosen one while distilling."""
+    targets: Float[Tensor, "samples frames 3 height width"] | None
+    """The sampled videos, while fitting."""
+    step: int = 0
+
+    def __post_init__(self) -> None:
+        self.optimizer = _adam(self.fields)
+
+    def update(self, loss: Float[Tensor, ""], learning_rate: float) -> None:
+        """One step of Adam; refuses to go on from a loss that is not finite."""
+        if not bool(loss.isfinite()):
+            raise FloatingPointError(
+                f"The loss is {loss.item()} at step {self.step}: lower the learning rate or guidance."
+            )
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.fields.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+
+    def begin_distilling(self, field: nn.Module) -> None:
+        """Ends the fit: only this candidate goes on, with a fresh optimiser."""
+        self.stage, self.fields, self.targets = "distill", nn.ModuleList([field]), None
+        self.optimizer = _adam(self.fields)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update, detached: what a caller logs, shows or saves."""
+
+    index: int
+    stage: Stage
+    loss: Float[Tensor, ""]
+    terms: dict[str, Float[Tensor, ""]]
+    motion: Motion
+    video: Float[Tensor, "batch frames 3 height width"]
+
+
+def initial_state(problem: Problem, settings: Settings) -> State:
+    """The state before the first update: fields at the neutral stance and, for a sampled start, sampled videos."""
+    if settings.fit.num_steps == 0:
+        return State("distill", nn.ModuleList([_new_field(problem, 0)]), None)
+    fields = [_new_field(problem, index) for index in range(settings.fit.num_samples)]
+    return State("fit", nn.ModuleList(fields), sample_targets(problem, settings.fit))
+
+
+def optimize(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
+    """Fits motions to the sampled videos, keeps the best, and refines it; yields after every update."""
+    if state.stage == "fit":
+        yield from fit(problem, settings, state)
+        state.begin_distilling(choose(problem, state.fields))
+    yield from distill(problem, settings, state)
+
+
+def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
+    """Fits one motion to each sampled video through the renderer, coarse to fine; yields after every update."""
+    assert state.targets is not None
+    cameras = problem.cameras(start_azimuths(len(state.fields)))
+    for index in range(state.step, settings.fit.num_steps):
+        progress = index / settings.fit.num_steps
+        motion = Motion.stack([read(problem, field) for field in state.fields])
+        mesh = problem.body(motion)
+        video = problem.scene(mesh, cameras)
+        terms = {"fit": fit_error(video, state.targets, progress)}
+        terms |= _regularize(motion, mesh, settings.regularize)
+        loss = torch.stack(list(terms.values())).sum()
+        state.update(loss, settings.fit.learning_rate * _warm_cosine(progress))
+        yield _step(index, "fit", loss, terms, read(problem, state.fields[0]), video)
+
+
+def choose(problem: Problem, fields: nn.ModuleList) -> nn.Module:
+    """The candidate whose motion the prompt explains best."""
+    gains = [evidence(problem, read(problem, field).detach()) for field in fields]
+    return fields[max(range(len(gains)), key=gains.__getitem__)]
+
+
+def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
+    """Refines the motion by score distillation over views of the full circle; yields after every update."""
+    knobs, prior = settings.distill, problem.prior
+    unconditional = prior.embed([problem.negative_prompt] * knobs.views)
+    for index in range(state.step, settings.num_steps):
+        generator = seeded(problem.seed, index, "distill")
+        progress = (index - settings.fit.num_steps) / knobs.num_steps
+        azimuths = view_azimuths(knobs.views, jitter=knobs.azimuth_jitter, generator=generator)
+        sigma = annealed(
+            progress,
+            knobs.views,
+            first=knobs.first_level,
+            last=knobs.last_level,
+            jitter=knobs.level_jitter,
+            generator=generator,
+        )
+        motion = read(problem, state.fields[0])
+        mesh = problem.body(motion)
+        video = problem.scene(mesh, problem.cameras(azimuths + heading(motion)))
+        prompts = [with_view(problem.prompt, azimuth) for azimuth in azimuths.tolist()]
+        score = sds_loss(
+            prior,
+            prior.encode(video),
+            prior.embed(prompts),
+            unconditional,
+            sigma=sigma,
+            guidance_scale=knobs.guidance_scale,
+            generator=generator,
+        )
+        terms = {"sds": score, **_regularize(motion, mesh, settings.regularize)}
+        loss = torch.stack(list(terms.values())).sum()
+        state.update(loss, knobs.learning_rate * _warm_cosine(progress))
+        yield _step(index, "distill", loss, terms, motion, video)
+
+
+def read(problem: Problem, field: nn.Module) -> Motion:
+    """The field's motion at the problem's length and the prior's frame rate."""
+    motion: Motion = field(problem.num_frames, problem.prior.format.fps)
+    return motion
+
+
+def _new_field(problem: Problem, index: int) -> PoseField:
+    return PoseField(generator=seeded(problem.seed, index, "field"))
+
+
+def _adam(fields: nn.ModuleList) -> torch.optim.Adam:
+    return torch.optim.Adam(fields.parameters(), betas=(0.9, 0.99))
+
+
+def _regularize(
+    motion: Motion, mesh: Mesh, weights: RegularizerWeights
+) -> dict[str, Float[Tensor, ""]]:
+    return {
+        "angular_speed": weights.angular_speed * regularizers.angular_speed(motion),
+        "joint_acceleration": weights.joint_acceleration
+        * regularizers.joint_acceleration(mesh, motion.fps),
+        "ground_penetration": weights.ground_penetration * regularizers.ground_penetration(mesh),
+        "tilt": weights.tilt * regularizers.tilt(motion),
+    }
+
+
+def _warm_cosine(progress: float) -> float:
+    """The learning rate's factor: up within the first twentieth, then down to a tenth along a cosine."""
+    return min(1.0, 20 * progress + 0.05) * (0.1 + 0.9 * (1 + math.cos(math.pi * progress)) / 2)
+
+
+def _step(
+    index: int,
+    stage: Stage,
+    loss: Float[Tensor, ""],
+    terms: dict[str, Float[Tensor, ""]],
+    motion: Motion,
+    video: Float[Tensor, "batch frames 3 height width"],
+) -> Step:
+    detached = {name: term.detach() for name, term in terms.items()}
+    return Step(index, stage, loss.detach(), detached, motion.detach(), video.detach())

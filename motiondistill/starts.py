@@ -1,0 +1,117 @@
+"""Where an optimisation starts: videos sampled from the prior, to which motions are fitted through the renderer."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motiondistill.body.skinning import SkinnedBody
+from motiondistill.cameras import Orbit, heading
+from motiondistill.priors.base import Prior
+from motiondistill.priors.sampling import sample
+from motiondistill.prompts import VIEW_NAMES, with_view
+from motiondistill.randomness import seeded
+from motiondistill.render.scene import Scene
+from motiondistill.score.objectives import prompt_evidence
+from motiondistill.structures import Motion
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a motion is wanted for: a prompt, the prior that judges, and the body and cameras it is seen through."""
+
+    prompt: str
+    prior: Prior
+    body: SkinnedBody
+    scene: Scene
+    cameras: Orbit
+    num_frames: int
+    seed: int
+    negative_prompt: str = ""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Knobs of the sampled start; `num_steps` 0 starts from the neutral stance instead."""
+
+    num_samples: int = 4
+    sampling_steps: int = 25
+    guidance_scale: float = 4.0
+    num_steps: int = 250
+    learning_rate: float = 6e-3
+
+
+# In these views neither arm is hidden and front and back cannot be confused.
+_START_VIEWS = (0, 1, 7)
+_EVIDENCE_LEVELS = (0.45, 0.6, 0.75)  # flow times: the levels at which what moves is decided
+_EVIDENCE_VIEWS = 4
+# Pooling factors of the fit, coarse to fine: far-away limbs attract each other first in coarse images.
+_PYRAMID = (8, 4, 2, 1)
+# The pyramid's errors are about 1e-2; in units of 1/100 they match regularisers in SI units.
+_FIT_SCALE = 100.0
+
+
+def start_azimuths(num_samples: int) -> Float[Tensor, " samples"]:
+    """The known azimuths that samples are drawn for, radians: frontal views in turn."""
+    index = [_START_VIEWS[k % len(_START_VIEWS)] for k in range(num_samples)]
+    return torch.tensor(index) * (2 * math.pi / len(VIEW_NAMES))
+
+
+def sample_targets(
+    problem: Problem, settings: FitSettings
+) -> Float[Tensor, "samples frames 3 height width"]:
+    """Videos of the prompt sampled from the prior, one for each of `start_azimuths`."""
+    azimuths = start_azimuths(settings.num_samples).tolist()
+    latents = sample(
+        problem.prior,
+        [with_view(problem.prompt, azimuth) for azimuth in azimuths],
+        generator=seeded(problem.seed, 0, "start"),
+        num_steps=settings.sampling_steps,
+        guidance_scale=settings.guidance_scale,
+        negative_prompt=problem.negative_prompt,
+        size=(problem.num_frames, *problem.cameras.size),
+    )
+    with torch.no_grad():
+        return problem.prior.decode(latents)
+
+
+def fit_error(
+    video: Float[Tensor, "batch frames 3 height width"],
+    target: Float[Tensor, "batch frames 3 height width"],
+    progress: float,
+) -> Float[Tensor, ""]:
+    """Squared error of the videos after pooling that gets finer while `progress` goes from 0 to 1.
+
+    A mean over pixels and a sum over the batch: the clips are fitted independently of each other.
+    """
+    pool = _PYRAMID[min(int(progress * len(_PYRAMID)), len(_PYRAMID) - 1)]
+    difference = (video - target).flatten(0, 1)
+    pooled = torch.nn.functional.avg_pool2d(difference, pool)
+    return _FIT_SCALE * len(video) * pooled.square().mean()
+
+
+@torch.no_grad()
+def evidence(problem: Problem, motion: Motion) -> float:
+    """How much the prompt helps the prior to denoise this motion, averaged over views of the full circle and levels."""
+    steps = torch.arange(_EVIDENCE_VIEWS)
+    azimuths = steps * (2 * math.pi / _EVIDENCE_VIEWS)
+    video = problem.scene(problem.body(motion), problem.cameras(azimuths + heading(motion)))
+    latents = problem.prior.encode(video)
+    prompts = [with_view(problem.prompt, azimuth) for azimuth in azimuths.tolist()]
+    conditioning = problem.prior.embed(prompts)
+    unconditional = problem.prior.embed([problem.negative_prompt] * len(prompts))
+    total = 0.0
+    for index, tau in enumerate(_EVIDENCE_LEVELS):
+        gain = prompt_evidence(
+            problem.prior,
+            latents,
+            conditioning,
+            unconditional,
+            sigma=torch.full((len(prompts),), tau / (1 - tau)),
+            # The same noise for every candidate.
+            generator=seeded(problem.seed, index, "evidence"),
+        )
+        total += gain.mean().item()
+    return total / len(_EVIDENCE_LEVELS)
