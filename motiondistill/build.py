@@ -1,0 +1,62 @@
+"""Objects from configurations: every choice by name is resolved here, by one `match` each."""
+
+import logging
+from pathlib import Path
+from typing import assert_never
+
+from motiondistill.body.anny import anny_body
+from motiondistill.body.skinning import SkinnedBody
+from motiondistill.optimize import Settings
+from motiondistill.priors import EMBEDDED_PRIOR, Prior, load_prior, randomized
+from motiondistill.randomness import seeded
+from motiondistill.render.cpu import CpuRasterizer
+from motiondistill.render.scene import Scene
+from motiondistill.schema import BodyConfig, OptimizeConfig, PriorConfig
+from motiondistill.starts import Problem
+
+logger = logging.getLogger(__name__)
+
+
+def make_prior(config: PriorConfig, seed: int) -> Prior:
+    """The frozen prior; `seed` matters only for random weights."""
+    folder = EMBEDDED_PRIOR if config.model == "embedded" else Path(config.model)
+    logger.info("loading the prior from %s", folder)
+    prior = load_prior(folder)
+    match config.weights:
+        case "pretrained":
+            return prior
+        case "random":
+            return randomized(prior, seeded(seed, 0, "random weights"))
+        case _:
+            assert_never(config.weights)
+
+
+def make_body(config: BodyConfig) -> SkinnedBody:
+    """The body of the chosen kind and resolution."""
+    match config.name:
+        case "anny":
+            return anny_body(config.resolution)
+        case _:
+            assert_never(config.name)
+
+
+def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
+    """What `motiondistill optimize` optimises; raises ValueError for clips that the prior cannot take."""
+    prior = make_prior(config.prior, config.run.seed)
+    num_frames = config.run.frames or prior.format.frames
+    prior.format.check(num_frames, *config.camera.size)
+    return Problem(
+        prompt=prompt,
+        prior=prior,
+        body=make_body(config.body),
+        scene=Scene(CpuRasterizer()),
+        cameras=config.camera,
+        num_frames=num_frames,
+        seed=config.run.seed,
+        negative_prompt=config.prior.negative_prompt,
+    )
+
+
+def make_settings(config: OptimizeConfig) -> Settings:
+    """The loop's knobs."""
+    return Settings(config.init, config.score, config.regularize)

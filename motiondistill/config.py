@@ -1,0 +1,173 @@
+"""A job's configuration: defaults < YAML, which is the difference < `key=value`, today's change."""
+
+import difflib
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Literal, cast, get_args, get_origin
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from motiondistill.schema import (
+    JOBS,
+    OptimizeConfig,
+    SampleConfig,
+    Schema,
+    groups,
+    job_of,
+    knobs,
+    show,
+)
+
+ABOUT = "about"
+"""The key under which a run's `config.yaml` tells its origin; it is no setting."""
+
+
+def load(
+    schema: type[Schema],
+    config: str | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    base: Mapping[str, Any] | None = None,
+) -> Schema:
+    """The job's configuration: defaults < `base` < `config` < `overrides`.
+
+    `config` is a YAML file or the name of a shipped one, `overrides` are `key=value`, and `base` is
+    another resolved configuration, such as a stored run's. Raises ValueError and FileNotFoundError
+    that name the key and the remedy.
+    """
+    layers = [base or {}]
+    if config is not None:
+        layers.append(_read_yaml(find(config, job_of(schema))))
+    layers.append(_from_arguments(overrides))
+    resolved = OmegaConf.structured(schema)
+    for layer in layers:
+        for key, value in flat(layer):
+            _check_key(schema, key, value)
+            try:
+                group, name = key.split(".")
+                resolved = OmegaConf.merge(resolved, {group: {name: value}})
+            except OmegaConfBaseException as error:
+                kind, default = knobs(schema)[key]
+                raise ValueError(
+                    f"`{key}` must be {_in_words(kind)}, got {show(value)}; "
+                    f"the default is {show(default)}."
+                ) from error
+    return cast(Schema, OmegaConf.to_object(resolved))
+
+
+def to_dict(config: OptimizeConfig | SampleConfig) -> dict[str, Any]:
+    """The resolved configuration as nested plain values."""
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.structured(config)))
+
+
+def to_yaml(values: Mapping[str, Any]) -> str:
+    """Nested plain values as YAML, in their order."""
+    return OmegaConf.to_yaml(OmegaConf.create(dict(values)))
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The dotted keys of nested values, with their values."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def shipped(job: str) -> dict[str, Traversable]:
+    """The configurations that come with the package, by name."""
+    package = files("motiondistill")
+    # A wheel holds the folder in the package; in a checkout it stands beside it.
+    for folder in (package / "configs" / job, package / ".." / "configs" / job):
+        if folder.is_dir():
+            found = sorted(folder.iterdir(), key=lambda file: file.name)
+            return {file.name[:-5]: file for file in found if file.name.endswith(".yaml")}
+    return {}
+
+
+def find(config: str, job: str) -> Traversable:
+    """The YAML file that `--config` means: a path, or else the name of a shipped one."""
+    path, named = Path(config), shipped(job)
+    if path.is_file():
+        return path
+    if config in named:
+        return named[config]
+    raise FileNotFoundError(
+        f"`--config` must be a YAML file or a shipped name ({', '.join(named) or 'none here'}), "
+        f"got {config!r}; check the path."
+    )
+
+
+def schema_source(job: str) -> str:
+    """The source of the dataclasses behind a job's keys, the job's own last."""
+    classes = [*groups(JOBS[job]).values(), JOBS[job]]
+    return "\n\n".join(inspect.getsource(kind).rstrip() for kind in classes)
+
+
+def _read_yaml(file: Traversable) -> dict[str, Any]:
+    try:
+        given = OmegaConf.to_container(OmegaConf.create(file.read_text(encoding="utf-8")))
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"`--config` must be YAML, got {file}; mend it: {reason}.") from error
+    if not isinstance(given, dict):
+        raise ValueError(
+            f"`--config` must hold keys and values, got {file}; see `motiondistill config`."
+        )
+    return {str(key): value for key, value in given.items() if key != ABOUT}
+
+
+def _from_arguments(overrides: Sequence[str]) -> dict[str, Any]:
+    for argument in overrides:
+        if not argument.partition("=")[0] or "=" not in argument:
+            raise ValueError(
+                f"an override must have the form key=value, got {argument!r}; "
+                "put a prompt of several words in quotes."
+            )
+    try:
+        parsed = OmegaConf.to_container(OmegaConf.from_dotlist(list(overrides)))
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise ValueError(
+            f"an override must be readable as YAML, got {' '.join(overrides)!r}; quote the value."
+        ) from error
+    return cast(dict[str, Any], parsed)
+
+
+def _check_key(schema: type, key: str, value: Any) -> None:
+    known = knobs(schema)
+    if key in groups(schema):
+        raise ValueError(
+            f"`{key}` must be a group of keys, got {show(value)}; set one of them: {key}.KEY=value."
+        )
+    if key not in known:
+        last = key.rsplit(".", 1)[-1]
+        near = [name for name in known if name.rsplit(".", 1)[-1] == last]
+        near = near or difflib.get_close_matches(key, known, 1, cutoff=0.5)
+        hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
+        raise ValueError(
+            f"`{key}` is not a key of `{job_of(schema)}`; "
+            f"{hint or '`motiondistill config` lists the keys.'}"
+        )
+    # OmegaConf's own language stays out: a configuration says what it means.
+    if isinstance(value, str) and ("${" in value or value == "???"):
+        raise ValueError(
+            f"`{key}` must be a plain value, got {show(value)}; write the value itself."
+        )
+
+
+def _in_words(kind: Any) -> str:
+    """A field's type in words."""
+    names = {int: "a whole number", float: "a number", str: "text", type(None): "null"}
+    arguments = get_args(kind)
+    if kind in names:
+        return names[kind]
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, arguments))}"
+    if get_origin(kind) is tuple:
+        return f"[{', '.join(_in_words(argument) for argument in arguments)}]"
+    return " or ".join(_in_words(argument) for argument in arguments)

@@ -1,0 +1,20 @@
+"""Settings for every test: no draw and no time limit that differs between machines."""
+
+import hypothesis
+import pytest
+import torch
+
+# The same examples on every machine and in every run: a red test is red for everyone.
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, max_examples=50, database=None
+)
+hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips what this machine cannot run, and says why."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))

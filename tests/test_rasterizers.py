@@ -1,0 +1,268 @@
+"""What is drawn: conventions, visibility and interpolation, against closed forms and each other."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from motiondistill.render.cpu import CpuRasterizer
+from motiondistill.render.rasterizer import Rasterizer, twins
+from motiondistill.render.reference import ReferenceRasterizer
+
+# A few roundings of numbers of order one.
+FLOAT32, FLOAT64 = 1e-5, 1e-10
+# Single precision, with the inverse areas of small random triangles in between.
+INTERPOLATED, GRADIENT = 1e-4, 1e-3
+# Pixels whose centre lies within rounding of an edge may go to either side; all else may not.
+TIES = 2e-3
+
+CPU, REFERENCE = CpuRasterizer(), ReferenceRasterizer()
+both = pytest.mark.parametrize("rasterizer", [CPU, REFERENCE], ids=["cpu", "reference"])
+
+
+@pytest.fixture
+def deterministic() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+def octahedron() -> tuple[Tensor, Tensor]:
+    """A closed mesh of eight triangles."""
+    eye = torch.eye(3, dtype=torch.float64)
+    faces = [[x, y, z] for x in (0, 3) for y in (1, 4) for z in (2, 5)]
+    return torch.cat([eye, -eye]), torch.tensor(faces)
+
+
+def project(points: Tensor, near: float = 0.1, far: float = 10.0) -> Tensor:
+    """Clip coordinates seen by a camera in the origin that looks along -z, 90 degrees wide."""
+    x, y, z = points.unbind(-1)
+    depth = ((far + near) * -z - 2 * far * near) / (far - near)
+    return torch.stack([x, y, depth, -z], -1)
+
+
+def random_scene(seed: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Clip positions [2 V 4], triangles and colours: solids and loose triangles around a camera."""
+    generator = torch.Generator().manual_seed(seed)
+    corners, faces = octahedron()
+    turns = torch.linalg.qr(torch.randn(2, 3, 3, 3, generator=generator, dtype=torch.float64)).Q
+    middle = torch.rand(2, 3, 1, 3, generator=generator, dtype=torch.float64) * 3 - 1.5
+    solids = corners @ turns + middle - torch.tensor([0.0, 0.0, 3.0])
+    # Some of these reach behind the camera.
+    loose = torch.randn(2, 18, 3, generator=generator, dtype=torch.float64) * 2
+    points = torch.cat([solids.flatten(1, 2), loose - torch.tensor([0.0, 0.0, 2.0])], 1)
+    triangles = [faces, faces + 6, faces + 12, torch.arange(18, 36).view(6, 3)]
+    colours = torch.rand(2, 36, 3, generator=generator, dtype=torch.float64)
+    return project(points).to(dtype), torch.cat(triangles), colours.to(dtype)
+
+
+def draw(
+    rasterizer: Rasterizer,
+    pos: Tensor,
+    tri: Tensor,
+    color: Tensor,
+    size: tuple[int, int] = (24, 32),
+) -> tuple[Tensor, Tensor]:
+    """rast and the antialiased image."""
+    rast = rasterizer.rasterize(pos, tri, size)
+    return rast, rasterizer.antialias(rasterizer.interpolate(color, rast, tri), rast, pos, tri)
+
+
+def relative(value: Tensor, expected: Tensor) -> float:
+    return ((value - expected).norm() / expected.norm()).item()
+
+
+def gradients(
+    rasterizer: Rasterizer, seed: int, dtype: torch.dtype, size: tuple[int, int] = (24, 32)
+) -> tuple[Tensor, ...]:
+    """rast, image, and the gradients of random cotangents for positions and colours."""
+    pos, tri, color = random_scene(seed, dtype)
+    pos.requires_grad_()
+    color.requires_grad_()
+    rast, image = draw(rasterizer, pos, tri, color, size)
+    generator = torch.Generator().manual_seed(1000 + seed)
+    weights = [
+        torch.randn(x.shape, generator=generator, dtype=torch.float64) for x in (rast, image)
+    ]
+    outputs = [rast[..., :3], image]
+    cotangents = [weights[0][..., :3].to(dtype), weights[1].to(dtype)]
+    return rast, image, *torch.autograd.grad(outputs, [pos, color], cotangents)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_cpu_agrees_with_the_reference(seed: int) -> None:
+    quick, slow = (gradients(r, seed, torch.float64) for r in (CPU, REFERENCE))
+    assert 0.1 < (slow[0][..., 3] > 0).double().mean() < 1
+    assert torch.equal(quick[0][..., 3], slow[0][..., 3])
+    for value, expected in zip(quick, slow, strict=True):
+        assert relative(value, expected) < FLOAT64
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_single_precision_agrees_with_the_reference(seed: int) -> None:
+    quick, slow = (gradients(r, seed, torch.float32) for r in (CPU, REFERENCE))
+    same = quick[0][..., 3] == slow[0][..., 3]
+    assert (~same).double().mean() < TIES
+    assert (quick[0] - slow[0])[same].abs().max() < INTERPOLATED
+    if same.all():
+        assert relative(quick[1], slow[1]) < INTERPOLATED
+        assert relative(quick[2], slow[2]) < GRADIENT
+        assert relative(quick[3], slow[3]) < GRADIENT
+
+
+@both
+@pytest.mark.parametrize("index_type", [torch.int32, torch.int64])
+def test_conventions_on_a_triangle_computed_by_hand(
+    rasterizer: Rasterizer, index_type: torch.dtype
+) -> None:
+    pos = torch.tensor([[[-1.0, -1, 0, 1], [1, -1, 0.2, 1], [-1, 1, -0.2, 1]]])
+    tri = torch.tensor([[0, 0, 1], [0, 1, 2]], dtype=index_type)
+    rast = rasterizer.rasterize(pos, tri, (2, 4))
+    # Pixel centres: x = -0.75, -0.25, 0.25, 0.75; y = -0.5 in row 0, the bottom, and 0.5 in row 1.
+    expected = torch.zeros(1, 2, 4, 4)
+    expected[0, 0, 0] = torch.tensor([0.625, 0.125, -0.025, 2])
+    expected[0, 0, 1] = torch.tensor([0.375, 0.375, 0.025, 2])
+    expected[0, 0, 2] = torch.tensor([0.125, 0.625, 0.075, 2])
+    expected[0, 1, 0] = torch.tensor([0.125, 0.125, -0.125, 2])
+    assert (rast - expected).abs().max() < FLOAT32
+    values = rasterizer.interpolate(torch.tensor([[[1.0], [10.0], [100.0]]]), rast, tri)
+    assert values[0, 0, 0, 0].item() == pytest.approx(0.625 + 1.25 + 25, rel=FLOAT32)
+    assert values[0, 1, 1:].abs().max() == 0
+
+
+@both
+def test_interpolation_is_perspective_correct(rasterizer: Rasterizer) -> None:
+    # The plane z = x - 3, seen at x = X w, y = Y w with w = -z: w = 3 / (1 + X).
+    points = torch.tensor([[[-2.0, -2.9, -5], [2, -2.9, -1], [2, 2.9, -1], [-2, 2.9, -5]]])
+    tri = torch.tensor([[0, 1, 2], [0, 2, 3]])
+    rast = rasterizer.rasterize(project(points), tri, (8, 8))
+    x = ((torch.arange(8) + 0.5) / 4 - 1).expand(8, 8)
+    depth = 3 / (1 + x)
+    expected = torch.stack([x * depth, x.T * depth, -depth], -1)
+    seen = rast[0, ..., 3] > 0
+    assert torch.equal(seen, (expected[..., 0].abs() < 2) & (expected[..., 1].abs() < 2.9))
+    seen_at = rasterizer.interpolate(points, rast, tri)[0]
+    assert (seen_at - expected)[seen].abs().max() < FLOAT32 * 3
+    clip = project(expected)
+    assert (rast[0, ..., 2] - clip[..., 2] / clip[..., 3])[seen].abs().max() < FLOAT32
+
+
+@both
+def test_floor_reaching_behind_the_camera(rasterizer: Rasterizer) -> None:
+    # The floor y = -1 from 40 behind the camera to 40 ahead, seen at depth -1 / Y where Y < 0.
+    points = torch.tensor([[[-40.0, -1, 40], [40, -1, 40], [0, -1, -40]]]).requires_grad_()
+    tri = torch.tensor([[0, 1, 2]])
+    rast = rasterizer.rasterize(project(points), tri, (16, 16))
+    x = ((torch.arange(16) + 0.5) / 8 - 1).expand(16, 16)
+    y = x.T
+    depth = torch.where(y < 0, -1 / y, torch.inf)
+    inside = (x * depth).abs() < 40 * (40 - depth) / 80
+    seen = (depth < 10) & inside
+    assert torch.equal(rast[0, ..., 3] > 0, seen)
+    found = rasterizer.interpolate(points, rast, tri)
+    expected = torch.stack([x * depth, y * depth, -depth], -1)
+    assert (found[0] - expected)[seen].abs().max() < FLOAT32 * 40
+    image = rasterizer.antialias(found, rast, project(points), tri)
+    (gradient,) = torch.autograd.grad(image.sum(), points)
+    assert gradient.isfinite().all() and gradient.abs().max() < 1e3
+
+
+@both
+def test_nothing_to_draw(rasterizer: Rasterizer) -> None:
+    behind = torch.tensor([[[-1.0, -1, 0, -1], [1, -1, 0, -1], [0, 1, 0, -1]]])
+    aside = torch.tensor([[[3.0, -1, 0, 1], [5, -1, 0, 1], [3, 1, 0, 1]]])
+    too_far = torch.tensor([[[-1.0, -1, 2, 1], [1, -1, 2, 1], [0, 1, 2, 1]]])
+    line = torch.tensor([[[-1.0, -1, 0, 1], [0, 0, 0, 1], [1, 1, 0, 1]]])
+    cases = [(pos, torch.tensor([[0, 1, 2]])) for pos in (behind, aside, too_far, line)]
+    visible = torch.tensor([[[-1.0, -1, 0, 1], [1, -1, 0, 1], [0, 1, 0, 1]]])
+    cases += [(visible, torch.tensor([[0, 1, 1], [2, 2, 2]])), (visible, torch.zeros(0, 3).long())]
+    for pos, tri in cases:
+        pos.requires_grad_()
+        color = torch.ones(1, 3, 2, requires_grad=True)
+        rast, image = draw(rasterizer, pos, tri, color)
+        assert rast.abs().max() == 0 and image.abs().max() == 0
+        for gradient in torch.autograd.grad(image.sum() + rast.sum(), [pos, color]):
+            assert gradient.abs().max() == 0
+
+
+@both
+def test_single_pixel_image(rasterizer: Rasterizer) -> None:
+    pos = torch.tensor([[[-1.0, -1, 0, 1], [1, -1, 0, 1], [0, 1, 0, 1]]])
+    tri = torch.tensor([[0, 1, 2]])
+    rast = rasterizer.rasterize(pos, tri, (1, 1))
+    assert (rast[0, 0, 0] - torch.tensor([0.25, 0.25, 0, 1])).abs().max() < FLOAT32
+    color = rasterizer.interpolate(torch.ones(1, 3, 1), rast, tri)
+    assert torch.equal(rasterizer.antialias(color, rast, pos, tri), color)
+
+
+@both
+def test_both_windings_and_near_triangles_first(rasterizer: Rasterizer) -> None:
+    # Two squares that cross along x = 0.1: the first is in front to the left, by z = x against 0.1.
+    square = torch.tensor([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])
+    tilted = torch.cat([square, square[:, :1], torch.ones(4, 1)], 1)
+    flat = torch.cat([square, torch.full((4, 1), 0.1), torch.ones(4, 1)], 1)
+    tri = torch.tensor([[0, 1, 2], [0, 3, 2], [4, 5, 6], [4, 7, 6]])
+    rast = rasterizer.rasterize(torch.cat([tilted, flat])[None], tri, (10, 9))
+    first = rast[0, ..., 3] <= 2
+    assert (rast[..., 3] > 0).all()
+    assert torch.equal(first, (((torch.arange(9) + 0.5) / 4.5 - 1) < 0.1).expand(10, 9))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_interpolated_values_against_finite_differences(seed: int) -> None:
+    pos, tri, color = random_scene(seed, torch.float64)
+    rast = CPU.rasterize(pos, tri, (5, 4))
+
+    def functional(pos: Tensor, color: Tensor) -> Tensor:
+        current = CPU.rasterize(pos, tri, (5, 4))
+        assert torch.equal(current[..., 3], rast[..., 3])
+        return torch.cat([current[..., :3], CPU.interpolate(color, current, tri)], -1).sin()
+
+    inputs = (pos.requires_grad_(), color.requires_grad_())
+    assert torch.autograd.gradcheck(functional, inputs, eps=1e-7, fast_mode=True)
+
+
+def test_attributes_may_be_shared_by_the_batch() -> None:
+    pos, tri, color = random_scene(0, torch.float64)
+    shared, rast = color[:1].requires_grad_(), CPU.rasterize(pos, tri, (24, 32))
+    expanded = CPU.interpolate(shared.expand(2, -1, -1), rast, tri)
+    values = CPU.interpolate(shared, rast, tri)
+    assert torch.equal(values, expanded)
+    (gradient,) = torch.autograd.grad(values.sum(), shared, retain_graph=True)
+    assert relative(gradient, torch.autograd.grad(expanded.sum(), shared)[0]) < FLOAT64
+
+
+def test_gradients_repeat_bit_for_bit(deterministic: None) -> None:
+    # Large enough for torch to share the work between its threads.
+    runs = [gradients(CPU, 3, torch.float32, size=(240, 320)) for _ in range(5)]
+    for run in runs[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(run, runs[0], strict=True))
+
+
+def test_twins() -> None:
+    _, faces = octahedron()
+    flat, twin = faces.flatten(), twins(faces)
+    assert torch.equal(twin.flatten()[twin], torch.arange(24).view(8, 3))
+    for edge in range(24):
+        other = int(twin.flatten()[edge])
+        ends = {*faces[edge // 3].tolist()} - {int(flat[edge])}
+        assert ends == {*faces[other // 3].tolist()} - {int(flat[other])}
+    # Cut open, and with a third triangle on one edge: such edges have no twin.
+    assert (twins(faces[:1]) == -1).all()
+    assert twins(torch.tensor([[0, 1, 2], [0, 1, 3], [0, 1, 4]]))[:, 2].tolist() == [-1, -1, -1]
+    # What counts is the content, not the tensor.
+    faces[:] = torch.arange(24).view(8, 3)
+    assert (twins(faces) == -1).all()
+
+
+@both
+def test_errors_name_the_argument(rasterizer: Rasterizer) -> None:
+    pos = torch.zeros(1, 3, 4)
+    with pytest.raises(ValueError, match=r"`resolution` must be at least 1 x 1, got 0 x 4"):
+        rasterizer.rasterize(pos, torch.tensor([[0, 1, 2]]), (0, 4))
+    with pytest.raises(ValueError, match=r"`tri` must index the 3 vertices .* from 0 to 3"):
+        rasterizer.rasterize(pos, torch.tensor([[0, 1, 3]]), (4, 4))
