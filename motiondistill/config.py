@@ -42,7 +42,8 @@ def load(
     """
     layers = [base or {}]
     if config is not None:
-        layers.append(_read_yaml(find(config, job_of(schema))))
+        given = _read_yaml(find(config, job_of(schema)))
+        layers.append({key: value for key, value in given.items() if key != ABOUT})
     layers.append(_from_arguments(overrides))
     resolved = OmegaConf.structured(schema)
     for layer in layers:
@@ -109,6 +110,12 @@ def schema_source(job: str) -> str:
     return "\n\n".join(inspect.getsource(kind).rstrip() for kind in classes)
 
 
+def read_about(file: Traversable) -> dict[str, Any]:
+    """What a run's `config.yaml` tells of its origin."""
+    about = _read_yaml(file).get(ABOUT)
+    return about if isinstance(about, dict) else {}
+
+
 def _read_yaml(file: Traversable) -> dict[str, Any]:
     try:
         given = OmegaConf.to_container(OmegaConf.create(file.read_text(encoding="utf-8")))
@@ -119,7 +126,7 @@ def _read_yaml(file: Traversable) -> dict[str, Any]:
         raise ValueError(
             f"`--config` must hold keys and values, got {file}; see `motiondistill config`."
         )
-    return {str(key): value for key, value in given.items() if key != ABOUT}
+    return {str(key): value for key, value in given.items()}
 
 
 def _from_arguments(overrides: Sequence[str]) -> dict[str, Any]:

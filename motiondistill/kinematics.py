@@ -12,10 +12,11 @@ def forward_kinematics(
 ) -> tuple[Float[Tensor, "*batch joints 3 3"], Float[Tensor, "*batch joints 3"]]:
     """World rotations and positions of all joints, with the pelvis at its rest position.
 
-    A motion's translation is not known here: add it to the positions. `rest_joints` are the T-pose positions.
+    A motion's translation is not known here: add it to the positions. `rest_joints` are the T-pose
+    positions.
     """
     world = [rotations[..., 0, :, :]]
-    positions = [rest_joints[0].expand(rotations.shape[:-3] + (3,))]
+    positions = [rest_joints[0].expand((*rotations.shape[:-3], 3))]
     for joint, parent in enumerate(PARENTS[1:], start=1):
         offset = rest_joints[joint] - rest_joints[parent]
         world.append(world[parent] @ rotations[..., joint, :, :])
@@ -23,8 +24,10 @@ def forward_kinematics(
     return torch.stack(world, -3), torch.stack(positions, -2)
 
 
-def to_parent_relative(world: Float[Tensor, "*batch joints 3 3"]) -> Float[Tensor, "*batch joints 3 3"]:
-    """Rotations relative to the parent from world rotations: the inverse of the chain in `forward_kinematics`."""
+def to_parent_relative(
+    world: Float[Tensor, "*batch joints 3 3"],
+) -> Float[Tensor, "*batch joints 3 3"]:
+    """Rotations relative to the parent: undoes the chain of `forward_kinematics`."""
     parents = world[..., list(PARENTS[1:]), :, :]
     relative = parents.transpose(-1, -2) @ world[..., 1:, :, :]
     return torch.cat([world[..., :1, :, :], relative], -3)

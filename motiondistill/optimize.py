@@ -27,6 +27,9 @@ from motiondistill.starts import (
 from motiondistill.structures import Mesh, Motion
 
 Stage = Literal["fit", "distill"]
+# Fits start with the arms spread, radians from hanging: in front of the trunk an arm hides, and gets no gradient, where
+# spread arms see a way up and down.
+_FIT_ARM_LIFT = 1.1
 
 
 @dataclass(frozen=True)
@@ -116,8 +119,11 @@ class Step:
 def initial_state(problem: Problem, settings: Settings) -> State:
     """The state before the first update: fields at the neutral stance and, for a sampled start, sampled videos."""
     if settings.fit.num_steps == 0:
-        return State("distill", nn.ModuleList([_new_field(problem, 0)]), None)
-    fields = [_new_field(problem, index) for index in range(settings.fit.num_samples)]
+        return State("distill", nn.ModuleList([_new_field(problem, 0, arm_lift=0.0)]), None)
+    fields = [
+        _new_field(problem, index, arm_lift=_FIT_ARM_LIFT)
+        for index in range(settings.fit.num_samples)
+    ]
     return State("fit", nn.ModuleList(fields), sample_targets(problem, settings.fit))
 
 
@@ -192,8 +198,8 @@ def read(problem: Problem, field: nn.Module) -> Motion:
     return motion
 
 
-def _new_field(problem: Problem, index: int) -> PoseField:
-    return PoseField(generator=seeded(problem.seed, index, "field"))
+def _new_field(problem: Problem, index: int, *, arm_lift: float) -> PoseField:
+    return PoseField(arm_lift=arm_lift, generator=seeded(problem.seed, index, "field"))
 
 
 def _adam(fields: nn.ModuleList) -> torch.optim.Adam:

@@ -47,9 +47,19 @@ def to_quaternion(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 
     """
     m = matrix
     t0, t1, t2 = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
-    squared = torch.stack([1 + t0 + t1 + t2, 1 + t0 - t1 - t2, 1 - t0 + t1 - t2, 1 - t0 - t1 + t2], -1)
-    wx, wy, wz = m[..., 2, 1] - m[..., 1, 2], m[..., 0, 2] - m[..., 2, 0], m[..., 1, 0] - m[..., 0, 1]
-    xy, xz, yz = m[..., 0, 1] + m[..., 1, 0], m[..., 0, 2] + m[..., 2, 0], m[..., 1, 2] + m[..., 2, 1]
+    squared = torch.stack(
+        [1 + t0 + t1 + t2, 1 + t0 - t1 - t2, 1 - t0 + t1 - t2, 1 - t0 - t1 + t2], -1
+    )
+    wx, wy, wz = (
+        m[..., 2, 1] - m[..., 1, 2],
+        m[..., 0, 2] - m[..., 2, 0],
+        m[..., 1, 0] - m[..., 0, 1],
+    )
+    xy, xz, yz = (
+        m[..., 0, 1] + m[..., 1, 0],
+        m[..., 0, 2] + m[..., 2, 0],
+        m[..., 1, 2] + m[..., 2, 1],
+    )
     # Row k holds 4 q_k (w, x, y, z); the row of the largest component is the stable one.
     rows = torch.stack(
         [
@@ -89,7 +99,9 @@ def to_6d(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
     return torch.cat([matrix[..., 0], matrix[..., 1]], -1)
 
 
-def geodesic(a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+def geodesic(
+    a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]
+) -> Float[Tensor, "*batch"]:
     """Angle between two rotations, in [0, pi].
 
     Not differentiable at 0 and pi.
@@ -107,7 +119,9 @@ def geodesic(a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]) -> 
     return torch.atan2(sine, cosine)
 
 
-def between(source: Float[Tensor, "*batch 3"], target: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+def between(
+    source: Float[Tensor, "*batch 3"], target: Float[Tensor, "*batch 3"]
+) -> Float[Tensor, "*batch 3 3"]:
     """The smallest rotations that take the direction of `source` to that of `target` (swing without twist).
 
     For opposite directions any perpendicular axis would do; one is chosen deterministically.

@@ -74,6 +74,17 @@ class OptimizeConfig:
 
 
 @dataclass(frozen=True)
+class SampleRunConfig:
+    """What belongs to the run and not to the method."""
+
+    seed: int = 0
+    # Length of the clip; null takes the prior's own.
+    frames: int | None = None
+    # CPU threads; null takes every core.
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
 class SampleSettings:
     """Knobs of sampling a video."""
 
@@ -91,13 +102,13 @@ class SampleConfig:
 
     prior: PriorConfig = field(default_factory=PriorConfig)
     sample: SampleSettings = field(default_factory=SampleSettings)
-    run: RunConfig = field(default_factory=RunConfig)
+    run: SampleRunConfig = field(default_factory=SampleRunConfig)
 
     def __post_init__(self) -> None:
         _check_ranges(self)
 
 
-Schema = TypeVar("Schema", OptimizeConfig, SampleConfig)
+Schema = TypeVar("Schema", bound=OptimizeConfig | SampleConfig)
 JOBS: dict[str, type[OptimizeConfig] | type[SampleConfig]] = {
     "optimize": OptimizeConfig,
     "sample": SampleConfig,

@@ -45,10 +45,34 @@ JOINT_NAMES = (
 )  # SMPL order
 NUM_JOINTS = len(JOINT_NAMES)
 JOINT_INDEX = {name: index for index, name in enumerate(JOINT_NAMES)}
-PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)  # parents precede children
+PARENTS = (
+    -1,
+    0,
+    0,
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    9,
+    9,
+    12,
+    13,
+    14,
+    16,
+    17,
+    18,
+    19,
+)  # parents precede children
 # The joint on the other side of the body; joints of the middle map to themselves.
 MIRROR = tuple(
-    JOINT_INDEX[name.replace("left", "*").replace("right", "left").replace("*", "right")] for name in JOINT_NAMES
+    JOINT_INDEX[name.replace("left", "*").replace("right", "left").replace("*", "right")]
+    for name in JOINT_NAMES
 )
 
 # Vertices are labelled by the joint that moves them most, and by one part more: the front of the head.

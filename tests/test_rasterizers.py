@@ -172,17 +172,30 @@ def test_floor_reaching_behind_the_camera(rasterizer: Rasterizer) -> None:
 
 
 @both
+def test_what_lies_behind_the_camera_is_not_mirrored_into_view(rasterizer: Rasterizer) -> None:
+    # The third corner is behind: from the edge y = -0.5 the triangle goes down without end.
+    # Its part behind the camera would project to y > 0.5.
+    pos = torch.tensor([[[-0.5, -0.5, 0, 1], [0.5, -0.5, 0, 1], [0, -0.5, 0, -1]]])
+    rast = rasterizer.rasterize(pos, torch.tensor([[0, 1, 2]]), (8, 8))
+    assert (rast[0, 2:, :, 3] == 0).all() and (rast[0, :2, 2:6, 3] == 1).all()
+
+
+@both
 def test_nothing_to_draw(rasterizer: Rasterizer) -> None:
     behind = torch.tensor([[[-1.0, -1, 0, -1], [1, -1, 0, -1], [0, 1, 0, -1]]])
     aside = torch.tensor([[[3.0, -1, 0, 1], [5, -1, 0, 1], [3, 1, 0, 1]]])
     too_far = torch.tensor([[[-1.0, -1, 2, 1], [1, -1, 2, 1], [0, 1, 2, 1]]])
     line = torch.tensor([[[-1.0, -1, 0, 1], [0, 0, 0, 1], [1, 1, 0, 1]]])
-    cases = [(pos, torch.tensor([[0, 1, 2]])) for pos in (behind, aside, too_far, line)]
+    # Its left edge lies on the pixel centres of a column, but it is too thin for a gradient.
+    center = 10.5 / 16 - 1
+    ends = [[center, -1, 0, 1], [center, 1, 0, 1], [center + 1e-9, 1, 0, 1]]
+    sliver = torch.tensor([ends], dtype=torch.float64)
+    cases = [(pos, torch.tensor([[0, 1, 2]])) for pos in (behind, aside, too_far, line, sliver)]
     visible = torch.tensor([[[-1.0, -1, 0, 1], [1, -1, 0, 1], [0, 1, 0, 1]]])
     cases += [(visible, torch.tensor([[0, 1, 1], [2, 2, 2]])), (visible, torch.zeros(0, 3).long())]
     for pos, tri in cases:
         pos.requires_grad_()
-        color = torch.ones(1, 3, 2, requires_grad=True)
+        color = torch.ones(1, 3, 2, dtype=pos.dtype, requires_grad=True)
         rast, image = draw(rasterizer, pos, tri, color)
         assert rast.abs().max() == 0 and image.abs().max() == 0
         for gradient in torch.autograd.grad(image.sum() + rast.sum(), [pos, color]):
@@ -266,3 +279,7 @@ def test_errors_name_the_argument(rasterizer: Rasterizer) -> None:
         rasterizer.rasterize(pos, torch.tensor([[0, 1, 2]]), (0, 4))
     with pytest.raises(ValueError, match=r"`tri` must index the 3 vertices .* from 0 to 3"):
         rasterizer.rasterize(pos, torch.tensor([[0, 1, 3]]), (4, 4))
+    pos = torch.zeros(3, 3, 4)
+    pos[1, 2, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"`pos` must be finite, got NaN .* in image 1 of 3"):
+        rasterizer.rasterize(pos, torch.tensor([[0, 1, 2]]), (4, 4))

@@ -93,7 +93,9 @@ def driving_joints(bones: Sequence[str], parents: Sequence[int]) -> list[int]:
         while bones[ancestor] not in own:
             ancestor = int(parents[ancestor])
             if ancestor < 0:
-                raise ValueError(f"Anny's bone {bones[bone]!r} has no ancestor among the 22 joints.")
+                raise ValueError(
+                    f"Anny's bone {bones[bone]!r} has no ancestor among the 22 joints."
+                )
         joints.append(own[bones[ancestor]])
     return joints
 

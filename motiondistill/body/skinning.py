@@ -69,5 +69,7 @@ def skinned_body(
     seen = torch.einsum("jab,vjb->vja", t_pose, vertices[:, None] - joints)
     blend = weights[..., None] * torch.cat([seen, torch.ones_like(seen[..., :1])], -1)
     posed = (blend[..., :3] + weights[..., None] * rest_joints).sum(1)
-    rest_joints = rest_joints - torch.tensor([0.0, 1.0, 0.0], dtype=joints.dtype) * posed[:, 1].min()
+    rest_joints = (
+        rest_joints - torch.tensor([0.0, 1.0, 0.0], dtype=joints.dtype) * posed[:, 1].min()
+    )
     return SkinnedBody(name, rest_joints, blend.flatten(1).T.contiguous(), faces, parts)

@@ -1,1 +1,1 @@
-"""Motions with captions: files of motion capture, retargeting, parametric actions, and windows to learn from."""
+"""Motions with captions: motion capture, retargeting, parametric actions, windows to learn from."""

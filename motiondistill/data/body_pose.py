@@ -1,4 +1,4 @@
-"""A pose in world space, free of any skeleton, and the joint rotations that bring a skeleton into it."""
+"""A pose free of any skeleton, and the joint rotations that bring a skeleton into it."""
 
 from dataclasses import dataclass
 
@@ -8,27 +8,32 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.kinematics import to_parent_relative
-from motiondistill.structures import JOINT_INDEX, NUM_JOINTS
+from motiondistill.structures import JOINT_INDEX as J
+from motiondistill.structures import NUM_JOINTS
 
 # The joints of each limb: parent, upper, lower, end. The order of `BodyPose.limbs`.
-LIMBS = tuple(
-    tuple(JOINT_INDEX[f"{side}_{name}"] if name != "pelvis" else 0 for name in chain)
-    for chain in (("collar", "shoulder", "elbow", "wrist"), ("pelvis", "hip", "knee", "ankle"))
-    for side in ("left", "right")
+LIMBS = (
+    (J["left_collar"], J["left_shoulder"], J["left_elbow"], J["left_wrist"]),
+    (J["right_collar"], J["right_shoulder"], J["right_elbow"], J["right_wrist"]),
+    (J["pelvis"], J["left_hip"], J["left_knee"], J["left_ankle"]),
+    (J["pelvis"], J["right_hip"], J["right_knee"], J["right_ankle"]),
 )
-LEFT_ARM, RIGHT_ARM, LEFT_LEG, RIGHT_LEG = range(4)
+_FIRST_LEG = 2
 # In the T-pose elbows bend forwards (+Z) and knees backwards (-Z): bone x bent bone.
 HINGES = torch.tensor([[0.0, -1, 0], [0, 1, 0], [1, 0, 0], [1, 0, 0]])
 # Below the first bend (radians) a hinge plane is noise, above the second it is trusted fully.
 _HINGE_SEEN, _HINGE_TRUSTED = 0.15, 0.6
-# How much the twist-free swing counts against a trusted hinge; it decides alone where no bend is seen.
+# How much the twist-free swing counts against a trusted hinge; it decides alone where no bend is
+# seen.
 _SWING_WEIGHT = 0.02
 _TWIST_SECONDS = 0.07
+# Toes bend against the floor when the heel rises: this share of the foot's pitch, up to this angle.
+_TOE_SHARE, _TOE_LIMIT = 0.75, 0.8
 
 
 @dataclass(frozen=True)
 class BodyPose:
-    """Where the parts of a body point, as seen in the world; what a skeleton's bone lengths do not change."""
+    """Where the parts of a body point in the world, whatever the lengths of its bones."""
 
     pelvis: Float[Tensor, "frames 3 3"]
     chest: Float[Tensor, "frames 3 3"]
@@ -39,7 +44,7 @@ class BodyPose:
     limbs: Float[Tensor, "frames 4 2 3"]
     """Unit directions of the upper and lower bone of left arm, right arm, left leg, right leg."""
     feet: Float[Tensor, "frames 2 3 3"]
-    """World orientations; identity is flat on the floor, toes towards +Z."""
+    """World orientations; identity is flat on the floor, from ankle to toes along +Z."""
 
 
 def joint_rotations(
@@ -47,8 +52,9 @@ def joint_rotations(
 ) -> Float[Tensor, "frames joints 3 3"]:
     """Parent-relative rotations that bring the skeleton into the pose.
 
-    Bends are shared evenly: pelvis to chest over three spine joints, chest to head over neck and head. The bones of
-    the limbs point exactly where the pose says; their twist comes from the planes of elbows and knees.
+    Bends are shared evenly: pelvis to chest over three spine joints, chest to head over neck and
+    head. The bones of the limbs point exactly where the pose says; their twist comes from the
+    planes of elbows and knees.
     """
     spine = _fraction(pose.pelvis.transpose(-1, -2) @ pose.chest, 1 / 3)
     neck = _fraction(pose.neck, 1 / 2)
@@ -56,19 +62,24 @@ def joint_rotations(
     parents = torch.cat([collars, pose.pelvis[:, None].expand(-1, 2, -1, -1)], 1)
     upper, lower = _limb_rotations(pose.limbs, parents, rest_joints, fps)
     world = {0: pose.pelvis}
-    for name, parent in (("spine1", "pelvis"), ("spine2", "spine1")):
-        world[JOINT_INDEX[name]] = world[JOINT_INDEX[parent]] @ spine
-    world[JOINT_INDEX["spine3"]] = pose.chest
-    world[JOINT_INDEX["neck"]] = pose.chest @ neck
-    world[JOINT_INDEX["head"]] = pose.chest @ pose.neck
+    world[J["spine1"]] = pose.pelvis @ spine
+    world[J["spine2"]] = pose.pelvis @ spine @ spine
+    world[J["spine3"]] = pose.chest
+    world[J["neck"]] = pose.chest @ neck
+    world[J["head"]] = pose.chest @ pose.neck
     for limb, (parent, top, middle, end) in enumerate(LIMBS):
-        leg = parent == 0
+        leg = limb >= _FIRST_LEG
         if not leg:
             world[parent] = parents[:, limb]
         world[top], world[middle] = upper[:, limb], lower[:, limb]
-        world[end] = pose.feet[:, limb - LEFT_LEG] if leg else lower[:, limb]
+        world[end] = lower[:, limb]
         if leg:
-            world[end + JOINT_INDEX["left_foot"] - JOINT_INDEX["left_ankle"]] = world[end]
+            toes = J["left_foot"] + limb - _FIRST_LEG
+            ahead = rest_joints[toes] - rest_joints[end]
+            # The skeleton's own foot may point a little outwards in the T-pose.
+            rest_yaw = torch.atan2(ahead[0], ahead[2])
+            world[end] = pose.feet[:, limb - _FIRST_LEG] @ rotations.about_y(-rest_yaw)
+            world[toes] = world[end] @ _toe_bend(world[end])
     return to_parent_relative(torch.stack([world[joint] for joint in range(NUM_JOINTS)], 1))
 
 
@@ -96,11 +107,20 @@ def _limb_rotations(
     trust = ((bend - _HINGE_SEEN) / (_HINGE_TRUSTED - _HINGE_SEEN)).clamp(0, 1)
     normal = torch.nn.functional.normalize(normal, dim=-1)
     sine = (upper * torch.cross(straight, normal, dim=-1)).sum(-1)
-    # Twists as weighted phasors: averaging over time carries a seen twist through frames with a straight limb.
+    # Twists as weighted phasors: averaging over time carries a seen twist through frames with a
+    # straight limb.
     phasor = _smooth(trust[..., None] * torch.stack([(straight * normal).sum(-1), sine], -1), fps)
     twist = torch.atan2(phasor[..., 1], phasor[..., 0] + _SWING_WEIGHT)
     top = rotations.from_axis_angle(twist[..., None] * upper) @ swing
     return top, rotations.between(_apply(top, rest[:, 1]), lower) @ top
+
+
+def _toe_bend(foot: Float[Tensor, "frames 3 3"]) -> Float[Tensor, "frames 3 3"]:
+    """Rotation of the toes relative to a foot that points down."""
+    pitch = torch.asin((-foot[:, 1, 2]).clamp(-1, 1))
+    bend = (_TOE_SHARE * pitch).clamp(0, _TOE_LIMIT)
+    zero = torch.zeros_like(bend)
+    return rotations.from_axis_angle(torch.stack([-bend, zero, zero], -1))
 
 
 def _smooth(values: Float[Tensor, "frames limbs 2"], fps: float) -> Float[Tensor, "frames limbs 2"]:
@@ -118,8 +138,8 @@ def _fraction(rotation: Float[Tensor, "*batch 3 3"], part: float) -> Float[Tenso
 
 
 def _apply(
-    rotation: Float[Tensor, "*batch 3 3"], vector: Float[Tensor, "*vectors 3"]
-) -> Float[Tensor, "*batch 3"]:
+    rotation: Float[Tensor, "*#batch 3 3"], vector: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*result 3"]:
     return (rotation @ vector[..., None]).squeeze(-1)
 
 

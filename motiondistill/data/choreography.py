@@ -1,6 +1,7 @@
-"""What parametric actions are written with: angles to directions, planted feet, and the step from poses to motion."""
+"""What parametric actions are written with: angles, planted feet, and the step to a motion."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -9,13 +10,13 @@ from torch import Tensor
 from motiondistill import rotations
 from motiondistill.data.body_pose import LIMBS, BodyPose, joint_rotations
 from motiondistill.data.grounding import lowest_sole
-from motiondistill.kinematics import forward_kinematics
 from motiondistill.structures import JOINT_INDEX, Motion
 
 SIDES = ("left", "right")
 # Legs are never stretched further: a leg that reaches its full length snaps straight.
 _MAX_STRETCH = 0.998
-# Collar bones follow this share of the upper arm's swing away from its resting place, 50 degrees below horizontal.
+# Collar bones follow this share of the upper arm's swing away from its resting place, 50 degrees
+# below horizontal.
 _COLLAR_SHARE = 0.18
 _COLLAR_REST = 0.7
 
@@ -24,7 +25,7 @@ Wave = Float[Tensor, " frames"]
 
 @dataclass(frozen=True)
 class Choreography:
-    """A body in motion, before it has bones; angles of the trunk as (pitch, yaw, roll) of each frame.
+    """A body in motion, before it has bones; the trunk as (pitch, yaw, roll) of each frame.
 
     Pitch leans forwards, yaw turns to the left, roll leans to the right.
     """
@@ -66,23 +67,28 @@ def perform(steps: Choreography, rest_joints: Float[Tensor, "joints 3"], fps: fl
 
 
 def arm(side: str, elevation: Wave, azimuth: Wave) -> Float[Tensor, "frames 3"]:
-    """Directions seen from the chest: elevation 0 hangs, pi/2 is level, pi overhead; azimuth 0 is outwards, pi/2 ahead."""
+    """Directions seen from the chest.
+
+    Elevation 0 hangs, pi/2 is level, pi overhead; azimuth 0 is outwards, pi/2 ahead.
+    """
     outward = 1.0 if side == "left" else -1.0
     level = elevation.sin()
-    return torch.stack([outward * level * azimuth.cos(), -elevation.cos(), level * azimuth.sin()], -1)
+    return torch.stack(
+        [outward * level * azimuth.cos(), -elevation.cos(), level * azimuth.sin()], -1
+    )
 
 
-def arm_pair(
-    upper: tuple[Wave, Wave], lower: tuple[Wave, Wave]
-) -> Float[Tensor, "frames 2 2 3"]:
+def arm_pair(upper: tuple[Wave, Wave], lower: tuple[Wave, Wave]) -> Float[Tensor, "frames 2 2 3"]:
     """Both arms alike: (elevation, azimuth) of the upper and of the lower arm."""
     return torch.stack(
         [torch.stack([arm(side, *upper), arm(side, *lower)], 1) for side in SIDES], 1
     )
 
 
-def leg(side: str, flexion: Wave, knee: Wave, abduction: float = 0.0) -> Float[Tensor, "frames 2 3"]:
-    """World directions of thigh and shin: thigh flexed forwards, shin bent back by the knee, the leg held outwards."""
+def leg(
+    side: str, flexion: Wave, knee: Wave, abduction: float = 0.0
+) -> Float[Tensor, "frames 2 3"]:
+    """World directions of a thigh flexed forwards and a shin bent back by the knee."""
     outward = torch.sin(torch.tensor(abduction)) * (1.0 if side == "left" else -1.0)
     bones = []
     for angle in (flexion, flexion - knee):
@@ -97,10 +103,10 @@ def planted_legs(
     yaw: Float[Tensor, "frames 2"],
     rest_joints: Float[Tensor, "joints 3"],
 ) -> Float[Tensor, "frames 2 2 3"]:
-    """Directions of thighs and shins that put the ankles where they are wanted, knees over the toes.
+    """Directions of thighs and shins that put the ankles where wanted, knees over the toes.
 
-    `pelvis` holds its angles, `displacement` its way from the rest position; `ankles` are in the world. An ankle out
-    of reach is approached as far as a nearly straight leg goes.
+    `pelvis` holds its angles, `displacement` its way from the rest position; `ankles` are in the
+    world. An ankle out of reach is approached as far as a nearly straight leg goes.
     """
     frame = trunk_rotation(pelvis)
     legs = []
@@ -114,7 +120,9 @@ def planted_legs(
 
 
 def standing_height(
-    ankles: Float[Tensor, "frames 2 3"], root: Float[Tensor, "frames 2"], rest_joints: Float[Tensor, "joints 3"]
+    ankles: Float[Tensor, "frames 2 3"],
+    root: Float[Tensor, "frames 2"],
+    rest_joints: Float[Tensor, "joints 3"],
 ) -> Wave:
     """Vertical displacement of the pelvis at which the more strained leg is nearly straight."""
     heights = []
@@ -127,7 +135,7 @@ def standing_height(
 
 
 def trunk_rotation(angles: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
-    """Rotations from (pitch, yaw, roll): first roll, then pitch, then yaw, about the world's axes."""
+    """Rotations from (pitch, yaw, roll), applied as roll, pitch, yaw about fixed axes."""
     pitch, yaw, roll = angles.unbind(-1)
     zero = torch.zeros_like(pitch)
     lean = rotations.from_axis_angle(torch.stack([pitch, zero, zero], -1))
@@ -135,16 +143,18 @@ def trunk_rotation(angles: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3
     return rotations.about_y(yaw) @ lean @ side
 
 
-def trunk(pitch: Wave, yaw: Wave | None = None, roll: Wave | None = None) -> Float[Tensor, "frames 3"]:
+def trunk(
+    pitch: Wave, yaw: Wave | None = None, roll: Wave | None = None
+) -> Float[Tensor, "frames 3"]:
     """Angles of the trunk, zero where not given."""
     zero = torch.zeros_like(pitch)
     return torch.stack([pitch, zero if yaw is None else yaw, zero if roll is None else roll], -1)
 
 
 def keyed(times: Wave, keys: list[tuple[float, float]]) -> Wave:
-    """Values that ease from key to key (time, value), constant before the first and after the last."""
+    """Values that ease from key (time, value) to key, constant outside of them."""
     value = torch.full_like(times, keys[0][1])
-    for (start, first), (end, second) in zip(keys, keys[1:], strict=False):
+    for (start, first), (end, second) in pairwise(keys):
         part = ((times - start) / (end - start)).clamp(0, 1)
         value = value + (second - first) * part * part * (3 - 2 * part)
     return value
@@ -164,13 +174,18 @@ def rest_ankles(rest_joints: Float[Tensor, "joints 3"]) -> Float[Tensor, "2 3"]:
 
 
 def _two_bones(
-    reach: Float[Tensor, "frames 3"], first: Float[Tensor, ""], second: Float[Tensor, ""], pole: Float[Tensor, "frames 3"]
+    reach: Float[Tensor, "frames 3"],
+    first: Float[Tensor, ""],
+    second: Float[Tensor, ""],
+    pole: Float[Tensor, "frames 3"],
 ) -> Float[Tensor, "frames 2 3"]:
-    """Directions of two bones from the origin to `reach`, the joint between them towards `pole` (law of cosines)."""
+    """Directions of two bones from the origin to `reach`, bent towards `pole` (law of cosines)."""
     distance = reach.norm(dim=-1, keepdim=True)
     length = distance.clamp(max=_MAX_STRETCH * float(first + second))
     along = reach / distance
-    aside = torch.nn.functional.normalize(pole - (pole * along).sum(-1, keepdim=True) * along, dim=-1)
+    aside = torch.nn.functional.normalize(
+        pole - (pole * along).sum(-1, keepdim=True) * along, dim=-1
+    )
     cosine = ((first**2 + length**2 - second**2) / (2 * first * length)).clamp(-1, 1)
     upper = cosine * along + (1 - cosine**2).sqrt() * aside
     return torch.stack([upper, (length * along - first * upper) / second], 1)

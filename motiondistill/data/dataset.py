@@ -15,7 +15,7 @@ from motiondistill.data.draws import index, uniform
 from motiondistill.data.joints import JOINTS_FPS, JointClip, read_joint_clips
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
 from motiondistill.data.retarget import neutral_pose, retarget
-from motiondistill.data.signs import side_shown
+from motiondistill.data.signs import side_shown, stays_on_floor
 from motiondistill.data.windows import face_front, hold_in_place, looped, mirrored, resample
 from motiondistill.structures import Motion
 
@@ -33,9 +33,24 @@ SOURCE_LABELS: Final[dict[str, tuple[str, ...]]] = {
     "stand": ("idle",),
     "dance": ("dance",),
 }
-# Clips whose manner would teach their class something wrong.
-_MANNERED = frozenset({"zombie", "zombie_walk", "stealthy_walk", "03_01", "03_02", "spinkick", "Run_Anime"})
-# How often a sample comes from motion capture where there are windows of the action; few windows are drawn rarely.
+# Clips whose manner would teach their class something wrong, or whose root height drifts (the
+# last).
+_UNFIT = frozenset(
+    {
+        "zombie",
+        "zombie_walk",
+        "stealthy_walk",
+        "03_01",
+        "03_02",
+        "spinkick",
+        "Run_Anime",
+        "jesse_dance",
+    }
+)
+# Sources that share one skeleton, and so one neutral pose.
+_SKELETONS = {"amp": "dm"}
+# How often a sample comes from motion capture where there are windows of the action; few windows
+# are drawn rarely.
 MOCAP_SHARE: Final[dict[str, float]] = {
     "walk": 0.6,
     "run": 0.6,
@@ -69,15 +84,15 @@ def mocap_windows(
 ) -> list[Window]:
     """All windows of the motion capture in `folder` that clearly show one of the actions."""
     clips = read_joint_clips(folder)
-    neutral = {
-        source: neutral_pose([clip.joints for clip in clips if clip.source == source])
-        for source in {clip.source for clip in clips}
-    }
+    by_skeleton: dict[str, list[Float[Tensor, "_ joints 3"]]] = {}
+    for clip in clips:
+        by_skeleton.setdefault(_skeleton(clip), []).append(clip.joints)
+    neutral = {skeleton: neutral_pose(joints) for skeleton, joints in by_skeleton.items()}
     windows: list[Window] = []
     for clip in clips:
         actions = [action for action, labels in SOURCE_LABELS.items() if clip.label in labels]
-        if actions and clip.name not in _MANNERED:
-            motion = retarget(clip.joints, JOINTS_FPS, neutral[clip.source], rest_joints)
+        if actions and clip.name not in _UNFIT:
+            motion = retarget(clip.joints, JOINTS_FPS, neutral[_skeleton(clip)], rest_joints)
             windows += _windows_of(clip, motion, actions, rest_joints, fps, frames)
     return windows
 
@@ -95,21 +110,25 @@ class ActionDataset:
     @property
     def actions(self) -> tuple[str, ...]:
         """The actions that can be sampled: those with windows or a parametric form."""
-        return tuple(name for name in ACTIONS if self.windows.get(name) or name in PARAMETRIC_ACTIONS)
+        return tuple(
+            name for name in ACTIONS if self.windows.get(name) or name in PARAMETRIC_ACTIONS
+        )
 
     def sample_action(self, generator: torch.Generator) -> str:
         """An action; all are equally likely."""
         return self.actions[index(generator, len(self.actions))]
 
     def sample_clip(self, action: str, generator: torch.Generator) -> Window:
-        """A motion of the action, mirrored half of the time; clips count alike however long they are."""
+        """A motion of the action, its side drawn; clips count alike however long they are."""
         if action not in self.actions:
             raise ValueError(f"`action` must be one of {', '.join(self.actions)}; got {action!r}.")
         clips = self.windows.get(action, ())
         share = MOCAP_SHARE.get(action, 0.0) if action in PARAMETRIC_ACTIONS else 1.0
         side = SIDES[index(generator, 2)]
-        if not clips or uniform(generator, 0, 1) >= share:
-            motion = parametric_motion(action, side, generator, self.rest_joints, self.fps, self.frames)
+        if not clips or uniform(generator, 0.0, 1.0) >= share:
+            motion = parametric_motion(
+                action, side, generator, self.rest_joints, self.fps, self.frames
+            )
             return Window(hold_in_place(motion), action, side, "parametric")
         clip = clips[index(generator, len(clips))]
         window = clip[index(generator, len(clip))]
@@ -134,6 +153,10 @@ def action_dataset(
     return ActionDataset(grouped, rest_joints, fps, frames)
 
 
+def _skeleton(clip: JointClip) -> str:
+    return _SKELETONS.get(clip.source, clip.source)
+
+
 def _windows_of(
     clip: JointClip,
     motion: Motion,
@@ -153,6 +176,8 @@ def _windows_of(
         cut = resample(whole, step * _STRIDE_SECONDS, fps, frames)
         travel = (cut.translation[-1] - cut.translation[0])[[0, 2]].norm()
         window = hold_in_place(face_front(cut))
+        if not stays_on_floor(window, rest_joints):
+            continue
         for action in actions:
             side = side_shown(action, window, float(travel) / duration, rest_joints)
             if side is not None:

@@ -1,6 +1,7 @@
 """Walking and running on the spot, from the joint angles of a gait cycle."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -9,8 +10,9 @@ from torch import Tensor
 from motiondistill.data.choreography import SIDES, Choreography, Wave, arm, leg, trunk
 from motiondistill.data.draws import uniform
 
-# Sagittal angles in degrees at every tenth of the cycle, from one heel strike of the leg to its next: flexion of hip
-# and knee, dorsiflexion of the ankle. Round figures of the curves in Winter (walking) and Novacheck 1998 (running).
+# Sagittal angles in degrees at every tenth of the cycle, from one heel strike of the leg to its
+# next: flexion of hip and knee, dorsiflexion of the ankle. Round figures of the curves in Winter
+# (walking) and Novacheck 1998 (running).
 _WALK = {
     "hip": (30, 25, 15, 5, -4, -10, -3, 15, 27, 32),
     "knee": (5, 15, 17, 11, 6, 13, 38, 62, 50, 20),
@@ -21,7 +23,8 @@ _RUN = {
     "knee": (20, 40, 42, 28, 18, 42, 85, 104, 80, 38),
     "ankle": (5, 15, 20, 2, -22, -15, -5, 0, 3, 5),
 }
-# A runner flies after the toe leaves the ground, 44 % after the heel strike of each leg in the middle of the flight.
+# A runner flies after the toe leaves the ground, 44 % after the heel strike of each leg in the
+# middle of the flight.
 _FLIGHT_PHASE = 0.44
 
 
@@ -55,7 +58,7 @@ def _cycle(times: Wave, period: float, generator: torch.Generator) -> Wave:
 
 def _gait(
     cycle: Wave,
-    curves: dict[str, tuple[int, ...]],
+    curves: Mapping[str, Sequence[int]],
     stride: float,
     swing: float,
     elbow: float,
@@ -66,13 +69,19 @@ def _gait(
     arms, legs, feet = [], [], []
     for index, side in enumerate(SIDES):
         phase = cycle + 0.5 * index
-        hip, knee, ankle = (math.radians(stride) * _curve(curves[name], phase) for name in ("hip", "knee", "ankle"))
+        hip, knee, ankle = (
+            math.radians(stride) * _curve(curves[name], phase) for name in ("hip", "knee", "ankle")
+        )
         legs.append(leg(side, hip, knee, width))
-        feet.append(torch.stack([-(hip - knee + ankle), torch.full_like(hip, 0.08 * (1 - 2 * index))], -1))
+        feet.append(
+            torch.stack([-(hip - knee + ankle), torch.full_like(hip, 0.08 * (1 - 2 * index))], -1)
+        )
         # The arm is furthest back at the heel strike of its own side.
         forward = -swing * torch.cos(2 * math.pi * phase) + 0.05 + 0.25 * swing * (elbow > 1)
         bend = elbow * (1 + 0.25 * torch.sin(2 * math.pi * phase - math.pi / 2))
-        arms.append(torch.stack([_swung(side, forward, 0.2), _swung(side, forward + bend, -0.1)], 1))
+        arms.append(
+            torch.stack([_swung(side, forward, 0.2), _swung(side, forward + bend, -0.1)], 1)
+        )
     turn = torch.cos(2 * math.pi * cycle)
     roll = torch.sin(2 * math.pi * cycle)
     yaw = -0.07 * stride * turn
@@ -97,12 +106,14 @@ def _swung(side: str, forward: Wave, outward: float) -> Float[Tensor, "frames 3"
     return torch.nn.functional.normalize(direction, dim=-1)
 
 
-def _curve(samples: tuple[int, ...], phase: Wave) -> Wave:
+def _curve(samples: Sequence[int], phase: Wave) -> Wave:
     """The smooth periodic curve through the samples: trigonometric interpolation."""
     spectrum = torch.fft.rfft(torch.tensor(samples, dtype=phase.dtype)) / len(samples)
     harmonics = torch.arange(len(spectrum))
-    # All but the mean (and the highest harmonic of an even number of samples) stand for two conjugate terms.
+    # All but the mean (and the highest harmonic of an even number of samples) stand for two
+    # conjugate terms.
     weights = torch.full((len(spectrum),), 2.0)
     weights[0] = weights[-1] = 1.0
     angles = 2 * math.pi * phase[:, None] * harmonics
-    return (weights * (spectrum.real * angles.cos() - spectrum.imag * angles.sin())).sum(-1)
+    terms: Tensor = weights * (spectrum.real * angles.cos() - spectrum.imag * angles.sin())
+    return terms.sum(-1)

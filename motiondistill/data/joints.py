@@ -1,4 +1,4 @@
-"""Clips of joint positions: a folder with `manifest.csv` and one `joints22/*.npz` array per clip."""
+"""Clips of joint positions: a folder with `manifest.csv` and arrays in `joints22/*.npz`."""
 
 import csv
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 JOINTS_FPS = 30.0
-# A joint that moves further in one frame (15 m/s at 30 fps) is a fault of the recording, and so are its neighbours.
+# A joint that moves further in one frame (15 m/s at 30 fps) is a fault of the recording, and so are
+# its neighbours.
 _MAX_STEP = 0.5
 _STEP_MARGIN = 3
 # The floor of a sound clip lies within this height of zero; a root fault puts it far off.
@@ -20,7 +21,7 @@ _MIN_SECONDS = 0.4
 
 @dataclass(frozen=True)
 class JointClip:
-    """Joint positions in metres, +Y up, at `JOINTS_FPS`; NaN for joints that the source does not have."""
+    """Joint positions in metres, +Y up, at `JOINTS_FPS`; NaN for joints the source lacks."""
 
     name: str
     source: str
@@ -74,6 +75,8 @@ def _pieces(clip: JointClip) -> list[JointClip]:
             start = frame
         elif not good and start is not None:
             if frame - start >= _MIN_SECONDS * JOINTS_FPS:
-                pieces.append(JointClip(clip.name, clip.source, clip.label, clip.joints[start:frame]))
+                pieces.append(
+                    JointClip(clip.name, clip.source, clip.label, clip.joints[start:frame])
+                )
             start = None
     return pieces

@@ -1,8 +1,9 @@
 """From joint positions of any human skeleton to the motion of ours.
 
-Only directions are carried over, never a source's local rotations: hips, waist and shoulders give the frames of
-pelvis and chest, bones give the swing of the limbs, the planes of elbows and knees their twist. What a source's
-skeleton adds by its own proportions (how far its neck leans, its toes fall) is measured once on its standing frames.
+Only directions are carried over, never a source's local rotations: hips, waist and shoulders give
+the frames of pelvis and chest, bones give the swing of the limbs, the planes of elbows and knees
+their twist. What a source's skeleton adds by its own proportions (how far its neck leans, its toes
+fall) is measured once on its standing frames.
 """
 
 import math
@@ -15,20 +16,23 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.data.body_pose import BodyPose, bone_directions, joint_rotations
-from motiondistill.data.grounding import lowest_sole
+from motiondistill.data.grounding import floor_height
 from motiondistill.kinematics import forward_kinematics
 from motiondistill.structures import JOINT_INDEX as J
 from motiondistill.structures import Motion
 
 _UP = torch.tensor([0.0, 1.0, 0.0])
 _STANDING_KNEE = math.radians(35)
-# Of the frames' lowest sole points, the share taken as noise below the floor.
-_FLOOR_QUANTILE = 0.02
+# From this on (squared cosine of the toes' slope times the shin's uprightness) a foot counts as flat.
+_FLAT_FOOT = 0.7
 
 
 @dataclass(frozen=True)
 class NeutralPose:
-    """How a source's skeleton measures when its subject just stands: angles in radians, forwards and up positive."""
+    """How a source's skeleton measures when its subject just stands.
+
+    Angles in radians; forwards and up are positive.
+    """
 
     waist_pitch: float
     chest_pitch: float
@@ -39,9 +43,10 @@ class NeutralPose:
 
 
 def neutral_pose(clips: Sequence[Float[Tensor, "_ joints 3"]]) -> NeutralPose:
-    """The source's neutral pose: medians over the standing frames of its clips (all frames if none stands).
+    """The source's neutral pose: medians over the standing frames (all if none stands).
 
-    All clips must come from skeletons with the same proportions. Parts the source lacks (NaN) count as neutral.
+    All clips must come from skeletons with the same proportions. Parts the source lacks (NaN) count
+    as neutral.
     """
     standing = [clip[_is_standing(clip)] for clip in clips]
     frames = torch.cat([clip for clip in standing if len(clip)] or list(clips))
@@ -67,7 +72,7 @@ def retarget(
 ) -> Motion:
     """The clip's motion on the skeleton of `rest_joints`, scaled by the length of the legs.
 
-    `joints` are in metres, +Y up, NaN where the source has no such joint. The lowest sole of the clip touches the
+    `joints` are in metres, +Y up, NaN where the source has no such joint. Flat feet stand on the
     floor y = 0; the height is moved once for the whole clip, so jumps stay jumps.
     """
     pose = body_pose(joints, neutral)
@@ -75,8 +80,7 @@ def retarget(
     scale = _leg_length(rest_joints[None]) / _leg_length(joints)
     _, posed = forward_kinematics(local, rest_joints)
     translation = scale * _middle(joints, "hip") - _middle(posed, "hip")
-    soles = lowest_sole(local, rest_joints) + translation[:, 1]
-    translation[:, 1] -= soles.quantile(_FLOOR_QUANTILE)
+    translation[:, 1] -= floor_height(local, translation[:, 1], rest_joints)
     return Motion(local, translation, fps)
 
 
@@ -99,7 +103,7 @@ def body_pose(joints: Float[Tensor, "frames joints 3"], neutral: NeutralPose) ->
 def _trunk(
     joints: Float[Tensor, "frames joints 3"],
 ) -> tuple[list[Float[Tensor, "frames 3"]], Float[Tensor, "frames 3"], Float[Tensor, "frames 3"]]:
-    """Directions to the left (of hips and of shoulders), from the hips to the waist, and on to the neck."""
+    """Directions to the left (hips, shoulders), from hips to waist, and from waist to neck."""
     lateral = [_between(joints, f"right_{name}", f"left_{name}") for name in ("hip", "shoulder")]
     waist = joints[:, J["spine2"]]
     neck = joints[:, J["neck"]]
@@ -108,7 +112,9 @@ def _trunk(
 
 
 def _neck(
-    joints: Float[Tensor, "frames joints 3"], chest: Float[Tensor, "frames 3 3"], neutral: NeutralPose
+    joints: Float[Tensor, "frames joints 3"],
+    chest: Float[Tensor, "frames 3 3"],
+    neutral: NeutralPose,
 ) -> Float[Tensor, "frames 3 3"]:
     """Swing of the head relative to the chest; positions tell nothing of its twist."""
     seen = _apply(chest.transpose(-1, -2), _between(joints, "neck", "head"))
@@ -116,12 +122,15 @@ def _neck(
         return rotations.identity(len(joints)).to(joints)
     pitch = neutral.neck_pitch
     rest = torch.tensor([0.0, math.cos(pitch), math.sin(pitch)]).to(joints)
-    # Rest differs between skeletons, so the swing from the source's own neutral direction is what moves ours.
+    # Rest differs between skeletons, so the swing from the source's own neutral direction is what
+    # moves ours.
     return rotations.between(rest.expand_as(seen), seen)
 
 
 def _collars(
-    joints: Float[Tensor, "frames joints 3"], chest: Float[Tensor, "frames 3 3"], neutral: NeutralPose
+    joints: Float[Tensor, "frames joints 3"],
+    chest: Float[Tensor, "frames 3 3"],
+    neutral: NeutralPose,
 ) -> Float[Tensor, "frames 2 3 3"]:
     """Swing of the collar bones away from where the source keeps them at rest."""
     seen = _apply(chest.transpose(-1, -2)[:, None], _both(joints, "collar", "shoulder"))
@@ -145,7 +154,8 @@ def _feet(
     up = _UP.to(joints)
     level = torch.cross(up.expand_as(toes), toes, dim=-1)
     # A foot that points ahead under an upright shin is as good as flat: its left is horizontal.
-    flat = (level.square().sum(-1, keepdim=True) * (-shins[..., 1:2])).clamp(min=0)
+    flat = level.square().sum(-1, keepdim=True) * -shins[..., 1:2]
+    flat = (flat / _FLAT_FOOT).clamp(0, 1)
     lateral = _unit(flat * _unit(level) + (1 - flat) * hinge)
     lateral = _unit(lateral - (lateral * toes).sum(-1, keepdim=True) * toes)
     frames = torch.stack([lateral, torch.cross(toes, lateral, dim=-1), toes], -1)
@@ -161,18 +171,24 @@ def _is_standing(joints: Float[Tensor, "frames joints 3"]) -> Tensor:
 
 
 def _leg_length(joints: Float[Tensor, "frames joints 3"]) -> float:
-    chains = [[J[f"{side}_{name}"] for name in ("hip", "knee", "ankle")] for side in ("left", "right")]
+    chains = [
+        [J[f"{side}_{name}"] for name in ("hip", "knee", "ankle")] for side in ("left", "right")
+    ]
     return float(joints[:, chains].diff(dim=2).norm(dim=-1).sum(-1).median())
 
 
-def _frame(left: Float[Tensor, "*batch 3"], up: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
+def _frame(
+    left: Float[Tensor, "*batch 3"], up: Float[Tensor, "*batch 3"]
+) -> Float[Tensor, "*batch 3 3"]:
     """World orientations whose +Y is `up` and whose +X is as near `left` as possible."""
     y = _unit(up)
     x = _unit(left - (left * y).sum(-1, keepdim=True) * y)
     return torch.stack([x, y, torch.cross(x, y, dim=-1)], -1)
 
 
-def _pitch(left: Float[Tensor, "frames 3"], direction: Float[Tensor, "frames 3"]) -> Float[Tensor, " frames"]:
+def _pitch(
+    left: Float[Tensor, "frames 3"], direction: Float[Tensor, "frames 3"]
+) -> Float[Tensor, " frames"]:
     """Angle from the vertical, positive when it leans forwards."""
     forward = _unit(torch.cross(left, _UP.to(left).expand_as(left), dim=-1))
     return torch.atan2((direction * forward).sum(-1), direction[:, 1])
@@ -186,18 +202,24 @@ def _middle(joints: Float[Tensor, "frames joints 3"], name: str) -> Float[Tensor
     return (joints[:, J[f"left_{name}"]] + joints[:, J[f"right_{name}"]]) / 2
 
 
-def _between(joints: Float[Tensor, "frames joints 3"], start: str, end: str) -> Float[Tensor, "frames 3"]:
+def _between(
+    joints: Float[Tensor, "frames joints 3"], start: str, end: str
+) -> Float[Tensor, "frames 3"]:
     return _unit(joints[:, J[end]] - joints[:, J[start]])
 
 
-def _both(joints: Float[Tensor, "frames joints 3"], start: str, end: str) -> Float[Tensor, "frames 2 3"]:
+def _both(
+    joints: Float[Tensor, "frames joints 3"], start: str, end: str
+) -> Float[Tensor, "frames 2 3"]:
     """Unit directions between two joints of the left and of the right side."""
-    return torch.stack([_between(joints, f"{side}_{start}", f"{side}_{end}") for side in ("left", "right")], 1)
+    return torch.stack(
+        [_between(joints, f"{side}_{start}", f"{side}_{end}") for side in ("left", "right")], 1
+    )
 
 
 def _apply(
-    rotation: Float[Tensor, "*batch 3 3"], vector: Float[Tensor, "*batch 3"]
-) -> Float[Tensor, "*batch 3"]:
+    rotation: Float[Tensor, "*#batch 3 3"], vector: Float[Tensor, "*#batch 3"]
+) -> Float[Tensor, "*result 3"]:
     return (rotation @ vector[..., None]).squeeze(-1)
 
 

@@ -1,4 +1,4 @@
-"""Signs of actions: does this window really show the action that its clip is labelled with, and with which side?"""
+"""Signs of actions: does a window show the action of its clip's label, and on which side?"""
 
 import math
 
@@ -18,35 +18,55 @@ _WALKING_SPEED = (0.6, 2.0)
 _RUNNING_SPEED = (2.2, 7.0)
 # Game clips run on the spot.
 _ON_THE_SPOT = 0.25
+# Heights of the lowest sole over the floor, metres: what a window may reach, and what half of its
+# frames keep.
+_SOLES = (-0.1, 0.6)
+_MAX_HOVER = 0.12
+
+
+def stays_on_floor(motion: Motion, rest_joints: Float[Tensor, "joints 3"]) -> bool:
+    """Whether feet neither sink nor fly impossibly, and mostly stand on the floor."""
+    soles = lowest_sole(motion.rotations, rest_joints) + motion.translation[:, 1]
+    low, high = _SOLES
+    return bool(soles.min() > low and soles.max() < high and soles.median() < _MAX_HOVER)
 
 
 def side_shown(
     action: str, motion: Motion, speed: float, rest_joints: Float[Tensor, "joints 3"]
 ) -> str | None:
-    """The side with which the window does the action ("right" where the action has none), or None if it does not.
+    """The side with which the window does the action, or None if it does not do it.
 
-    `motion` faces the front and is held in place; `speed` is that of the pelvis before, m/s.
+    Actions without a side answer "right". `motion` faces the front and is held in place; `speed` is
+    that of the pelvis before, m/s.
     """
     _, posed = forward_kinematics(motion.rotations, rest_joints)
     joints = posed + motion.translation[:, None]
     match action:
         case "walk":
-            return _right_if(_alternates(joints) and _travels(speed, _WALKING_SPEED) and not _turns(motion))
+            return _right_if(
+                _alternates(joints) and _travels(speed, _WALKING_SPEED) and not _turns(motion)
+            )
         case "run":
-            return _right_if(_alternates(joints) and _travels(speed, _RUNNING_SPEED) and not _turns(motion))
+            return _right_if(
+                _alternates(joints) and _travels(speed, _RUNNING_SPEED) and not _turns(motion)
+            )
         case "jump":
             soles = lowest_sole(motion.rotations, rest_joints) + motion.translation[:, 1]
-            return _right_if(bool(soles[1:-1].max() > 0.12))
+            return _right_if(bool(soles[2:-2].max() > 0.12))
         case "jumping jacks":
             return _right_if(_opens_and_closes(joints))
         case "squat":
-            return _right_if(_range(joints[:, 0, 1]) > 0.25 and _range(joints[:, J["left_ankle"], 1]) < 0.12)
+            return _right_if(
+                _range(joints[:, 0, 1]) > 0.25 and _range(joints[:, J["left_ankle"], 1]) < 0.12
+            )
         case "wave":
             return _waving_side(joints)
         case "kick":
-            return _striking_side(joints, "ankle", "hip", min_speed=3.0)
+            return _striking_side(joints, motion.fps, "ankle", "hip", min_speed=3.0, min_reach=0.0)
         case "punch":
-            return _striking_side(joints, "wrist", "shoulder", min_speed=2.5)
+            return _striking_side(
+                joints, motion.fps, "wrist", "shoulder", min_speed=2.5, min_reach=0.38
+            )
         case "bow":
             trunk = joints[:, J["neck"]] - joints[:, 0]
             return _right_if(bool(torch.atan2(trunk[:, 2], trunk[:, 1]).max() > 0.6))
@@ -97,22 +117,33 @@ def _waving_side(joints: Float[Tensor, "frames joints 3"]) -> str | None:
 
 
 def _striking_side(
-    joints: Float[Tensor, "frames joints 3"], end: str, start: str, min_speed: float
+    joints: Float[Tensor, "frames joints 3"],
+    fps: float,
+    end: str,
+    start: str,
+    *,
+    min_speed: float,
+    min_reach: float,
 ) -> str | None:
-    """The limb that is thrust forwards fastest, if fast enough, in the middle of the window and on one side only."""
-    limbs = torch.stack([joints[:, J[f"{side}_{end}"]] - joints[:, J[f"{side}_{start}"]] for side in SIDES])
-    speeds = limbs.diff(dim=1)[..., 2] * 8.0
-    middle = slice(speeds.shape[1] // 5, -(speeds.shape[1] // 5))
-    peaks = speeds[:, middle].amax(1)
+    """The limb that alone is thrust forwards, far and fast, in the middle of the window."""
+    limbs = torch.stack(
+        [joints[:, J[f"{side}_{end}"], 2] - joints[:, J[f"{side}_{start}"], 2] for side in SIDES]
+    )
+    speeds = limbs.diff(dim=1) * fps
+    margin = speeds.shape[1] // 5
+    peaks = speeds[:, margin:-margin].amax(1)
     best = int(peaks.argmax())
     if peaks[best] < min_speed or peaks[1 - best] > 0.8 * peaks[best]:
         return None
-    return SIDES[best]
+    return SIDES[best] if limbs[best].max() > min_reach else None
 
 
 def _stands(joints: Float[Tensor, "frames joints 3"]) -> bool:
     moving = (joints - joints.mean(0)).norm(dim=-1).max()
-    knees = joints[:, [J["left_hip"], J["right_hip"]], 1] - joints[:, [J["left_ankle"], J["right_ankle"]], 1]
+    knees = (
+        joints[:, [J["left_hip"], J["right_hip"]], 1]
+        - joints[:, [J["left_ankle"], J["right_ankle"]], 1]
+    )
     hands = joints[:, [J["left_wrist"], J["right_wrist"]], 1] - joints[:, [J["spine2"]], 1]
     return bool(moving < 0.12 and knees.min() > 0.72 and hands.max() < 0.05)
 

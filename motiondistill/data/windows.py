@@ -15,9 +15,10 @@ _MIN_MOVEMENT = 0.02
 
 
 def resample(motion: Motion, start: float, fps: float, frames: int) -> Motion:
-    """`frames` frames at `fps` from `start` seconds on: rotations along geodesics, translation on straight lines.
+    """`frames` frames at `fps` from `start` seconds on.
 
-    Frames after the motion's end repeat its last one.
+    Rotations follow geodesics, the translation straight lines. Frames after the motion's end repeat
+    its last one.
     """
     positions = (start + torch.arange(frames) / fps) * motion.fps
     positions = positions.clamp(0, motion.num_frames - 1)
@@ -48,14 +49,17 @@ def face_front(motion: Motion) -> Motion:
 
 
 def hold_in_place(motion: Motion) -> Motion:
-    """The motion as a camera sees it that travels along at the mean velocity: horizontal drift and offset removed.
+    """The motion as seen by a camera that travels along at the mean velocity.
 
-    Drift is the least-squares line through the horizontal positions; sway round it and the height stay.
+    The horizontal drift and offset go. Drift is the least-squares line through the horizontal
+    positions; sway round it and the height stay.
     """
     time = torch.linspace(-1, 1, motion.num_frames)
     level = motion.translation * torch.tensor([1.0, 0.0, 1.0])
     slope = (time[:, None] * level).sum(0) / time.square().sum().clamp(min=1e-9)
-    return Motion(motion.rotations, motion.translation - level.mean(0) - time[:, None] * slope, motion.fps)
+    return Motion(
+        motion.rotations, motion.translation - level.mean(0) - time[:, None] * slope, motion.fps
+    )
 
 
 def mirrored(motion: Motion) -> Motion:
@@ -68,8 +72,9 @@ def mirrored(motion: Motion) -> Motion:
 def looped(motion: Motion, seconds: float) -> Motion | None:
     """At least `seconds` of a cyclic motion by repeating its best loop; None if it has no loop.
 
-    The loop is the pair of most similar frames at least half a second apart; what differs between them is taken out
-    evenly along the loop, so that the seam does not jump. Travel goes on from loop to loop.
+    The loop is the pair of most similar frames at least half a second apart; what differs between
+    them is taken out evenly along the loop, so that the seam does not jump. Travel goes on from
+    loop to loop.
     """
     seam = _best_loop(motion)
     if seam is None:

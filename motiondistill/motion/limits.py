@@ -43,13 +43,17 @@ class JointLimits:
     lower: Float[Tensor, "joints-1 3"]
     upper: Float[Tensor, "joints-1 3"]
 
-    def __call__(self, raw: Float[Tensor, "*batch joints-1 3"]) -> Float[Tensor, "*batch joints-1 3 3"]:
+    def __call__(
+        self, raw: Float[Tensor, "*batch joints-1 3"]
+    ) -> Float[Tensor, "*batch joints-1 3 3"]:
         """Rotations of unbounded numbers: a soft clamp of the axis-angle offsets, then the neutral stance.
 
         `limit * tanh(x / limit)` on either side has slope one at zero: near the neutral stance the numbers are radians.
         """
         lower, upper = self.lower.to(raw), self.upper.to(raw)
-        bounded = torch.where(raw < 0, lower * torch.tanh(raw / lower), upper * torch.tanh(raw / upper))
+        bounded = torch.where(
+            raw < 0, lower * torch.tanh(raw / lower), upper * torch.tanh(raw / upper)
+        )
         return rotations.from_axis_angle(bounded) @ self.neutral.to(raw)
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from motiondistill import rotations
 from motiondistill.motion.encodings import fourier
 from motiondistill.motion.limits import anatomical_limits
-from motiondistill.structures import NUM_JOINTS, Motion
+from motiondistill.structures import JOINT_INDEX, NUM_JOINTS, Motion
 
 # How far the pelvis may move from its rest position: sideways, up or down, and forwards, metres.
 _REACH = (1.0, 0.8, 1.0)
@@ -16,10 +16,18 @@ _REACH = (1.0, 0.8, 1.0)
 class PoseField(nn.Module):
     """Motion as a function of normalised time: positional encoding, two hidden layers, bounded pose and root.
 
-    The last layer starts at zero, so a new field is the neutral stance, motionless, facing +Z.
+    The last layer starts at zero, so a new field is the neutral stance, motionless, facing +Z, with the arms lifted
+    sideways by `arm_lift` radians.
     """
 
-    def __init__(self, *, num_frequencies: int = 4, width: int = 128, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        *,
+        num_frequencies: int = 4,
+        width: int = 128,
+        arm_lift: float = 0.0,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
         self.num_frequencies = num_frequencies
         self.limits = anatomical_limits()
@@ -34,9 +42,15 @@ class PoseField(nn.Module):
         for index in (0, 2):
             weight = self.layers.get_parameter(f"{index}.weight")
             nn.init.kaiming_uniform_(weight, a=5**0.5, generator=generator)
-            nn.init.uniform_(self.layers.get_parameter(f"{index}.bias"), -0.5, 0.5, generator=generator)
+            nn.init.uniform_(
+                self.layers.get_parameter(f"{index}.bias"), -0.5, 0.5, generator=generator
+            )
         nn.init.zeros_(self.layers.get_parameter("4.weight"))
-        nn.init.zeros_(self.layers.get_parameter("4.bias"))
+        start = torch.zeros(NUM_JOINTS - 1, 3)
+        start[JOINT_INDEX["left_shoulder"] - 1, 2] = arm_lift
+        start[JOINT_INDEX["right_shoulder"] - 1, 2] = -arm_lift
+        with torch.no_grad():
+            self.layers.get_parameter("4.bias").copy_(torch.cat([start.flatten(), torch.zeros(9)]))
 
     def forward(self, num_frames: int, fps: float) -> Motion:
         """The motion at `num_frames` equally spaced times, the first and last included."""

@@ -219,14 +219,15 @@ def _find_silhouettes(
         row2, column2 = row + axis, column + 1 - axis
         if row2 == height or column2 == width:
             continue
-        here, there = rast[image, row, column], rast[image, row2, column2]
-        if here[3] == there[3]:
+        here, there = rast[image, row, column, 3], rast[image, row2, column2, 3]
+        if here == there:
             continue
-        swapped = here[3] == 0 or (there[3] != 0 and there[2] <= here[2])
+        nearer = rast[image, row2, column2, 2] <= rast[image, row, column, 2]
+        swapped = here == 0 or (there != 0 and nearer)
         if swapped:
-            triangle, center, step = int(there[3]) - 1, (xs[column2], ys[row2]), -0.5
+            triangle, center, step = int(there) - 1, (xs[column2], ys[row2]), -0.5
         else:
-            triangle, center, step = int(here[3]) - 1, (xs[column], ys[row]), 0.5
+            triangle, center, step = int(here) - 1, (xs[column], ys[row]), 0.5
         size = (height, width) if axis else (width, height)
         scale = (step * size[0], 0.5 * size[1])
         edge = _walk(pos[image], tri, twins, triangle, center, axis, scale)

@@ -99,7 +99,7 @@ def check_rasterize(
     tri: Int[Tensor, "triangles 3"],
     resolution: tuple[int, int],
 ) -> None:
-    """Raise `ValueError` if the image has no pixels or a triangle lacks one of its vertices."""
+    """Raise `ValueError` for an image without pixels, missing vertices or positions not finite."""
     if min(resolution) < 1:
         raise ValueError(
             f"`resolution` must be at least 1 x 1, got {resolution[0]} x {resolution[1]}; "
@@ -110,6 +110,13 @@ def check_rasterize(
         raise ValueError(
             f"`tri` must index the {count} vertices of `pos`, got indices from {int(tri.min())} to "
             f"{int(tri.max())}; use 0 to {count - 1}."
+        )
+    finite = pos.detach().isfinite().all(-1).all(-1)
+    if not finite.all():
+        # Such vertices would vanish from the picture, and their loss would look fine.
+        raise ValueError(
+            f"`pos` must be finite, got NaN or infinity in image {int(finite.long().argmin())} of "
+            f"{len(pos)}; look for the step that diverged."
         )
 
 
@@ -141,11 +148,11 @@ def _twins(faces: bytes) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
 
 def gather(
     source: Float[Tensor, "rows columns"], index: Int[Tensor, "*picked"]
-) -> Float[Tensor, "columns *picked"]:
+) -> Float[Tensor, "columns *picked"]:  # noqa: F821 (reads as a product, but is a shape)
     """The rows `index` of a matrix, column by column, so that what follows runs along memory.
 
-    The gradient adds up quickly and in a fixed order. Indexing the matrix itself would sum it row by
-    row, slowly, or in no fixed order.
+    The gradient adds up quickly and in a fixed order. Indexing the matrix itself would sum it row
+    by row, slowly, or in no fixed order.
     """
     flat = index * source.shape[1] + _leading(source.shape[1], index)
     return source.reshape(-1).index_select(0, flat.reshape(-1)).view(flat.shape)

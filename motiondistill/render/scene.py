@@ -96,7 +96,9 @@ class Scene:
     ]:
         """Vertices, colours and faces of the body and the ground plane's two triangles."""
         half, first = self.ground_half_size, mesh.vertices.shape[-2]
-        square = torch.tensor([[-half, 0, -half], [half, 0, -half], [half, 0, half], [-half, 0, half]])
+        square = torch.tensor(
+            [[-half, 0, -half], [half, 0, -half], [half, 0, half], [-half, 0, half]]
+        )
         halves = torch.tensor([[0, 2, 1], [0, 3, 2]]).to(mesh.faces) + first
         plane = square.to(mesh.vertices).expand(*mesh.vertices.shape[:-2], 4, 3)
         paint = torch.tensor(self.ground).to(plane).expand_as(plane)

@@ -9,7 +9,13 @@ from torch import Tensor
 
 
 def annealed(
-    progress: float, count: int, *, first: float, last: float, jitter: float, generator: torch.Generator
+    progress: float,
+    count: int,
+    *,
+    first: float,
+    last: float,
+    jitter: float,
+    generator: torch.Generator,
 ) -> Float[Tensor, " count"]:
     """Sigmas for `count` views: the centre falls linearly from `first` to `last` while `progress` goes from 0 to 1.
 

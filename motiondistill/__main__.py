@@ -1,0 +1,7 @@
+"""`python -m motiondistill` is the command `motiondistill`."""
+
+import sys
+
+from motiondistill.cli import main
+
+sys.exit(main())

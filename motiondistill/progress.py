@@ -1,0 +1,127 @@
+"""How far a run is, for people: a bar on a terminal, plain lines elsewhere."""
+
+import abc
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self, final
+
+from jaxtyping import Float
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from torch import Tensor
+
+# Plain lines come at the first and the last step and this many times between.
+_LINES: Final = 20
+# The share of the newest step in the running mean of a step's duration: about thirty steps count.
+_NEWEST: Final = 1 / 30
+
+
+class Reporter(abc.ABC):
+    """Shows steps as they come; a context manager."""
+
+    @abc.abstractmethod
+    def __enter__(self) -> Self: ...
+
+    @abc.abstractmethod
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    @abc.abstractmethod
+    def __call__(
+        self, step: int, loss: Float[Tensor, ""], terms: Mapping[str, Float[Tensor, ""]]
+    ) -> None:
+        """Takes note that `step` steps of the total are done."""
+
+
+def make_reporter(console: Console, total: int) -> Reporter:
+    """The reporter that suits the console."""
+    return BarReporter(console, total) if console.is_terminal else LineReporter(console, total)
+
+
+class Stopwatch:
+    """Speed and time left, from a running mean of the steps' durations."""
+
+    def __init__(self) -> None:
+        self.last, self.laps, self.seconds_per_step = time.monotonic(), 0, 0.0
+
+    def lap(self) -> float:
+        """Ends a step; the mean seconds per step so far, in which old steps fade."""
+        now = time.monotonic()
+        took, self.last, self.laps = now - self.last, now, self.laps + 1
+        share = max(1 / self.laps, _NEWEST)
+        self.seconds_per_step += share * (took - self.seconds_per_step)
+        return self.seconds_per_step
+
+
+def describe(
+    loss: Float[Tensor, ""], terms: Mapping[str, Float[Tensor, ""]], seconds: float, left: int
+) -> str:
+    """Loss, terms, speed and time left in one line."""
+    parts = ", ".join(f"{name} {term.item():.3g}" for name, term in terms.items())
+    minutes, rest = divmod(round(seconds * left), 60)
+    speed = 1 / max(seconds, 1e-9)
+    return f"loss {loss.item():.4g} ({parts})  {speed:.1f} steps/s  {minutes}:{rest:02d} left"
+
+
+@final
+class LineReporter(Reporter):
+    """A plain line now and then."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self.console, self.total = console, total
+        self.every = max(1, total // _LINES)
+
+    def __enter__(self) -> Self:
+        self.watch = Stopwatch()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+    def __call__(
+        self, step: int, loss: Float[Tensor, ""], terms: Mapping[str, Float[Tensor, ""]]
+    ) -> None:
+        seconds = self.watch.lap()
+        if self.watch.laps == 1 or step % self.every == 0 or step == self.total:
+            line = describe(loss, terms, seconds, self.total - step)
+            self.console.out(f"step {step}/{self.total}  {line}", highlight=False)
+
+
+@final
+class BarReporter(Reporter):
+    """A bar that stays in place."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}"))
+        self.progress = Progress(*columns, console=console)
+        self.total = total
+        self.task: TaskID = self.progress.add_task("", total=total)
+
+    def __enter__(self) -> Self:
+        self.watch = Stopwatch()
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.progress.stop()
+
+    def __call__(
+        self, step: int, loss: Float[Tensor, ""], terms: Mapping[str, Float[Tensor, ""]]
+    ) -> None:
+        line = describe(loss, terms, self.watch.lap(), self.total - step)
+        self.progress.update(self.task, completed=step, description=line)

@@ -1,0 +1,81 @@
+"""Videos and strips as files."""
+
+import math
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, Final, cast
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from motiondistill.atomic import write_atomically
+
+_MIN_VIDEO_SIDE: Final = 256
+_MIN_TILE_SIDE: Final = 128
+_MAX_COLUMNS: Final = 8
+# Visually lossless for flat colours, in x264's scale of 0 (exact) to 51.
+_QUALITY: Final = "17"
+
+
+def save_video(
+    path: Path, video: Float[Tensor, "frames 3 height width"], fps: float, *, loops: int = 2
+) -> None:
+    """The video as H.264 (.mp4) that any player and browser shows, played `loops` times.
+
+    Small videos are enlarged by a whole factor to at least 256 pixels, without blur.
+    """
+    import imageio_ffmpeg
+
+    frames = enlarge(video, _MIN_VIDEO_SIDE)
+    # The chroma of yuv420p is half as large in both directions, so both sides must be even.
+    height, width = frames.shape[-2] // 2 * 2, frames.shape[-1] // 2 * 2
+    pixels = to_bytes(frames[..., :height, :width])
+
+    def write(part: Path) -> None:
+        writer = cast(
+            Generator[None, Any, None],
+            imageio_ffmpeg.write_frames(
+                str(part),
+                (width, height),
+                fps=fps,
+                codec="libx264",
+                pix_fmt_out="yuv420p",
+                macro_block_size=1,
+                ffmpeg_log_level="error",
+                output_params=["-crf", _QUALITY],
+            ),
+        )
+        writer.send(None)
+        for frame in pixels.repeat(loops, 1, 1, 1):
+            writer.send(frame.numpy().tobytes())
+        writer.close()
+
+    write_atomically(path, write)
+
+
+def save_strip(path: Path, videos: Float[Tensor, "views frames 3 height width"]) -> None:
+    """One image (.png): a row for each view, and up to eight frames, evenly spread, as columns."""
+    import imageio.v3
+
+    count = min(videos.shape[1], _MAX_COLUMNS)
+    chosen = torch.linspace(0, videos.shape[1] - 1, count).round().long()
+    tiles = torch.stack([enlarge(video, _MIN_TILE_SIDE) for video in videos[:, chosen]])
+    rows = torch.cat(list(tiles.unbind(1)), -1)
+    image = to_bytes(torch.cat(list(rows), -2)[None])[0].numpy()
+    write_atomically(path, lambda part: imageio.v3.imwrite(part, image))
+
+
+def enlarge(
+    video: Float[Tensor, "frames 3 height width"], min_side: int
+) -> Float[Tensor, "frames 3 tall wide"]:
+    """The video with every pixel repeated until the shorter side has at least `min_side` pixels."""
+    factor = max(1, math.ceil(min_side / min(video.shape[-2:])))
+    return video.repeat_interleave(factor, -1).repeat_interleave(factor, -2)
+
+
+def to_bytes(
+    video: Float[Tensor, "frames 3 height width"],
+) -> UInt8[Tensor, "frames height width 3"]:
+    """8-bit pixels, channels last."""
+    return (video.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
