@@ -4,7 +4,7 @@ import abc
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Final, Self, final
+from typing import Final, final
 
 from jaxtyping import Float
 from rich.console import Console
@@ -21,7 +21,7 @@ class Reporter(abc.ABC):
     """Shows steps as they come; a context manager."""
 
     @abc.abstractmethod
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> "Reporter": ...
 
     @abc.abstractmethod
     def __exit__(
@@ -76,7 +76,7 @@ class LineReporter(Reporter):
         self.console, self.total = console, total
         self.every = max(1, total // _LINES)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Reporter":
         self.watch = Stopwatch()
         return self
 
@@ -107,7 +107,7 @@ class BarReporter(Reporter):
         self.total = total
         self.task: TaskID = self.progress.add_task("", total=total)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Reporter":
         self.watch = Stopwatch()
         self.progress.start()
         return self

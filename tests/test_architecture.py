@@ -56,6 +56,7 @@ def _layer(part: str) -> int:
 def test_imports(file: Path) -> None:
     here = file.relative_to(ROOT)
     own = here.parts[0].removesuffix(".py")
+    assert own == "__init__" or any(own in layer for layer in LAYERS), f"{here} has no layer"
     for name in _imports(ast.parse(file.read_text())):
         library, *inner = name.split(".")
         if library in LEAVES:

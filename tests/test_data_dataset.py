@@ -1,0 +1,175 @@
+import csv
+import dataclasses
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from standin_skeleton import rest_joints
+
+from motiondistill import rotations
+from motiondistill.data.dataset import Window, action_dataset, mocap_windows
+from motiondistill.data.joints import JOINTS_FPS, read_joint_clips, sound_frames
+from motiondistill.data.parametric import parametric_motion
+from motiondistill.data.signs import side_shown, stays_on_floor
+from motiondistill.data.windows import face_front, headings, hold_in_place, mirrored
+from motiondistill.kinematics import forward_kinematics
+from motiondistill.randomness import seeded
+from motiondistill.structures import JOINT_INDEX as J
+from motiondistill.structures import Motion
+
+FPS, FRAMES = 8.0, 17
+# A window is centred to float32 rounding of sums over its frames.
+CENTRED = 1e-4
+
+
+def clip_joints(action: str, seconds: float, *, speed: float = 0.0, side: str = "right", heading: float = 0.0) -> np.ndarray:
+    """Joint positions of a parametric motion at 30 fps that travels ahead, turned to a heading."""
+    frames = int(seconds * JOINTS_FPS)
+    motion = parametric_motion(action, side, seeded(5, 0, action), rest_joints(), JOINTS_FPS, frames)
+    _, joints = forward_kinematics(motion.rotations, rest_joints())
+    joints = joints + motion.translation[:, None]
+    joints[..., 2] += speed * torch.arange(frames)[:, None] / JOINTS_FPS
+    return (joints @ rotations.about_y(torch.tensor(heading)).T).numpy()
+
+
+def write_folder(folder: Path, clips: dict[str, tuple[str, np.ndarray]], floor: dict[str, float] | None = None) -> Path:
+    (folder / "joints22").mkdir(parents=True)
+    np.savez(folder / "joints22" / "cmu_j22.npz", **{name: joints for name, (_, joints) in clips.items()})
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["clip", "npz", "source", "cls", "desc", "glitch_frames", "floor_y"])
+        for name, (label, _) in clips.items():
+            writer.writerow([name, "cmu_j22.npz", "x", label, "x", 0, (floor or {}).get(name, 0.03)])
+    return folder
+
+
+def test_clips_are_cut_round_jumps(tmp_path: Path) -> None:
+    joints = clip_joints("stand", 4.0)
+    joints[60, J["left_wrist"]] += 2.0
+    sound = sound_frames(torch.from_numpy(joints))
+    # The wrist jumps into frame 60 and out of it; three frames more go on each side.
+    assert (~sound).nonzero().flatten().tolist() == list(range(56, 65))
+    joints[:, J["neck"]] = np.nan
+    clips = read_joint_clips(write_folder(tmp_path / "a", {"x": ("idle", joints)}))
+    assert [len(clip.joints) for clip in clips] == [56, 120 - 65]
+    assert clips[0].source == "cmu"
+
+
+def test_clips_without_a_floor_are_left_out(tmp_path: Path) -> None:
+    joints = clip_joints("stand", 3.0)
+    folder = write_folder(tmp_path / "a", {"good": ("idle", joints), "sunk": ("idle", joints)}, {"sunk": -0.75})
+    assert [clip.name for clip in read_joint_clips(folder)] == ["good"]
+
+
+def test_a_folder_without_a_manifest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"`folder` must hold manifest.csv"):
+        read_joint_clips(tmp_path)
+
+
+def test_windows_of_motion_capture_are_found_turned_and_held(tmp_path: Path) -> None:
+    folder = write_folder(
+        tmp_path / "mocap",
+        {
+            "walk": ("walk", clip_joints("walk", 4.0, speed=1.2, heading=2.0)),
+            "crawls": ("walk", clip_joints("walk", 4.0, speed=0.4)),
+            "stands": ("walk", clip_joints("stand", 4.0)),
+            "run": ("run", clip_joints("run", 1.3, speed=3.2)),
+            "kick": ("kick", clip_joints("kick", 2.2, side="left")),
+            "exercise": ("mixed:exercise", clip_joints("squat", 4.0)),
+            "sits": ("sit", clip_joints("squat", 4.0)),
+        },
+    )
+    windows = mocap_windows(folder, rest_joints(), FPS, FRAMES)
+    found = {(window.clip, window.action, window.side) for window in windows}
+    # What moves too slowly, does not do what its label says or has no action of ours is not there.
+    assert found == {
+        ("cmu/walk", "walk", "right"),
+        ("cmu/run", "run", "right"),
+        ("cmu/kick", "kick", "left"),
+        ("cmu/exercise", "squat", "right"),
+    }
+    for window in windows:
+        motion = window.motion
+        assert motion.rotations.shape == (FRAMES, 22, 3, 3)
+        assert motion.fps == FPS
+        assert motion.translation[:, [0, 2]].mean(0).abs().max() < CENTRED
+        assert headings(motion).abs().mean() < 0.3
+        assert stays_on_floor(motion, rest_joints())
+
+
+def test_signs_tell_actions_apart() -> None:
+    names = ("walk", "jumping jacks", "squat", "wave", "punch", "bow", "stand", "jump")
+    shown = {}
+    for performed in names:
+        motion = parametric_motion(performed, "left", seeded(2, 0, performed), rest_joints(), FPS, FRAMES)
+        window = hold_in_place(face_front(motion))
+        shown[performed] = {name for name in names if side_shown(name, window, 0.0, rest_joints()) is not None}
+    for performed in names:
+        assert performed in shown[performed]
+    assert shown["stand"] == {"stand"}
+    assert shown["wave"] == {"wave"}
+    assert shown["walk"] == {"walk"}
+    assert "wave" not in shown["jumping jacks"] | shown["punch"]
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_side_is_seen(side: str) -> None:
+    for action in ("wave", "punch", "kick"):
+        motion = parametric_motion(action, side, seeded(4, 0, action), rest_joints(), FPS, FRAMES)
+        window = hold_in_place(face_front(motion))
+        assert side_shown(action, window, 0.0, rest_joints()) == side
+
+
+def test_a_turning_walk_is_not_a_walk() -> None:
+    motion = parametric_motion("walk", "right", seeded(0), rest_joints(), FPS, FRAMES)
+    turn = rotations.about_y(torch.linspace(0, 1.5, FRAMES))
+    turned = torch.cat([(turn @ motion.rotations[:, 0])[:, None], motion.rotations[:, 1:]], 1)
+    assert side_shown("walk", motion, 1.2, rest_joints()) == "right"
+    assert side_shown("walk", Motion(turned, motion.translation, FPS), 1.2, rest_joints()) is None
+
+
+def wave_window(side: str, clip: str) -> Window:
+    motion = parametric_motion("wave", side, seeded(1, 0, clip), rest_joints(), FPS, FRAMES)
+    return Window(motion, "wave", side, clip)
+
+
+def test_samples_show_the_side_they_name() -> None:
+    dataset = action_dataset([wave_window("left", "a")], rest_joints(), FPS, FRAMES)
+    generator = seeded(0)
+    samples = [dataset.sample_clip("wave", generator) for _ in range(60)]
+    assert {(sample.side, sample.clip) for sample in samples} == {
+        (side, clip) for side in ("left", "right") for clip in ("a", "parametric")
+    }
+    for sample in samples:
+        assert side_shown("wave", sample.motion, 0.0, rest_joints()) == sample.side
+    [captured] = {s.motion.rotations for s in samples if s.clip == "a" and s.side == "right"} or [None]
+    expected = mirrored(wave_window("left", "a").motion).rotations
+    assert captured is not None
+    assert torch.equal(captured, expected)
+
+
+def test_clips_count_alike_however_many_windows_they_have() -> None:
+    dancing = [dataclasses.replace(wave_window("left", clip), action="dance") for clip in "aaaaaaaaab"]
+    dataset = action_dataset(dancing, rest_joints(), FPS, FRAMES)
+    generator = seeded(0)
+    count = Counter(dataset.sample_clip("dance", generator).clip for _ in range(200))
+    # A fair coin thrown 200 times: 100 +- 4 standard deviations.
+    assert abs(count["a"] - 100) < 29
+    assert set(count) == {"a", "b"}
+
+
+def test_actions_are_drawn_alike_and_reproducibly() -> None:
+    dataset = action_dataset([], rest_joints(), FPS, FRAMES)
+    assert "dance" not in dataset.actions
+    generator = seeded(0)
+    count = Counter(dataset.sample_action(generator) for _ in range(1100))
+    assert set(count) == set(dataset.actions)
+    # Binomial with mean 100 and standard deviation below 10.
+    assert all(60 < number < 140 for number in count.values())
+    first, again = (dataset.sample(seeded(7)) for _ in range(2))
+    assert first[1] == again[1]
+    assert torch.equal(first[0].motion.rotations, again[0].motion.rotations)
+    with pytest.raises(ValueError, match="got 'dance'"):
+        dataset.sample_clip("dance", generator)

@@ -1,0 +1,59 @@
+"""What people are told while a run goes on."""
+
+import io
+
+import pytest
+import torch
+from rich.console import Console
+
+from motiondistill import progress
+from motiondistill.progress import BarReporter, LineReporter, Stopwatch, make_reporter
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_plain_lines_tell_step_terms_speed_and_time_left(clock: list[float]) -> None:
+    stream = io.StringIO()
+    reporter = make_reporter(Console(file=stream, width=40), 100)
+    assert isinstance(reporter, LineReporter)
+    with reporter:
+        for step in range(1, 101):
+            clock[0] += 0.5
+            reporter(
+                step, torch.tensor(0.25), {"sds": torch.tensor(0.2), "tilt": torch.tensor(0.05)}
+            )
+    lines = stream.getvalue().splitlines()  # one a step, however narrow the output
+    assert lines[0] == "step 1/100  loss 0.25 (sds 0.2, tilt 0.05)  2.0 steps/s  0:50 left"
+    assert [line.split()[1] for line in lines[1:]] == [f"{step}/100" for step in range(5, 101, 5)]
+    assert lines[-1].endswith("0:00 left")
+
+
+def test_a_terminal_gets_a_bar(clock: list[float]) -> None:
+    stream = io.StringIO()
+    reporter = make_reporter(Console(file=stream, force_terminal=True, width=120), 4)
+    assert isinstance(reporter, BarReporter)
+    with reporter:
+        for step in range(1, 5):
+            clock[0] += 1
+            reporter(step, torch.tensor(1.0), {"sds": torch.tensor(1.0)})
+    assert "4/4" in stream.getvalue()
+    assert "1.0 steps/s" in stream.getvalue()
+
+
+def test_the_speed_follows_a_change_but_not_a_hiccup(clock: list[float]) -> None:
+    watch = Stopwatch()
+    for _ in range(100):
+        clock[0] += 0.1
+        mean = watch.lap()
+    assert mean == pytest.approx(0.1)
+    clock[0] += 1.0
+    assert watch.lap() < 0.14
+    for _ in range(200):
+        clock[0] += 0.4
+        mean = watch.lap()
+    assert mean == pytest.approx(0.4, rel=0.01)
