@@ -1,10 +1,12 @@
 """Trains the embedded prior: a tiny LTX text-to-video model on renders of our own body.
 
-    python experiments/train_embedded_prior.py --mocap FOLDER [--out trainings/embedded] [--steps 6000] [--seed 0]
+    python experiments/train_embedded_prior.py --mocap FOLDER [--out trainings/embedded]
+        [--steps 6000] [--seed 0]
 
-Four stages, each resumed where it stopped: render clips, train the codec, encode the clips, train text encoder and
-denoiser together by flow matching. The result is written as an `LTXPipeline` folder (`OUT/pipeline`), half precision.
-Uses a GPU where there is one. `--threads` sets the CPU threads.
+Four stages, each resumed where it stopped: render clips, train the codec, encode the clips, train
+text encoder and denoiser together by flow matching. The result is written as an `LTXPipeline`
+folder (`OUT/pipeline`), half precision. Uses a GPU where there is one. `--threads` sets the CPU
+threads.
 """
 
 import argparse
@@ -48,7 +50,10 @@ CODEC_RATE = 2e-3
 
 
 def render_clips(out: Path, mocap: Path, count: int, seed: int) -> None:
-    """Writes `count` captioned clips to `OUT/clips.pt`: videos [N F 3 H W] uint8, captions, view indices."""
+    """Writes `count` captioned clips to `OUT/clips.pt`.
+
+    They are videos [N F 3 H W] uint8, captions, view indices.
+    """
     if (out / "clips.pt").exists():
         return
     body = anny_body("low")
@@ -73,9 +78,10 @@ def render_clips(out: Path, mocap: Path, count: int, seed: int) -> None:
 
 
 def build_codec() -> AutoencoderKLLTXVideo:
-    """A causal video autoencoder, 16x smaller in space and 4x in time: 17x64x64 pixels -> 5x4x4 latents.
+    """A causal video autoencoder, 16x smaller in space and 4x in time.
 
-    80 tokens a clip make the denoiser about four times faster than the 320 of an 8x codec.
+    17x64x64 pixels -> 5x4x4 latents. 80 tokens a clip make the denoiser about four times faster
+    than the 320 of an 8x codec.
     """
     return AutoencoderKLLTXVideo(
         latent_channels=LATENTS[0],
@@ -134,7 +140,10 @@ def build_text_encoder(vocabulary: int) -> T5EncoderModel:
 def train_codec(
     out: Path, videos: Tensor, steps: int, device: torch.device, seed: int
 ) -> AutoencoderKLLTXVideo:
-    """The codec, trained to reproduce clips; errors on the moving body count more than on the still background."""
+    """The codec, trained to reproduce clips.
+
+    Errors on the moving body count more than on the still background.
+    """
     torch.manual_seed(seed)
     codec = build_codec().to(device)
     if (out / "codec.pt").exists():
@@ -173,7 +182,10 @@ def train_codec(
 def encode_clips(
     out: Path, codec: AutoencoderKLLTXVideo, videos: Tensor, device: torch.device
 ) -> Tensor:
-    """All clips' latents, normalised per channel; the mean and deviation are stored in the codec's buffers."""
+    """All clips' latents, normalised per channel.
+
+    The mean and deviation are stored in the codec's buffers.
+    """
     codec.eval().requires_grad_(False)
     if not (out / "latents.pt").exists():
         start, latents = time.time(), []
@@ -192,7 +204,10 @@ def encode_clips(
 def train_denoiser(
     out: Path, latents: Tensor, clips: dict[str, Any], tokenizer: Any, args: argparse.Namespace
 ) -> Iterator[tuple[int, torch.nn.ModuleDict]]:
-    """Trains text encoder and denoiser by flow matching; yields (step, averaged models) at every checkpoint."""
+    """Trains text encoder and denoiser by flow matching.
+
+    Yields (step, averaged models) at every checkpoint.
+    """
     device = torch.device(args.device)
     torch.manual_seed(args.seed)
     models = torch.nn.ModuleDict(
@@ -247,7 +262,10 @@ def flow_matching_loss(
     captions: list[str],
     generator: torch.Generator,
 ) -> Tensor:
-    """Mean squared error of the predicted velocity `noise - latents` (Lipman et al. 2023), logit-normal flow times."""
+    """Mean squared error of the predicted velocity `noise - latents` (Lipman et al. 2023).
+
+    Flow times are logit-normal.
+    """
     device = latents.device
     noise = torch.randn(latents.shape, generator=generator).to(device)
     time_ = torch.sigmoid(torch.randn(len(latents), generator=generator) * 1.1 + 0.4).to(device)
@@ -259,7 +277,8 @@ def flow_matching_loss(
     tokens = tokens.to(device)
     _, frames, height, width = LATENTS
     with torch.autocast(device.type, torch.bfloat16):
-        # Like the pipeline, T5 itself is given no mask: its padding is part of what the denoiser learns to read.
+        # Like the pipeline, T5 itself is given no mask: its padding is part of what the denoiser
+        # learns to read.
         text = models["text"](tokens.input_ids)[0]
         velocity = models["denoiser"](
             hidden_states=noisy.flatten(2).transpose(1, 2),
@@ -277,7 +296,10 @@ def flow_matching_loss(
 
 
 def caption(label: tuple[str, str], view: int, generator: torch.Generator) -> str:
-    """A caption for a clip: usually action and view, sometimes less, so that guidance has what to contrast with."""
+    """A caption for a clip: usually action and view.
+
+    Sometimes less, so that guidance has what to contrast with.
+    """
     draw = torch.rand((), generator=generator).item()
     if draw < 0.10:
         return ""

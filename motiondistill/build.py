@@ -41,7 +41,10 @@ def make_body(config: BodyConfig) -> SkinnedBody:
 
 
 def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
-    """What `motiondistill optimize` optimises; raises ValueError for clips that the prior cannot take."""
+    """What `motiondistill optimize` optimises.
+
+    Raises ValueError for clips that the prior cannot take.
+    """
     prior = make_prior(config.prior, config.run.seed)
     num_frames = config.run.frames or prior.format.frames
     prior.format.check(num_frames, *config.camera.size)

@@ -16,9 +16,9 @@ from motiondistill.structures import Camera, Motion
 def look_at(
     eye: Float[Tensor, "*batch 3"], target: Float[Tensor, "*batch 3"]
 ) -> Float[Tensor, "*batch 4 4"]:
-    """`camera_from_world` of OpenCV cameras at `eye` that look at `target` with world +Y up in the image.
+    """`camera_from_world` of OpenCV cameras at `eye` that look at `target`.
 
-    Undefined where the view direction is vertical.
+    World +Y is up in the image. Undefined where the view direction is vertical.
     """
     forward = torch.nn.functional.normalize(target - eye, dim=-1)
     up = torch.tensor([0.0, 1.0, 0.0]).to(eye).expand_as(forward)
@@ -32,9 +32,10 @@ def look_at(
 
 @dataclass(frozen=True)
 class Orbit:
-    """A circle of cameras around the subject. One framing serves a whole clip: it never follows single frames.
+    """A circle of cameras around the subject.
 
-    The defaults frame a standing person with raised arms; the embedded prior was trained with them.
+    One framing serves a whole clip: it never follows single frames. The defaults frame a standing
+    person with raised arms; the embedded prior was trained with them.
     """
 
     elevation: float = 0.15
@@ -51,7 +52,8 @@ class Orbit:
     def __call__(self, azimuth: Float[Tensor, "*batch"]) -> Camera:
         """Cameras at these azimuths (radians).
 
-        Azimuth 0 looks at the subject's front; positive azimuths move the camera towards the subject's left (+X).
+        Azimuth 0 looks at the subject's front; positive azimuths move the camera towards the
+        subject's left (+X).
         """
         horizontal = self.distance * math.cos(self.elevation)
         rise = torch.full_like(azimuth, self.distance * math.sin(self.elevation))
@@ -63,7 +65,10 @@ class Orbit:
 def view_azimuths(
     count: int, *, jitter: float, generator: torch.Generator
 ) -> Float[Tensor, " count"]:
-    """Azimuths spread evenly over the full circle, each within `jitter` of the centre of a named view, radians."""
+    """Azimuths spread evenly over the full circle, radians.
+
+    Each is within `jitter` of the centre of a named view.
+    """
     start = torch.rand((), generator=generator)
     index = ((torch.arange(count) + start) / count * len(VIEW_NAMES)).floor()
     offset = (torch.rand(count, generator=generator) * 2 - 1) * jitter
@@ -71,9 +76,10 @@ def view_azimuths(
 
 
 def heading(motion: Motion) -> Float[Tensor, "*batch"]:
-    """The azimuth that the clip's subject faces, averaged over its frames; 0 is +Z, positive towards +X.
+    """The azimuth that the clip's subject faces, averaged over its frames.
 
-    One angle a clip, detached: else an optimiser would turn the body to please the view word.
+    0 is +Z, positive towards +X. One angle a clip, detached: else an optimiser would turn the body
+    to please the view word.
     """
     facing = motion.rotations[..., 0, :, 2].detach().mean(-2)
     return torch.atan2(facing[..., 0], facing[..., 2])

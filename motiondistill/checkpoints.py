@@ -64,7 +64,7 @@ def load_checkpoint(path: Path) -> Tree:
 
 def save_step(folder: Path, step: int, state: Tree) -> None:
     """The checkpoint of one step in a run's folder of checkpoints, which keeps the newest two."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     save_checkpoint(folder / f"step_{step:08d}.safetensors", state)
     for old in sorted(folder.glob(_PATTERN))[:-_KEPT]:
         old.unlink()

@@ -1,4 +1,7 @@
-"""The main job: from a prompt to a motion, by fitting samples of a prior and refining by score distillation."""
+"""The main job: from a prompt to a motion.
+
+Motions are fitted to samples of a prior, and the best is refined by score distillation.
+"""
 
 import math
 from collections.abc import Iterator
@@ -27,8 +30,8 @@ from motiondistill.starts import (
 from motiondistill.structures import Mesh, Motion
 
 Stage = Literal["fit", "distill"]
-# Fits start with the arms spread, radians from hanging: in front of the trunk an arm hides, and gets no gradient, where
-# spread arms see a way up and down.
+# Fits start with the arms spread, radians from hanging: in front of the trunk an arm hides, and
+# gets no gradient, where spread arms see a way up and down.
 _FIT_ARM_LIFT = 1.1
 
 
@@ -85,11 +88,7 @@ class State:
         self.optimizer = _adam(self.fields)
 
     def update(self, loss: Float[Tensor, ""], learning_rate: float) -> None:
-        """One step of Adam; refuses to go on from a loss that is not finite."""
-        if not bool(loss.isfinite()):
-            raise FloatingPointError(
-                f"The loss is {loss.item()} at step {self.step}: lower the learning rate or guidance."
-            )
+        """One step of Adam."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad()
@@ -117,7 +116,10 @@ class Step:
 
 
 def initial_state(problem: Problem, settings: Settings) -> State:
-    """The state before the first update: fields at the neutral stance and, for a sampled start, sampled videos."""
+    """The state before the first update.
+
+    Fields at the neutral stance and, for a sampled start, sampled videos.
+    """
     if settings.fit.num_steps == 0:
         return State("distill", nn.ModuleList([_new_field(problem, 0, arm_lift=0.0)]), None)
     fields = [
@@ -128,7 +130,10 @@ def initial_state(problem: Problem, settings: Settings) -> State:
 
 
 def optimize(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
-    """Fits motions to the sampled videos, keeps the best, and refines it; yields after every update."""
+    """Fits motions to the sampled videos, keeps the best, and refines it.
+
+    Yields after every update.
+    """
     if state.stage == "fit":
         yield from fit(problem, settings, state)
         state.begin_distilling(choose(problem, state.fields))
@@ -136,7 +141,10 @@ def optimize(problem: Problem, settings: Settings, state: State) -> Iterator[Ste
 
 
 def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
-    """Fits one motion to each sampled video through the renderer, coarse to fine; yields after every update."""
+    """Fits one motion to each sampled video through the renderer, coarse to fine.
+
+    Yields after every update.
+    """
     assert state.targets is not None
     cameras = problem.cameras(start_azimuths(len(state.fields)))
     for index in range(state.step, settings.fit.num_steps):
@@ -146,7 +154,7 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
         video = problem.scene(mesh, cameras)
         terms = {"fit": fit_error(video, state.targets, progress)}
         terms |= _regularize(motion, mesh, settings.regularize)
-        loss = torch.stack(list(terms.values())).sum()
+        loss = _total(problem, index, terms)
         state.update(loss, settings.fit.learning_rate * _warm_cosine(progress))
         yield _step(index, "fit", loss, terms, read(problem, state.fields[0]), video)
 
@@ -158,7 +166,10 @@ def choose(problem: Problem, fields: nn.ModuleList) -> nn.Module:
 
 
 def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
-    """Refines the motion by score distillation over views of the full circle; yields after every update."""
+    """Refines the motion by score distillation over views of the full circle.
+
+    Yields after every update.
+    """
     knobs, prior = settings.distill, problem.prior
     unconditional = prior.embed([problem.negative_prompt] * knobs.views)
     for index in range(state.step, settings.num_steps):
@@ -187,7 +198,7 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
             generator=generator,
         )
         terms = {"sds": score, **_regularize(motion, mesh, settings.regularize)}
-        loss = torch.stack(list(terms.values())).sum()
+        loss = _total(problem, index, terms)
         state.update(loss, knobs.learning_rate * _warm_cosine(progress))
         yield _step(index, "distill", loss, terms, motion, video)
 
@@ -200,6 +211,18 @@ def read(problem: Problem, field: nn.Module) -> Motion:
 
 def _new_field(problem: Problem, index: int, *, arm_lift: float) -> PoseField:
     return PoseField(arm_lift=arm_lift, generator=seeded(problem.seed, index, "field"))
+
+
+def _total(problem: Problem, index: int, terms: dict[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
+    """The sum of the terms; raises FloatingPointError if it is not finite."""
+    loss = torch.stack(list(terms.values())).sum()
+    if not bool(loss.isfinite()):
+        values = ", ".join(f"{name} {term.item():g}" for name, term in terms.items())
+        raise FloatingPointError(
+            f"The loss must be finite, got {loss.item()} ({values}) at step {index} of seed "
+            f"{problem.seed}; lower the learning rate or the guidance."
+        )
+    return loss
 
 
 def _adam(fields: nn.ModuleList) -> torch.optim.Adam:
@@ -219,7 +242,7 @@ def _regularize(
 
 
 def _warm_cosine(progress: float) -> float:
-    """The learning rate's factor: up within the first twentieth, then down to a tenth along a cosine."""
+    """The learning rate's factor: up within the first twentieth, down to a tenth along a cosine."""
     return min(1.0, 20 * progress + 0.05) * (0.1 + 0.9 * (1 + math.cos(math.pi * progress)) / 2)
 
 

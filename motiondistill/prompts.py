@@ -18,7 +18,10 @@ VIEW_NAMES: Final = (
 
 
 def view_index(azimuth: float) -> int:
-    """Index in `VIEW_NAMES` of the eighth of the circle that holds `azimuth` (radians against the heading)."""
+    """Index in `VIEW_NAMES` of the eighth of the circle that holds `azimuth`.
+
+    Radians against the heading.
+    """
     return math.floor(azimuth / (2 * math.pi) * len(VIEW_NAMES) + 0.5) % len(VIEW_NAMES)
 
 
@@ -33,7 +36,7 @@ def with_view(prompt: str, azimuth: float) -> str:
 
 
 def slug(prompt: str, max_length: int = 40) -> str:
-    """A file name made of the prompt's ASCII letters and digits alone; never empty, never a path."""
+    """A file name of the prompt's ASCII letters and digits alone; never empty, never a path."""
     ascii_text = unicodedata.normalize("NFKD", prompt).encode("ascii", "ignore").decode()
     words = re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")
     return words[:max_length].rstrip("-") or "prompt"

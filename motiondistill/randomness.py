@@ -1,4 +1,7 @@
-"""Random generators that depend on nothing but (seed, step, stream): any step of any run can be drawn again."""
+"""Random generators that depend on nothing but (seed, step, stream).
+
+Any step of any run can be drawn again.
+"""
 
 import hashlib
 

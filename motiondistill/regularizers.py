@@ -1,6 +1,5 @@
 """What a motion costs before any prior looks at it, in SI units."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -10,8 +9,8 @@ from motiondistill.structures import Mesh, Motion
 def angular_speed(motion: Motion) -> Float[Tensor, ""]:
     """Mean squared speed of the joints' rotations, (rad/s)^2.
 
-    From the chordal distance `|R' - R|_F^2 = 8 sin^2(angle / 2)`, which is smooth everywhere and equals
-    `2 angle^2` for small angles.
+    From the chordal distance `|R' - R|_F^2 = 8 sin^2(angle / 2)`, which is smooth everywhere and
+    equals `2 angle^2` for small angles.
     """
     change = motion.rotations.diff(dim=-4).square().sum((-1, -2)) / 2
     return change.mean() * motion.fps**2

@@ -1,6 +1,7 @@
-"""Rotations as matrices, and the two other forms that exist at the edges: 6D (fields) and axis-angle (files, limits).
+"""Rotations as matrices, and the two other forms that exist at the edges.
 
-Matrices act on column vectors: `y = R @ x`. Angles are radians.
+These are 6D (fields) and axis-angle (files, limits). Matrices act on column vectors: `y = R @ x`.
+Angles are radians.
 """
 
 import torch
@@ -20,7 +21,7 @@ def skew(vector: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Matrices K with `K @ x = vector x x` (the cross product)."""
     x, y, z = vector.unbind(-1)
     zero = torch.zeros_like(x)
-    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
 
 
 def from_axis_angle(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
@@ -87,7 +88,10 @@ def to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 
 
 
 def from_6d(columns: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
-    """Rotation matrices whose first two columns are the Gram-Schmidt of the input (Zhou et al. 2019, Eq. 15)."""
+    """Rotation matrices whose first two columns are the Gram-Schmidt of the input.
+
+    Zhou et al. 2019, Eq. 15.
+    """
     first, second = columns[..., :3], columns[..., 3:]
     x = torch.nn.functional.normalize(first, dim=-1)
     y = torch.nn.functional.normalize(second - (x * second).sum(-1, keepdim=True) * x, dim=-1)
@@ -122,9 +126,10 @@ def geodesic(
 def between(
     source: Float[Tensor, "*batch 3"], target: Float[Tensor, "*batch 3"]
 ) -> Float[Tensor, "*batch 3 3"]:
-    """The smallest rotations that take the direction of `source` to that of `target` (swing without twist).
+    """The smallest rotations that take the direction of `source` to that of `target`.
 
-    For opposite directions any perpendicular axis would do; one is chosen deterministically.
+    Swing without twist. For opposite directions any perpendicular axis would do; one is chosen
+    deterministically.
     """
     a = torch.nn.functional.normalize(source, dim=-1)
     b = torch.nn.functional.normalize(target, dim=-1)
@@ -142,6 +147,9 @@ def between(
 
 
 def about_y(angle: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]:
-    """Rotations about the vertical +Y axis: a positive angle turns +Z towards +X (the subject turns to its left)."""
+    """Rotations about the vertical +Y axis.
+
+    A positive angle turns +Z towards +X (the subject turns to its left).
+    """
     zero = torch.zeros_like(angle)
     return from_axis_angle(torch.stack([zero, angle, zero], -1))

@@ -1,4 +1,4 @@
-"""Where an optimisation starts: videos sampled from the prior, to which motions are fitted through the renderer."""
+"""Where an optimisation starts: videos sampled from the prior, to which motions are fitted."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from motiondistill.structures import Motion
 
 @dataclass(frozen=True)
 class Problem:
-    """What a motion is wanted for: a prompt, the prior that judges, and the body and cameras it is seen through."""
+    """What a motion is wanted for: a prompt, the prior that judges, and how the body is seen."""
 
     prompt: str
     prior: Prior
@@ -47,7 +47,8 @@ class FitSettings:
 _START_VIEWS = (0, 1, 7)
 _EVIDENCE_LEVELS = (0.45, 0.6, 0.75)  # flow times: the levels at which what moves is decided
 _EVIDENCE_VIEWS = 4
-# Blurs of the fit, coarse to fine, in pixels. A limb is drawn towards its place only from within the blur's reach.
+# Blurs of the fit, coarse to fine, in pixels. A limb is drawn towards its place only from within
+# the blur's reach.
 _BLURS = (12.0, 8.0, 5.0, 3.0, 1.5, 0.0)
 # The pyramid's errors are about 1e-2; in units of 1/100 they match regularisers in SI units.
 _FIT_SCALE = 100.0
@@ -88,14 +89,15 @@ def fit_error(
     """
     sigma = _BLURS[min(int(progress * len(_BLURS)), len(_BLURS) - 1)]
     difference = blur((video - target).flatten(0, 1), sigma)
-    # A blur of s pixels spreads an error over an area that grows as s^2: the factor keeps its weight alike.
+    # A blur of s pixels spreads an error over an area that grows as s^2: the factor keeps its
+    # weight alike.
     return _FIT_SCALE * len(video) * (1 + sigma**2) * difference.square().mean()
 
 
 def blur(
     images: Float[Tensor, "batch channels height width"], sigma: float
 ) -> Float[Tensor, "batch channels height width"]:
-    """Images convolved with a Gaussian of `sigma` pixels; beyond their edges they are taken as zero."""
+    """Images convolved with a Gaussian of `sigma` pixels, taken as zero beyond their edges."""
     if sigma == 0:
         return images
     radius = math.ceil(2.5 * sigma)
@@ -116,7 +118,10 @@ def _band(kernel: Float[Tensor, " taps"], size: int) -> Float[Tensor, "size size
 
 @torch.no_grad()
 def evidence(problem: Problem, motion: Motion) -> float:
-    """How much the prompt helps the prior to denoise this motion, averaged over views of the full circle and levels."""
+    """How much the prompt helps the prior to denoise this motion.
+
+    Averaged over views of the full circle and over noise levels.
+    """
     steps = torch.arange(_EVIDENCE_VIEWS)
     azimuths = steps * (2 * math.pi / _EVIDENCE_VIEWS)
     video = problem.scene(problem.body(motion), problem.cameras(azimuths + heading(motion)))

@@ -1,12 +1,15 @@
 """The types and conventions that everything speaks.
 
 Frames and units
-    World: +Y up, the subject faces +Z, the subject's left is +X; right-handed; metres, seconds, radians.
+    World: +Y up, the subject faces +Z, the subject's left is +X; right-handed; metres, seconds,
+    radians.
     Camera: OpenCV (+X right, +Y down, +Z forward), `det(R) = +1`.
-    Clip space: OpenGL and nvdiffrast (+X right, +Y up, depth z/w in [-1, 1], row 0 at the bottom of the image).
-    Video: `[B, F, 3, H, W]`, sRGB in [0, 1], float32, row 0 at the top. Other ranges exist only inside priors.
-    Rotations: matrices. A joint's rotation is relative to its parent, both in world-aligned rest frames:
-    all identity is the T-pose.
+    Clip space: OpenGL and nvdiffrast (+X right, +Y up, depth z/w in [-1, 1], row 0 at the bottom of
+    the image).
+    Video: `[B, F, 3, H, W]`, sRGB in [0, 1], float32, row 0 at the top. Other ranges exist only
+    inside priors.
+    Rotations: matrices. A joint's rotation is relative to its parent, both in world-aligned rest
+    frames: all identity is the T-pose.
 Letters in shapes
     B batch (clips or views), F frames, J joints (22), V vertices, T triangles.
 """
@@ -75,16 +78,18 @@ MIRROR = tuple(
     for name in JOINT_NAMES
 )
 
-# Vertices are labelled by the joint that moves them most, and by one part more: the front of the head.
+# Vertices are labelled by the joint that moves them most, and by one part more: the front of the
+# head.
 FACE_PART = NUM_JOINTS
 PART_NAMES = (*JOINT_NAMES, "face")
 
 
 @dataclass(frozen=True)
 class Motion:
-    """A human motion: joint rotations relative to the parent, and the pelvis' displacement from its rest position.
+    """A human motion: joint rotations relative to the parent, and the pelvis' displacement.
 
-    Joint 0 (pelvis) holds the root orientation `world_from_pelvis`. `translation` is in metres.
+    The displacement `translation` is from the pelvis' rest position, in metres. Joint 0 (pelvis)
+    holds the root orientation `world_from_pelvis`.
     """
 
     rotations: Float[Tensor, "*batch frames joints 3 3"]

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motiondistill.structures import JOINT_NAMES
+
 _MIDDLE = {
     "pelvis": (0.0, 0.92, 0.0),
     "spine1": (0.0, 1.03, -0.02),
@@ -26,8 +28,6 @@ _SIDES = {
 
 def rest_joints() -> Float[Tensor, "joints 3"]:
     """T-pose joints, metres, the soles on the floor y = 0."""
-    from motiondistill.structures import JOINT_NAMES
-
     rows = []
     for name in JOINT_NAMES:
         side, _, part = name.partition("_")

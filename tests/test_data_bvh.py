@@ -46,8 +46,9 @@ def test_forward_kinematics_by_hand() -> None:
     assert clip.fps == pytest.approx(40.0)
     # Position channels replace the root's offset.
     assert torch.allclose(clip.positions[0], torch.tensor([[0.0, 0, 0], [2, 0, 0], [2, 1, 0]]))
-    # Frame 1: the shoulder is Rz(90) Rx(90), which takes x to y, y to z and z to x; the elbow adds Rz(90), which
-    # takes y to -x. So the upper arm points to y, and the forearm to -(x taken by the shoulder) = -y.
+    # Frame 1: the shoulder is Rz(90) Rx(90), which takes x to y, y to z and z to x; the elbow adds
+    # Rz(90), which takes y to -x. So the upper arm points to y, and the forearm to -(x taken by the
+    # shoulder) = -y.
     expected = torch.tensor([[1.0, 2, 3], [1, 4, 3], [1, 3, 3]])
     assert torch.allclose(clip.positions[1], expected, atol=TOLERANCE)
     z_by_shoulder = clip.rotations[1, 0] @ torch.tensor([0.0, 0, 1])
@@ -99,7 +100,9 @@ def test_broken_files_are_named(text: str, message: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("family", range(len(JOINT_MAPS)))
 def test_each_family_of_names_finds_its_joints(family: int) -> None:
-    mapping = {ours: theirs for ours, theirs in JOINT_MAPS[family].items() if not theirs.endswith("_end")}
+    mapping = {
+        ours: theirs for ours, theirs in JOINT_MAPS[family].items() if not theirs.endswith("_end")
+    }
     # A star: every joint hangs from the root, one metre further along x than the last.
     names = [name for name in dict.fromkeys(mapping.values()) if name != mapping["pelvis"]]
     limbs = "".join(
@@ -121,7 +124,9 @@ def test_unknown_names_are_refused() -> None:
         to_joints(parse_bvh(ARM))
 
 
-@pytest.mark.skipif("MOTIONDISTILL_MOCAP" not in os.environ, reason="MOTIONDISTILL_MOCAP is not set")
+@pytest.mark.skipif(
+    "MOTIONDISTILL_MOCAP" not in os.environ, reason="MOTIONDISTILL_MOCAP is not set"
+)
 def test_the_reader_agrees_with_the_archive_of_joints() -> None:
     folder = Path(os.environ["MOTIONDISTILL_MOCAP"])
     with zipfile.ZipFile(folder / "cmu_daz_bvh" / "cmu_daz_bvh_01-14.zip") as archive:

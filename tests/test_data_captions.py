@@ -54,5 +54,5 @@ def test_no_caption_means_two_actions() -> None:
 
 
 def test_unknown_actions_are_refused() -> None:
-    with pytest.raises(ValueError, match="`action` must be one of walk, .*; got 'fly'"):
+    with pytest.raises(ValueError, match=r"`action` must be one of walk, .*; got 'fly'"):
         canonical_caption("fly", "left")

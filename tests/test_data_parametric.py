@@ -2,7 +2,7 @@ import pytest
 import torch
 from standin_skeleton import rest_joints
 
-from motiondistill.data.choreography import keyed, planted_legs
+from motiondistill.data.choreography import keyed, planted_legs, trunk_rotation
 from motiondistill.data.grounding import lowest_sole, sole_heights
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
 from motiondistill.kinematics import forward_kinematics
@@ -50,8 +50,13 @@ def test_every_motion_is_sound(action: str, seed: int) -> None:
     # Nothing moves faster than 12 m/s: no branch of the inverse kinematics flips.
     assert (joints.diff(dim=0).norm(dim=-1) * FPS).max() < 12
     # Elbows and knees bend their own way.
-    knees = forward_kinematics(motion.rotations, rest_joints())[0][:, [J["left_hip"], J["right_hip"]]]
-    shins = joints[:, [J["left_ankle"], J["right_ankle"]]] - joints[:, [J["left_knee"], J["right_knee"]]]
+    knees = forward_kinematics(motion.rotations, rest_joints())[0][
+        :, [J["left_hip"], J["right_hip"]]
+    ]
+    shins = (
+        joints[:, [J["left_ankle"], J["right_ankle"]]]
+        - joints[:, [J["left_knee"], J["right_knee"]]]
+    )
     ahead = (knees.transpose(-1, -2) @ shins[..., None])[..., 2, 0]
     assert ahead.max() < 0.05
 
@@ -62,7 +67,8 @@ def test_feet_neither_sink_nor_float(action: str) -> None:
         motion, _ = perform(action, seed)
         soles = lowest_sole(motion.rotations, rest_joints()) + motion.translation[:, 1]
         assert soles.min() > -TOLERANCE
-        assert soles.min() < TOLERANCE
+        # A hop may touch down between two frames.
+        assert soles.min() < PLANTED
         if action not in ("run", "jump", "jumping jacks"):
             assert soles.max() < TOLERANCE
 
@@ -80,7 +86,11 @@ def test_planted_feet_stay_flat_where_they_are(action: str) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_same_generator_same_motion(seed: int) -> None:
     for action in PARAMETRIC_ACTIONS:
-        first, again, other = perform(action, seed)[0], perform(action, seed)[0], perform(action, seed + 100)[0]
+        first, again, other = (
+            perform(action, seed)[0],
+            perform(action, seed)[0],
+            perform(action, seed + 100)[0],
+        )
         assert torch.equal(first.rotations, again.rotations)
         assert torch.equal(first.translation, again.translation)
         assert not torch.allclose(first.rotations, other.rotations, atol=1e-2)
@@ -118,9 +128,13 @@ def test_squats_sink_on_bent_knees_in_balance(seed: int) -> None:
     for side in ("left", "right"):
         assert bend(joints, side, ("hip", "knee", "ankle")).max() > 1.2
         # Arms ahead.
-        assert joints[lowest, J[f"{side}_wrist"], 2] - joints[lowest, J[f"{side}_shoulder"], 2] > 0.3
+        assert (
+            joints[lowest, J[f"{side}_wrist"], 2] - joints[lowest, J[f"{side}_shoulder"], 2] > 0.3
+        )
     # The middle of trunk, thighs and arms stays over the feet.
-    heavy = joints[lowest, [J[name] for name in ("pelvis", "spine3", "neck", "left_knee", "left_elbow")], 2]
+    heavy = joints[
+        lowest, [J[name] for name in ("pelvis", "spine3", "neck", "left_knee", "left_elbow")], 2
+    ]
     feet = joints[lowest, [J["left_ankle"], J["left_foot"]], 2]
     assert feet[0] - 0.08 < heavy.mean() < feet[1] + 0.08
 
@@ -175,8 +189,6 @@ def test_planted_legs_reach_their_ankles() -> None:
     ankles = rest[[J["left_ankle"], J["right_ankle"]]].expand(9, 2, 3)
     pelvis = torch.stack([down, 0.3 * down, 0.1 * down], -1)
     legs = planted_legs(pelvis, displacement, ankles, torch.zeros(9, 2), rest)
-    from motiondistill.data.choreography import trunk_rotation
-
     for index, side in enumerate(("left", "right")):
         hip, knee, ankle = (rest[J[f"{side}_{name}"]] for name in ("hip", "knee", "ankle"))
         start = rest[0] + displacement + (trunk_rotation(pelvis) @ (hip - rest[0]))

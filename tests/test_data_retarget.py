@@ -22,7 +22,8 @@ FPS = 30.0
 DIRECTION_TOLERANCE = 1e-4
 # Positions pass through a few products of rotations and a median; metres.
 POSITION_TOLERANCE = 1e-4
-# The bend of the trunk is shared evenly again, but its split at the waist is measured on a chord of it; metres.
+# The bend of the trunk is shared evenly again, but its split at the waist is measured on a chord of
+# it; metres.
 TRUNK_TOLERANCE = 0.03
 # A trace of the twist-free swing is always mixed in, radians.
 TWIST_TOLERANCE = 0.1
@@ -153,14 +154,21 @@ def test_feet_stand_on_the_floor_and_jumps_leave_it() -> None:
     assert soles.max() > 0.2
 
 
-@pytest.mark.skipif("MOTIONDISTILL_MOCAP" not in os.environ, reason="MOTIONDISTILL_MOCAP is not set")
+@pytest.mark.skipif(
+    "MOTIONDISTILL_MOCAP" not in os.environ, reason="MOTIONDISTILL_MOCAP is not set"
+)
 def test_motion_capture_is_met_within_three_centimetres() -> None:
-    """Joints of the limbs, with every bone of the source scaled to ours, seen from its hip or shoulder."""
+    """Seen from hips and shoulders, with every bone of the source scaled to ours."""
     rest = rest_joints()
-    clips = [clip for clip in read_joint_clips(Path(os.environ["MOTIONDISTILL_MOCAP"])) if clip.source == "cmu"]
+    folder = Path(os.environ["MOTIONDISTILL_MOCAP"])
+    clips = [clip for clip in read_joint_clips(folder) if clip.source == "cmu"]
     neutral = neutral_pose([clip.joints for clip in clips])
     chains = torch.tensor(
-        [[J[f"{s}_{n}"] for n in limb] for s in ("left", "right") for limb in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))]
+        [
+            [J[f"{s}_{n}"] for n in limb]
+            for s in ("left", "right")
+            for limb in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+        ]
     )
     lengths = rest[chains].diff(dim=1).norm(dim=-1)
     errors = []

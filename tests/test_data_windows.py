@@ -63,7 +63,9 @@ def test_facing_the_front_undoes_any_heading(heading: float) -> None:
     motion = walking()
     turn = rotations.about_y(torch.tensor(heading))
     root = turn @ motion.rotations[:, :1]
-    turned = Motion(torch.cat([root, motion.rotations[:, 1:]], 1), motion.translation @ turn.T, 30.0)
+    turned = Motion(
+        torch.cat([root, motion.rotations[:, 1:]], 1), motion.translation @ turn.T, 30.0
+    )
     front, expected = face_front(turned), face_front(motion)
     assert torch.allclose(front.rotations, expected.rotations, atol=TOLERANCE)
     assert torch.allclose(front.translation, expected.translation, atol=TOLERANCE)
@@ -120,4 +122,10 @@ def test_an_action_that_does_not_return_has_no_loop() -> None:
     depth = sitting_down.translation[:, 1]
     start = int(depth.argmax())
     end = start + 20
-    assert looped(Motion(sitting_down.rotations[start:end], sitting_down.translation[start:end], 30.0), 2.0) is None
+    assert (
+        looped(
+            Motion(sitting_down.rotations[start:end], sitting_down.translation[start:end], 30.0),
+            2.0,
+        )
+        is None
+    )

@@ -65,10 +65,14 @@ def test_parent_relative_rotations_undo_the_chain() -> None:
 
 
 def test_gradients_are_those_of_finite_differences() -> None:
-    vectors = 0.3 * torch.randn(NUM_JOINTS, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    vectors = 0.3 * torch.randn(
+        NUM_JOINTS, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
+    )
 
     def wrists(axis_angle: torch.Tensor) -> torch.Tensor:
-        _, positions = forward_kinematics(rotations.from_axis_angle(axis_angle), rest_joints().double())
+        _, positions = forward_kinematics(
+            rotations.from_axis_angle(axis_angle), rest_joints().double()
+        )
         return positions[[J["left_wrist"], J["right_ankle"]]]
 
     assert torch.autograd.gradcheck(wrists, vectors.requires_grad_())

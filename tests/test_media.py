@@ -48,7 +48,7 @@ def test_a_strip_has_a_row_a_view_and_its_frames_in_order(
     image = imageio.v3.imread(tmp_path / "a.png").astype(int)
     assert image.shape == (256, 128 * columns, 3)
     top, bottom = image[64, 64::128, 0], image[192, 64::128, 0]
-    assert (top + bottom == 255).all()
+    assert (abs(top + bottom - 255) <= 1).all()  # halves are rounded to even
     assert (np.diff(top) > 0).all()
     assert top[0] == 0
     assert frames == 1 or top[-1] == 255

@@ -1,8 +1,9 @@
 """The default body: Anny (Apache-2.0 code, CC0 assets) driven by the 22-joint skeleton.
 
-Anny's frame is z-up and faces -y: SMPL's (x, y, z) is Anny's (x, -z, y). Its rest pose is an A-pose with bent
-elbows, so the arms need offsets to the T-pose. Bones that no joint drives move rigidly with their nearest driven
-ancestor, so their skinning weights are added to that joint's, which is exact for linear blend skinning.
+Anny's frame is z-up and faces -y: SMPL's (x, y, z) is Anny's (x, -z, y). Its rest pose is an A-pose
+with bent elbows, so the arms need offsets to the T-pose. Bones that no joint drives move rigidly
+with their nearest driven ancestor, so their skinning weights are added to that joint's, which is
+exact for linear blend skinning.
 """
 
 import logging
@@ -52,7 +53,7 @@ def anny_body(resolution: Literal["low", "full"] = "low") -> SkinnedBody:
     """
     import warp
 
-    warp.config.quiet = True  # before anny is imported, which starts warp
+    warp.config.log_level = logging.WARNING  # before anny is imported, which starts warp
     import anny
 
     logging.getLogger(__name__).info("building the Anny body (%s)", resolution)
@@ -101,7 +102,10 @@ def driving_joints(bones: Sequence[str], parents: Sequence[int]) -> list[int]:
 
 
 def t_pose_rotations(joints: Float[Tensor, "joints 3"]) -> Float[Tensor, "joints 3 3"]:
-    """World rotations that take Anny's A-pose to the T-pose: arms straight along +-X, all else as it is."""
+    """World rotations that take Anny's A-pose to the T-pose.
+
+    Arms straight along +-X, all else as it is.
+    """
     result = torch.eye(3, dtype=joints.dtype).repeat(NUM_JOINTS, 1, 1)
     for side, sign in (("left", 1.0), ("right", -1.0)):
         shoulder, elbow, wrist = (

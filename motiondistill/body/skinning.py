@@ -15,9 +15,10 @@ from motiondistill.structures import PARENTS, Mesh, Motion
 class SkinnedBody:
     """A body of fixed shape, ready to be posed. Standing at rest, its soles touch the floor y = 0.
 
-    Linear blend skinning moves vertex v to `sum_j w_vj (G_j u_vj + p_j)`, where `G_j, p_j` are the joint's world
-    rotation and position and `u_vj` the vertex seen from joint j in the T-pose. That is linear in the 3x4 matrices
-    `[G_j | p_j]`, so the whole clip is one matrix product with `blend`, which stacks `w_vj [u_vj; 1]` over the joints.
+    Linear blend skinning moves vertex v to `sum_j w_vj (G_j u_vj + p_j)`, where `G_j, p_j` are the
+    joint's world rotation and position and `u_vj` the vertex seen from joint j in the T-pose. That
+    is linear in the 3x4 matrices `[G_j | p_j]`, so the whole clip is one matrix product with
+    `blend`, which stacks `w_vj [u_vj; 1]` over the joints.
     """
 
     name: str
@@ -59,8 +60,8 @@ def skinned_body(
 ) -> SkinnedBody:
     """A body from a mesh in any rest pose.
 
-    `vertices` and `joints` are in that rest pose; `t_pose` holds the world rotation of each joint that takes the
-    rest pose to the T-pose. The floor is put under the lowest vertex of the T-pose.
+    `vertices` and `joints` are in that rest pose; `t_pose` holds the world rotation of each joint
+    that takes the rest pose to the T-pose. The floor is put under the lowest vertex of the T-pose.
     """
     rest = [joints[0]]
     for joint, parent in enumerate(PARENTS[1:], start=1):

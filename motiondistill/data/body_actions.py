@@ -107,12 +107,12 @@ def jump(times: Wave, generator: torch.Generator, rest: Float[Tensor, "joints 3"
     height = uniform(generator, 0.25, 0.4)
     flight = 2 * math.sqrt(2 * height / _GRAVITY)
     crouch = uniform(generator, 0.18, 0.3)
-    swing = uniform(generator, 1.2, 2.9)
+    swing = uniform(generator, 1.2, 2.6)
     since = times - uniform(generator, 0.55, 1.05)
     lift = (0.5 * _GRAVITY * since * (flight - since)).clamp(min=0)
     sink_keys = [(-0.55, 0.0), (-0.15, crouch), (0.0, 0.0), (flight - 0.1, 0.03)]
     sink = keyed(since, [*sink_keys, (flight + 0.15, 0.8 * crouch), (flight + 0.6, 0.0)])
-    swing_keys = [(-0.55, 0.0), (-0.2, -0.7), (0.05, swing), (flight, 0.8 * swing)]
+    swing_keys = [(-0.55, 0.0), (-0.25, -0.7), (0.1, swing), (flight, 0.8 * swing)]
     forward = keyed(since, [*swing_keys, (flight + 0.5, 0.0)])
     lean = 2.0 * sink
     side = torch.atan(0.2 / forward.abs().clamp(min=0.2))

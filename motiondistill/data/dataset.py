@@ -33,19 +33,10 @@ SOURCE_LABELS: Final[dict[str, tuple[str, ...]]] = {
     "stand": ("idle",),
     "dance": ("dance",),
 }
-# Clips whose manner would teach their class something wrong, or whose root height drifts (the
-# last).
+# Clips whose manner would teach their class something wrong (monsters' gaits, uneven ground, loose
+# boxing), and one whose root height drifts.
 _UNFIT = frozenset(
-    {
-        "zombie",
-        "zombie_walk",
-        "stealthy_walk",
-        "03_01",
-        "03_02",
-        "spinkick",
-        "Run_Anime",
-        "jesse_dance",
-    }
+    "zombie zombie_walk stealthy_walk 03_01 03_02 spinkick Run_Anime 13_18 jesse_dance".split()
 )
 # Sources that share one skeleton, and so one neutral pose.
 _SKELETONS = {"amp": "dm"}

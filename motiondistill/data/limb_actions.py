@@ -17,7 +17,9 @@ def wave(
 ) -> Choreography:
     """The forearm swings from side to side, the upper arm raised; the other arm hangs."""
     stance = draw_stance(times, generator, rest)
-    phase = 2 * math.pi * uniform(generator, 1.0, 1.9) * times + uniform(generator, 0.0, 2 * math.pi)
+    phase = 2 * math.pi * uniform(generator, 1.0, 1.9) * times + uniform(
+        generator, 0.0, 2 * math.pi
+    )
     level = uniform(generator, 1.5, 2.3) + 0.05 * phase.sin()
     upper = arm(SIDES[side], level, torch.full_like(times, uniform(generator, 0.0, 0.5)))
     tilt = uniform(generator, -0.05, 0.3) + uniform(generator, 0.45, 0.85) * phase.sin()
@@ -37,11 +39,11 @@ def kick(
     stance = draw_stance(times, generator, rest, width=(-0.05, 0.0))
     hit = uniform(generator, 0.8, 1.25)
     height = uniform(generator, 1.0, 1.6)
-    hip_keys = [(-0.7, 0.0), (-0.3, -0.45), (0.0, height), (0.15, height), (0.65, 0.0)]
-    knee_keys = [(-0.7, 0.1), (-0.25, 1.4), (0.0, 0.15), (0.1, 0.15), (0.35, 0.9), (0.7, 0.1)]
-    hip, knee = keyed(times - hit, hip_keys), keyed(times - hit, knee_keys)
+    hip_keys = [(-0.7, 0.0), (-0.3, -0.45), (0.0, height), (0.15, height), (0.7, 0.0)]
+    knee_keys = [(-0.8, 0.1), (-0.45, 1.2), (-0.2, 1.4), (0.0, 0.15), (0.1, 0.15), (0.4, 1.3)]
+    hip, knee = keyed(times - hit, hip_keys), keyed(times - hit, [*knee_keys, (0.75, 0.1)])
     # How much the leg has left its place on the floor.
-    away = keyed(times - hit, [(-0.7, 0.0), (-0.45, 1.0), (0.4, 1.0), (0.65, 0.0)])
+    away = keyed(times - hit, [(-0.7, 0.0), (-0.45, 1.0), (0.4, 1.0), (0.75, 0.0)])
     inward = 1.0 if side == 1 else -1.0
     reach = (hip / height).clamp(min=0)
     turn = -inward * 0.25 * (hip / height)
@@ -56,7 +58,7 @@ def kick(
     )
     kicking = blend(steps.legs[:, side], leg(SIDES[side], hip, knee, 0.05), away)
     # The toes follow the shin and point a little.
-    pitch = steps.feet[:, side, 0] + away * (knee - hip + 0.35 - steps.feet[:, side, 0])
+    pitch = steps.feet[:, side, 0] + away * (knee - hip + 0.35 * reach - steps.feet[:, side, 0])
     foot = torch.stack([pitch, steps.feet[:, side, 1]], -1)
     legs, feet = list(steps.legs.unbind(1)), list(steps.feet.unbind(1))
     legs[side], feet[side] = kicking, foot
@@ -72,12 +74,12 @@ def punch(
         times, generator, rest, width=(0.0, 0.06), forward=ahead if side == 1 else -ahead
     )
     phase = (times / uniform(generator, 0.75, 1.2) + uniform(generator, 0.0, 1.0)) % 1.0
-    out = keyed(phase, [(0.0, 0.0), (0.3, 1.0), (0.42, 1.0), (0.8, 0.0)])
+    out = keyed(phase, [(0.0, 0.0), (0.16, 1.0), (0.3, 1.0), (0.7, 0.0)])
     level = torch.full_like(times, uniform(generator, 0.3, 0.6))
     reach = torch.full_like(times, uniform(generator, 1.45, 1.65))
     arms = []
     for index, name in enumerate(SIDES):
-        upper = arm(name, level, torch.full_like(times, 0.9))
+        upper = arm(name, level, torch.full_like(times, 0.5))
         # The guard: fists before the chin.
         lower = arm(name, torch.full_like(times, 2.55), torch.full_like(times, 2.0))
         guard = torch.stack([upper, lower], 1)

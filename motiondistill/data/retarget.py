@@ -23,7 +23,8 @@ from motiondistill.structures import Motion
 
 _UP = torch.tensor([0.0, 1.0, 0.0])
 _STANDING_KNEE = math.radians(35)
-# From this on (squared cosine of the toes' slope times the shin's uprightness) a foot counts as flat.
+# From this on (squared cosine of the toes' slope times the shin's uprightness) a foot counts as
+# flat.
 _FLAT_FOOT = 0.7
 
 

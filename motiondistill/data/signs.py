@@ -65,7 +65,7 @@ def side_shown(
             return _striking_side(joints, motion.fps, "ankle", "hip", min_speed=3.0, min_reach=0.0)
         case "punch":
             return _striking_side(
-                joints, motion.fps, "wrist", "shoulder", min_speed=2.5, min_reach=0.38
+                joints, motion.fps, "wrist", "shoulder", min_speed=1.7, min_reach=0.38
             )
         case "bow":
             trunk = joints[:, J["neck"]] - joints[:, 0]

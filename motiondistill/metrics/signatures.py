@@ -1,8 +1,8 @@
-"""Signatures of four actions: tests on joint positions that a motion passes only if it shows the action.
+"""Signatures of four actions: tests on joint positions that only a motion of the action passes.
 
-They know nothing of how a motion was made, and each is passed by real or parametric motions of its own action alone.
-Angles are measured in the body's frame: outwards is the line of the hips, up is the world's vertical made
-perpendicular to it, forwards is perpendicular to both.
+They know nothing of how a motion was made, and each is passed by real or parametric motions of its
+own action alone. Angles are measured in the body's frame: outwards is the line of the hips, up is
+the world's vertical made perpendicular to it, forwards is perpendicular to both.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,20 +46,23 @@ def walking(joints: Joints) -> list[Check]:
 
 
 def jumping_jacks(joints: Joints) -> list[Check]:
-    """Both arms and both legs spread at the same times, the arms far."""
+    """Both arms and both legs spread at the same times, the arms far and through the side."""
     arms = [_abduction(joints, f"{side}_shoulder", f"{side}_elbow") for side in ("left", "right")]
     legs = [_abduction(joints, f"{side}_hip", f"{side}_knee") for side in ("left", "right")]
-    limbs = [*arms, *legs]
-    together = min(_correlation(a, b) for index, a in enumerate(limbs) for b in limbs[index + 1 :])
+    # The minimum of a tensor, unlike Python's, is not a number where one of them is none.
+    together = float(torch.corrcoef(torch.stack([*arms, *legs])).min())
+    # The angle jumps for an arm that rises straight ahead, as in squats: it must pass the side.
+    sideways = min(_sideways_reach(joints, side) for side in ("left", "right"))
     return [
         Check("smallest correlation of two limbs", together, 0.5),
+        Check("sideways reach of the arms, share of their length", sideways, 0.6),
         Check("left arm's range, rad", _range(arms[0]), 1.0),
         Check("right arm's range, rad", _range(arms[1]), 1.0),
     ]
 
 
 def waving_right_hand(joints: Joints) -> list[Check]:
-    """The right wrist above its shoulder in most frames and moving, the left arm hanging at rest."""
+    """The right wrist above its shoulder in most frames and moving, the left arm at rest."""
     right, left = (
         joints[:, JOINT_INDEX[f"{side}_wrist"]] - joints[:, JOINT_INDEX[f"{side}_shoulder"]]
         for side in ("right", "left")
@@ -73,7 +76,7 @@ def waving_right_hand(joints: Joints) -> list[Check]:
 
 
 def squatting(joints: Joints) -> list[Check]:
-    """The pelvis falls while both knees bend."""
+    """The pelvis falls because both knees bend: a jump's flight, on straight legs, is none."""
     pelvis = joints[:, JOINT_INDEX["pelvis"], 1]
     knees = [_knee(joints, side) for side in ("left", "right")]
     return [
@@ -82,8 +85,8 @@ def squatting(joints: Joints) -> list[Check]:
         Check("right knee's range, rad", _range(knees[1]), 0.8),
         Check(
             "pelvis' height and knee flexion, correlation",
-            _correlation(pelvis, sum(knees)),
-            -0.5,
+            _correlation(pelvis, knees[0] + knees[1]),
+            -0.8,
             above=False,
         ),
     ]
@@ -120,8 +123,17 @@ def _abduction(joints: Joints, start: str, end: str) -> Series:
     limb = joints[:, JOINT_INDEX[end]] - joints[:, JOINT_INDEX[start]]
     outward = left if start.startswith("left") else -left
     angle = torch.atan2((limb * outward).sum(-1), -(limb * up).sum(-1))
-    # An arm that crosses the vertical overhead goes on beyond pi; one that crosses it hanging is below zero.
+    # An arm that crosses the vertical overhead goes on beyond pi; one that crosses it hanging is
+    # below zero.
     return torch.where(angle < -torch.pi / 2, angle + 2 * torch.pi, angle)
+
+
+def _sideways_reach(joints: Joints, side: str) -> float:
+    """How far the upper arm ever points outwards: 0 in the sagittal plane, 1 straight to the side."""
+    left, _, _ = _body_frame(joints)
+    arm = joints[:, JOINT_INDEX[f"{side}_elbow"]] - joints[:, JOINT_INDEX[f"{side}_shoulder"]]
+    outward = left if side == "left" else -left
+    return float(torch.nn.functional.cosine_similarity(arm, outward, dim=-1).max())
 
 
 def _knee(joints: Joints, side: str) -> Series:

@@ -1,9 +1,10 @@
-"""A neutral stance and anatomical joint limits: all that a motion may know before the prompt is read.
+"""A neutral stance and anatomical joint limits.
 
-Limits are ranges of axis-angle offsets from the neutral stance in the parent's frame, radians, per axis: about +X
-(positive bends the trunk forward and swings a hanging limb back), about +Y (positive turns to the left) and about +Z
-(positive lifts the left side). They are written for the left side and mirrored. The ranges are textbook ranges of
-motion (American Academy of Orthopaedic Surgeons, 1965), rounded outwards.
+They are all that a motion may know before the prompt is read. Limits are ranges of axis-angle
+offsets from the neutral stance in the parent's frame, radians, per axis: about +X (positive bends
+the trunk forward and swings a hanging limb back), about +Y (positive turns to the left) and about
++Z (positive lifts the left side). They are written for the left side and mirrored. The ranges are
+textbook ranges of motion (American Academy of Orthopaedic Surgeons, 1965), rounded outwards.
 """
 
 from dataclasses import dataclass
@@ -37,7 +38,10 @@ _LIMITS = {
 
 @dataclass(frozen=True)
 class JointLimits:
-    """The neutral stance and, for the joints below the pelvis, the smallest and largest offsets from it."""
+    """The neutral stance and the smallest and largest offsets from it.
+
+    For the joints below the pelvis.
+    """
 
     neutral: Float[Tensor, "joints-1 3 3"]
     lower: Float[Tensor, "joints-1 3"]
@@ -46,9 +50,10 @@ class JointLimits:
     def __call__(
         self, raw: Float[Tensor, "*batch joints-1 3"]
     ) -> Float[Tensor, "*batch joints-1 3 3"]:
-        """Rotations of unbounded numbers: a soft clamp of the axis-angle offsets, then the neutral stance.
+        """Rotations of unbounded numbers, within the limits.
 
-        `limit * tanh(x / limit)` on either side has slope one at zero: near the neutral stance the numbers are radians.
+        A soft clamp of the axis-angle offsets, then the neutral stance. `limit * tanh(x / limit)`
+        on either side has slope one at zero: near the neutral stance the numbers are radians.
         """
         lower, upper = self.lower.to(raw), self.upper.to(raw)
         bounded = torch.where(

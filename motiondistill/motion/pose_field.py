@@ -14,10 +14,11 @@ _REACH = (1.0, 0.8, 1.0)
 
 
 class PoseField(nn.Module):
-    """Motion as a function of normalised time: positional encoding, two hidden layers, bounded pose and root.
+    """Motion as a function of normalised time.
 
-    The last layer starts at zero, so a new field is the neutral stance, motionless, facing +Z, with the arms lifted
-    sideways by `arm_lift` radians.
+    Positional encoding, two hidden layers, bounded pose and root. The last layer starts at zero, so
+    a new field is the neutral stance, motionless, facing +Z, with the arms lifted sideways by
+    `arm_lift` radians.
     """
 
     def __init__(
@@ -57,10 +58,10 @@ class PoseField(nn.Module):
         device = self.layers.get_parameter("0.weight").device
         time = torch.linspace(0, 1, num_frames, device=device)
         output: Float[Tensor, "frames outputs"] = self.layers(fourier(time, self.num_frequencies))
-        pose, root, shift = output.split([(NUM_JOINTS - 1) * 3, 6, 3], -1)
+        pose, root, shift = torch.split(output, [(NUM_JOINTS - 1) * 3, 6, 3], -1)
         upright = torch.tensor([1.0, 0, 0, 0, 1.0, 0], device=device)
         pelvis = rotations.from_6d(upright + root)
-        joints = self.limits(pose.unflatten(-1, (NUM_JOINTS - 1, 3)))
+        joints = self.limits(pose.reshape(num_frames, NUM_JOINTS - 1, 3))
         reach = torch.tensor(_REACH, device=device)
         translation = reach * torch.tanh(shift / reach)
         return Motion(torch.cat([pelvis[:, None], joints], 1), translation, fps)

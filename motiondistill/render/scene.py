@@ -1,4 +1,4 @@
-"""The rendered scene: a part-coloured, softly lit body on a ground plane against a plain background."""
+"""The rendered scene: a part-coloured, softly lit body on a ground plane, plain background."""
 
 from dataclasses import dataclass, field
 
@@ -9,8 +9,9 @@ from torch import Tensor
 from motiondistill.render.rasterizer import Rasterizer
 from motiondistill.structures import PART_NAMES, Camera, Mesh
 
-# sRGB. Left and right limbs differ in hue, and upper from lower limbs in lightness: a limb in front of another part of
-# the same colour would carry no gradient, and a video model could not tell left from right. All contrast with the ground.
+# sRGB. Left and right limbs differ in hue, and upper from lower limbs in lightness: a limb in front
+# of another part of the same colour would carry no gradient, and a video model could not tell left
+# from right. All contrast with the ground.
 _PALETTE = {
     "pelvis": (0.30, 0.30, 0.36),
     "spine": (0.78, 0.24, 0.26),
@@ -46,7 +47,7 @@ def vertex_normals(
     vertices: Float[Tensor, "*batch vertices 3"], faces: Int[Tensor, "triangles 3"]
 ) -> Float[Tensor, "*batch vertices 3"]:
     """Unit normals at the vertices, the area-weighted mean of the adjacent triangles' normals."""
-    corners = vertices[..., faces.flatten(), :].unflatten(-2, faces.shape)
+    corners = vertices[..., faces.flatten(), :].reshape(*vertices.shape[:-2], *faces.shape, 3)
     edges = corners[..., 1:, :] - corners[..., :1, :]
     normals = torch.cross(edges[..., 0, :], edges[..., 1, :], dim=-1)
     shared = normals[..., :, None, :].expand_as(corners).flatten(-3, -2)
@@ -56,7 +57,10 @@ def vertex_normals(
 
 @dataclass(frozen=True)
 class Scene:
-    """What surrounds the body and how it is lit; the same for training the embedded prior and for distillation."""
+    """What surrounds the body and how it is lit.
+
+    The same for training the embedded prior and for distillation.
+    """
 
     rasterizer: Rasterizer
     background: tuple[float, float, float] = (0.90, 0.93, 0.97)
@@ -69,9 +73,10 @@ class Scene:
     palette: Float[Tensor, "parts 3"] = field(default_factory=part_palette)
 
     def __call__(self, mesh: Mesh, camera: Camera) -> Float[Tensor, "batch frames 3 height width"]:
-        """Videos, sRGB in [0, 1]: leading dimensions of clips `[*B F V 3]` and cameras `[*B 4 4]` broadcast.
+        """Videos, sRGB in [0, 1].
 
-        One clip and several cameras give its views; as many clips as cameras give each clip from its own camera.
+        Leading dimensions of clips `[*B F V 3]` and cameras `[*B 4 4]` broadcast. One clip and
+        several cameras give its views; as many clips as cameras give each clip from its own camera.
         """
         vertices, colours, faces = self._with_ground(mesh)
         homogeneous = torch.cat([vertices, torch.ones_like(vertices[..., :1])], -1)
@@ -85,7 +90,7 @@ class Scene:
         image = torch.where(rast[..., 3:] > 0, image, torch.tensor(self.background).to(image))
         image = self.rasterizer.antialias(image, rast, positions, faces)
         image = image.flip(1).permute(0, 3, 1, 2)  # row 0 of the video is the top
-        return image.unflatten(0, (batch, frames))
+        return image.reshape(batch, frames, *image.shape[1:])
 
     def _with_ground(
         self, mesh: Mesh

@@ -1,6 +1,7 @@
 """Noise levels for score distillation, as fractions `tau = sigma / (1 + sigma)` in (0, 1).
 
-In this measure, the flow time of rectified-flow models, 0.5 is as much noise as signal for every family.
+In this measure, the flow time of rectified-flow models, 0.5 is as much noise as signal for every
+family.
 """
 
 import torch
@@ -17,10 +18,11 @@ def annealed(
     jitter: float,
     generator: torch.Generator,
 ) -> Float[Tensor, " count"]:
-    """Sigmas for `count` views: the centre falls linearly from `first` to `last` while `progress` goes from 0 to 1.
+    """Sigmas for `count` views, around a centre that falls linearly from `first` to `last`.
 
-    High noise decides what moves and low noise how it looks, so a run goes from high to low. Around the centre the
-    draws are uniform within `jitter`, stratified over the views.
+    It falls while `progress` goes from 0 to 1: high noise decides what moves and low noise how it
+    looks, so a run goes from high to low. Around the centre the draws are uniform within `jitter`,
+    stratified over the views.
     """
     centre = first + (last - first) * progress
     offset = (torch.arange(count) + torch.rand(count, generator=generator)) / count * 2 - 1

@@ -1,4 +1,4 @@
-"""Score-distillation objectives: scalars whose gradient with respect to the latents is what a prior asks for."""
+"""Score-distillation objectives: scalars whose gradient in the latents is what a prior asks for."""
 
 import torch
 from jaxtyping import Float
@@ -20,9 +20,10 @@ def sds_loss(
 ) -> Float[Tensor, ""]:
     """Score distillation sampling (Poole et al. 2022, Eq. 3) with `w = sigma^2 / (1 + sigma^2)`.
 
-    The gradient is `w (x0 - D(x0 + sigma n)) / sigma` divided by the number of latents, so its size depends neither
-    on frames nor on resolution. `(x0 - D) / sigma` is the difference of predicted and drawn noise for every
-    family, and w the variance `1 - abar` of the variance-preserving form. The value itself means nothing.
+    The gradient is `w (x0 - D(x0 + sigma n)) / sigma` divided by the number of latents, so what it
+    asks of a motion depends neither on frames nor on resolution. `(x0 - D) / sigma` is the
+    difference of predicted and drawn noise for every family, and w the variance `1 - abar` of the
+    variance-preserving form. The value itself means nothing.
     """
     sigma = prior.snap(sigma)
     # Drawn on the CPU, so that a run on another device sees the same noise.
@@ -45,10 +46,11 @@ def prompt_evidence(
     sigma: Float[Tensor, " B"],
     generator: torch.Generator,
 ) -> Float[Tensor, " B"]:
-    """How much better the prior explains each clip with its prompt than without: uncond. minus cond. denoising error.
+    """How much better the prior explains each clip with its prompt than without.
 
-    Mean squared error of the clean estimate in units of the noise level. The plain error would favour the stillest
-    clip, because stillness is easy to denoise; the difference does not.
+    The unconditional minus the conditional denoising error: the mean squared error of the clean
+    estimate in units of the noise level. The plain error would favour the stillest clip, because
+    stillness is easy to denoise; the difference does not.
     """
     sigma = prior.snap(sigma)
     noise = torch.randn(latents.shape, generator=generator).to(latents)
