@@ -1,5 +1,7 @@
 """Settings for every test: no draw and no time limit that differs between machines."""
 
+from typing import Any
+
 import hypothesis
 import pytest
 import torch
@@ -18,3 +20,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("gpu"):
             item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture(scope="session")
+def low_body() -> Any:
+    """The Anny body at its low resolution; it takes seconds to build, so it is built once."""
+    from motiondistill.body.anny import anny_body
+
+    return anny_body("low")

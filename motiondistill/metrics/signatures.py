@@ -129,7 +129,7 @@ def _abduction(joints: Joints, start: str, end: str) -> Series:
 
 
 def _sideways_reach(joints: Joints, side: str) -> float:
-    """How far the upper arm ever points outwards: 0 in the sagittal plane, 1 straight to the side."""
+    """How far the upper arm ever points outwards: 0 straight ahead or down, 1 to the side."""
     left, _, _ = _body_frame(joints)
     arm = joints[:, JOINT_INDEX[f"{side}_elbow"]] - joints[:, JOINT_INDEX[f"{side}_shoulder"]]
     outward = left if side == "left" else -left
@@ -159,5 +159,5 @@ def _share(frames: Tensor) -> float:
 
 
 def _travel(positions: Float[Tensor, "frames 3"]) -> float:
-    """The diagonal of the box that holds the positions, metres."""
-    return float((positions.amax(0) - positions.amin(0)).norm())
+    """The largest distance between any two of the positions, metres."""
+    return float((positions[:, None] - positions[None]).norm(dim=-1).max())

@@ -40,16 +40,14 @@ _LIMITS = {
 class JointLimits:
     """The neutral stance and the smallest and largest offsets from it.
 
-    For the joints below the pelvis.
+    One row for each of the joints below the pelvis.
     """
 
-    neutral: Float[Tensor, "joints-1 3 3"]
-    lower: Float[Tensor, "joints-1 3"]
-    upper: Float[Tensor, "joints-1 3"]
+    neutral: Float[Tensor, "below 3 3"]
+    lower: Float[Tensor, "below 3"]
+    upper: Float[Tensor, "below 3"]
 
-    def __call__(
-        self, raw: Float[Tensor, "*batch joints-1 3"]
-    ) -> Float[Tensor, "*batch joints-1 3 3"]:
+    def __call__(self, raw: Float[Tensor, "*batch below 3"]) -> Float[Tensor, "*batch below 3 3"]:
         """Rotations of unbounded numbers, within the limits.
 
         A soft clamp of the axis-angle offsets, then the neutral stance. `limit * tanh(x / limit)`

@@ -25,6 +25,8 @@ def annealed(
     stratified over the views.
     """
     centre = first + (last - first) * progress
-    offset = (torch.arange(count) + torch.rand(count, generator=generator)) / count * 2 - 1
+    # In random order: views come sorted by azimuth, and the first would always get the least noise.
+    stratum = torch.randperm(count, generator=generator)
+    offset = (stratum + torch.rand(count, generator=generator)) / count * 2 - 1
     tau = (centre + jitter * offset).clamp(0.02, 0.98)
     return tau / (1 - tau)

@@ -1,0 +1,268 @@
+"""Score distillation against the Gaussian prior, where every answer has a closed form."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from motiondistill.priors.base import VideoFormat
+from motiondistill.priors.gaussian import Gaussian, GaussianPrior
+from motiondistill.score.objectives import prompt_evidence, sds_loss
+
+EXACT = 1e-12  # float64 on 24 dimensions
+FORMAT = VideoFormat(fps=8.0, frames=2, height=2, width=2)
+SHAPE = (3, 2, 2, 2)
+DIMENSIONS = math.prod(SHAPE)
+SIGMAS = torch.tensor([0.2, 1.0, 4.0], dtype=torch.float64)
+STANDARD_ERRORS = 5.0  # one fixed seed; by chance not even one in a million would be further off
+
+
+def random_gaussian(seed: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    factor = torch.randn(DIMENSIONS, DIMENSIONS, generator=generator, dtype=torch.float64)
+    mean = torch.randn(DIMENSIONS, generator=generator, dtype=torch.float64)
+    return mean, factor @ factor.T / DIMENSIONS
+
+
+@pytest.fixture
+def prior() -> GaussianPrior:
+    names = ("walk", "jump")
+    return GaussianPrior(
+        {name: Gaussian.from_covariance(*random_gaussian(seed)) for seed, name in enumerate(names)},
+        FORMAT,
+    )
+
+
+def latents(batch: int, seed: int = 7) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, *SHAPE, generator=generator, dtype=torch.float64)
+
+
+def sds_gradient(
+    prior: GaussianPrior,
+    x: Tensor,
+    sigma: Tensor,
+    *,
+    prompt: str = "walk",
+    scale: float = 1.0,
+    seed: int = 0,
+) -> Tensor:
+    x = x.clone().requires_grad_()
+    loss = sds_loss(
+        prior,
+        x,
+        prior.embed([prompt] * len(x)),
+        prior.embed([""] * len(x)),
+        sigma=sigma,
+        guidance_scale=scale,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    (gradient,) = torch.autograd.grad(loss, x)
+    return gradient
+
+
+def closed_form(x: Tensor, sigma: Tensor, seed: int) -> Tensor:
+    """The expected gradient, `w sigma (sigma^2 I + C)^-1 (x - m)` over the number of latents."""
+    mean, covariance = random_gaussian(seed)
+    rows = []
+    for row, level in zip(x.flatten(1), sigma, strict=True):
+        noisy = covariance + level**2 * torch.eye(DIMENSIONS, dtype=torch.float64)
+        weight = level**2 / (1 + level**2)
+        rows.append(weight * level * torch.linalg.solve(noisy, row - mean))
+    return torch.stack(rows).view_as(x) / x.numel()
+
+
+def antithetic(patch: pytest.MonkeyPatch, prior: GaussianPrior, x: Tensor, sigma: Tensor) -> Tensor:
+    """The mean gradient of a draw and its mirror image: the noise enters linearly and cancels."""
+    draw = torch.randn
+    gradients = [sds_gradient(prior, x, sigma)]
+    with patch.context() as mirrored:
+        mirrored.setattr(torch, "randn", lambda *size, generator: -draw(*size, generator=generator))
+        gradients.append(sds_gradient(prior, x, sigma))
+    assert not torch.equal(*gradients)
+    return torch.stack(gradients).mean(0)
+
+
+def test_the_mean_gradient_is_the_closed_form(
+    prior: GaussianPrior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = latents(len(SIGMAS))
+    gradient = antithetic(monkeypatch, prior, x, SIGMAS)
+    assert (gradient - closed_form(x, SIGMAS, 0)).abs().max() < EXACT
+
+
+def test_the_expected_gradient_is_the_closed_form(prior: GaussianPrior) -> None:
+    count, x, sigma = 4000, latents(1), SIGMAS[1:2]
+    many = sds_gradient(prior, x.expand(count, *SHAPE), sigma.expand(count)) * count
+    error = many.mean(0, keepdim=True) - closed_form(x, sigma, 0)
+    assert (error / (many.std(0) / count**0.5)).abs().max() < STANDARD_ERRORS
+
+
+def test_noise_is_added_and_taken_off_by_the_same_draw(prior: GaussianPrior) -> None:
+    x = latents(len(SIGMAS))
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0)).double()
+    level = SIGMAS.view(-1, 1, 1, 1, 1)
+    clean = prior.denoise(x + level * noise, SIGMAS, prior.embed(["walk"] * 3))
+    predicted = (x + level * noise - clean) / level
+    expected = level**2 / (1 + level**2) * (predicted - noise) / x.numel()
+    assert (sds_gradient(prior, x, SIGMAS) - expected).abs().max() < EXACT
+
+
+@pytest.mark.parametrize("scale", [0.0, 3.0, 7.5])
+def test_guidance_extrapolates(prior: GaussianPrior, scale: float) -> None:
+    x = latents(3)
+    without = sds_gradient(prior, x, SIGMAS, prompt="", scale=1.0)
+    conditional = sds_gradient(prior, x, SIGMAS, prompt="jump", scale=1.0)
+    guided = sds_gradient(prior, x, SIGMAS, prompt="jump", scale=scale)
+    assert (guided - (without + scale * (conditional - without))).abs().max() < EXACT
+    assert (conditional - without).abs().max() > 1e-3  # there is something to extrapolate
+
+
+@pytest.mark.parametrize(("batch", "frames", "size"), [(1, 2, 2), (4, 2, 2), (1, 5, 4)])
+def test_what_a_motion_feels_does_not_depend_on_the_number_of_latents(
+    batch: int, frames: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same change of every latent is pulled alike, whatever the views, frames and pixels."""
+    count = 3 * frames * size * size
+    eye = torch.eye(count, dtype=torch.float64)
+    mean, variance, level, offset = 0.2, 0.5, 0.8, 1.3
+    gaussian = Gaussian.from_covariance(torch.full_like(eye[0], mean), variance * eye)
+    prior = GaussianPrior({"walk": gaussian}, VideoFormat(8.0, frames, size, size))
+    x = torch.full((batch, 3, frames, size, size), offset, dtype=torch.float64)
+    sigma = torch.full((batch,), level, dtype=torch.float64)
+    pull = antithetic(monkeypatch, prior, x, sigma).sum()
+    expected = level**3 / (1 + level**2) * (offset - mean) / (variance + level**2)
+    assert abs(pull - expected) < EXACT
+
+
+def test_no_gradient_flows_through_the_denoiser(prior: GaussianPrior) -> None:
+    mean, covariance = random_gaussian(0)
+    mean.requires_grad_()
+    watched = GaussianPrior({"walk": Gaussian.from_covariance(mean, covariance)}, FORMAT)
+    x = latents(3).requires_grad_()
+    conditioning = watched.embed(["walk"] * 3)
+    loss = sds_loss(
+        watched,
+        x,
+        conditioning,
+        conditioning,
+        sigma=SIGMAS,
+        guidance_scale=3.0,
+        generator=torch.Generator().manual_seed(0),
+    )
+    loss.backward()
+    assert mean.grad is None
+    assert x.grad is not None
+
+
+def test_equal_generators_give_equal_bits(prior: GaussianPrior) -> None:
+    x = latents(3)
+    first, again, other = (sds_gradient(prior, x, SIGMAS, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_noise_levels_are_snapped_before_noise_is_added(prior: GaussianPrior) -> None:
+    x = latents(2)
+    beyond = torch.tensor([1e6, 1e-9], dtype=torch.float64)
+    ends = torch.tensor([prior.max_sigma, prior.min_sigma], dtype=torch.float64)
+    assert torch.equal(sds_gradient(prior, x, beyond), sds_gradient(prior, x, ends))
+    walk, empty = prior.embed(["walk"] * 2), prior.embed([""] * 2)
+    evidence = [
+        prompt_evidence(
+            prior, x, walk, empty, sigma=sigma, generator=torch.Generator().manual_seed(0)
+        )
+        for sigma in (beyond, ends)
+    ]
+    assert torch.equal(*evidence)
+
+
+@pytest.mark.parametrize("prompt", ["walk", "jump"])
+def test_descent_ends_at_the_mode_of_the_prompt(prior: GaussianPrior, prompt: str) -> None:
+    means = {name: gaussian.mean for name, gaussian in prior.gaussians.items()}
+    x = latents(1).requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=0.1)
+    steps = 400
+    for step in range(steps):
+        progress = step / steps
+        optimizer.param_groups[0]["lr"] = 0.1 * (1 - progress)
+        x.grad = sds_gradient(prior, x.detach(), SIGMAS[1:2], prompt=prompt, seed=step)
+        optimizer.step()
+    distances = {name: float((x.detach().flatten() - mean).norm()) for name, mean in means.items()}
+    apart = float((means["walk"] - means["jump"]).norm())
+    # Without an end to the annealing a little of the noise of the last steps stays.
+    assert distances[prompt] < 0.1 * apart, distances
+    assert min(distances, key=distances.__getitem__) == prompt
+
+
+def evidence_of(
+    prior: GaussianPrior, x: Tensor, prompt: str, other: str, sigma: float, count: int = 2000
+) -> Tensor:
+    """The evidence of one clip under many draws of noise."""
+    return prompt_evidence(
+        prior,
+        x.expand(count, *x.shape[1:]),
+        prior.embed([prompt] * count),
+        prior.embed([other] * count),
+        sigma=torch.full((count,), sigma, dtype=torch.float64),
+        generator=torch.Generator().manual_seed(0),
+    )
+
+
+def expected_error(x: Tensor, mean: Tensor, covariance: Tensor, sigma: float) -> float:
+    """The mean over latents of E (D(x + sigma n) - x)^2 / sigma^2 for one Gaussian.
+
+    The bias is `sigma^2 (C + sigma^2)^-1 (m - x)`, and the noise passes by the gain C (C +
+    sigma^2)^-1.
+    """
+    noisy = covariance + sigma**2 * torch.eye(DIMENSIONS, dtype=torch.float64)
+    bias = sigma * torch.linalg.solve(noisy, mean - x.flatten())
+    gain = torch.linalg.solve(noisy, covariance)
+    return float((bias.square().sum() + gain.square().sum()) / DIMENSIONS)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 3.0])
+def test_evidence_is_the_difference_of_the_expected_errors(
+    prior: GaussianPrior, sigma: float
+) -> None:
+    x = latents(1)
+    errors = [expected_error(x, *random_gaussian(seed), sigma) for seed in (0, 1)]
+    for prompt, other, expected in (
+        ("walk", "jump", errors[1] - errors[0]),
+        ("jump", "walk", errors[0] - errors[1]),
+    ):
+        draws = evidence_of(prior, x, prompt, other, sigma)
+        error = (draws.mean() - expected) / (draws.std() / len(draws) ** 0.5)
+        assert abs(error) < STANDARD_ERRORS
+
+
+@pytest.mark.parametrize("sigma", [0.8, 1.5])
+def test_evidence_is_for_the_prompt_that_made_the_clip(prior: GaussianPrior, sigma: float) -> None:
+    for right, wrong in (("walk", "jump"), ("jump", "walk")):
+        clip = prior.gaussians[right].mean.view(1, *SHAPE)
+        assert evidence_of(prior, clip, right, "", sigma).mean() > 0
+        assert evidence_of(prior, clip, wrong, "", sigma).mean() < 0
+
+
+def test_evidence_does_not_prefer_stillness_where_the_plain_error_does() -> None:
+    """A walk of any phase: its mean is stillness, and what marks it is variance along the swing."""
+    swing = torch.nn.functional.normalize(latents(1).flatten(), dim=0)
+    rest, sigma = 0.01 * torch.eye(DIMENSIONS, dtype=torch.float64), 1.0
+    walk, mean = rest + 4.0 * torch.outer(swing, swing), torch.zeros(DIMENSIONS).double()
+    prior = GaussianPrior(
+        {
+            "walk": Gaussian.from_covariance(mean, walk),
+            "stand": Gaussian.from_covariance(mean, rest),
+        },
+        FORMAT,
+    )
+    still, moving = torch.zeros(1, *SHAPE).double(), 2.0 * swing.view(1, *SHAPE)
+    assert expected_error(still, mean, walk, sigma) < expected_error(moving, mean, walk, sigma)
+    evidence = {
+        name: evidence_of(prior, clip, "walk", "", sigma)
+        for name, clip in (("still", still), ("moving", moving))
+    }
+    margin = evidence["moving"] - evidence["still"]  # paired: both saw the same noise
+    assert margin.mean() > STANDARD_ERRORS * margin.std() / len(margin) ** 0.5
+    assert evidence["still"].mean() < 0 < evidence["moving"].mean()
