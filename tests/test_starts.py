@@ -1,0 +1,156 @@
+"""Sampled starts: the blur, the error of a fit, the samples, and a known motion found again."""
+
+import math
+
+import pytest
+import torch
+from small_problem import FRAMES, body, rendered, small_problem
+from tiny_ltx import save_tiny
+from torch import Tensor, nn
+
+from motiondistill.data.parametric import parametric_motion
+from motiondistill.optimize import (
+    DistillSettings,
+    RegularizerWeights,
+    Settings,
+    State,
+    fit,
+    initial_state,
+    read,
+)
+from motiondistill.priors.base import Prior
+from motiondistill.priors.loading import load_prior
+from motiondistill.prompts import view_name
+from motiondistill.starts import (
+    FitSettings,
+    blur,
+    evidence,
+    fit_error,
+    sample_targets,
+    start_azimuths,
+)
+
+ROUNDING = 1e-6  # float32 sums of values in [0, 1]
+FOUND = 0.05  # metres: a mean joint error less than a limb is thick
+
+
+@pytest.fixture(scope="module")
+def prior(tmp_path_factory: pytest.TempPathFactory) -> Prior:
+    return load_prior(save_tiny(tmp_path_factory.mktemp("prior")))
+
+
+def images(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("size", [(20, 20), (9, 14)])
+@pytest.mark.parametrize("sigma", [0.5, 1.5, 8.0])
+def test_blur_is_a_convolution_with_a_gaussian(size: tuple[int, int], sigma: float) -> None:
+    batch = images(2, 3, *size)
+    radius = math.ceil(2.5 * sigma)
+    bell = torch.exp(-torch.arange(-radius, radius + 1.0).square() / (2 * sigma**2))
+    kernel = torch.outer(bell, bell) / bell.sum() ** 2
+    expected = nn.functional.conv2d(batch, kernel.expand(3, 1, -1, -1), padding=radius, groups=3)
+    assert (blur(batch, sigma) - expected).abs().max() < ROUNDING
+
+
+@pytest.mark.parametrize("sigma", [1.0, 3.0])
+def test_blur_keeps_what_is_away_from_the_edges(sigma: float) -> None:
+    point = torch.zeros(1, 1, 41, 41)
+    point[0, 0, 20, 20] = 1.0
+    spread = blur(point, sigma)
+    assert abs(spread.sum() - 1) < ROUNDING
+    assert spread.amax() < 0.2
+    at_the_edge = torch.zeros(1, 1, 41, 41)
+    at_the_edge[..., 0] = 1.0
+    assert blur(at_the_edge, sigma).sum() < 0.8 * 41  # the rest has left the image
+
+
+def test_no_blur_is_the_image_itself() -> None:
+    batch = images(2, 3, 8, 8)
+    assert torch.equal(blur(batch, 0.0), batch)
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
+def test_clips_add_up(progress: float) -> None:
+    video, target = images(6, 4, 3, 16, 16).split(3)
+    each = [fit_error(video[k : k + 1], target[k : k + 1], progress) for k in range(3)]
+    together = fit_error(video, target, progress)
+    assert together == pytest.approx(float(sum(each)), rel=1e-5)
+    assert min(each) > 0
+    assert fit_error(target, target, progress) == 0
+
+
+def test_only_the_coarse_error_feels_a_distant_part_come_nearer() -> None:
+    def square(column: int) -> Tensor:
+        video = torch.zeros(1, 1, 3, 48, 48)
+        video[..., 20:24, column : column + 4] = 1.0
+        return video
+
+    target = square(4)
+    far, near = (
+        [float(fit_error(square(column), target, progress)) for progress in (0.0, 1.0)]
+        for column in (24, 14)
+    )
+    assert near[0] < 0.9 * far[0]
+    assert near[1] == far[1]
+
+
+def test_samples_are_wanted_for_frontal_views_in_turn() -> None:
+    names = [view_name(azimuth) for azimuth in start_azimuths(5).tolist()]
+    assert names == [
+        "front view",
+        "front left view",
+        "front right view",
+        "front view",
+        "front left view",
+    ]
+
+
+def test_samples_are_videos_of_the_problem_and_repeat_with_the_seed(prior: Prior) -> None:
+    settings = FitSettings(num_samples=2, sampling_steps=2)
+    videos = sample_targets(small_problem(prior), settings)
+    assert videos.shape == (2, FRAMES, 3, 32, 32)
+    assert 0 <= videos.min() < videos.max() <= 1
+    assert torch.equal(videos, sample_targets(small_problem(prior), settings))
+    for other in (small_problem(prior, seed=1), small_problem(prior, prompt="a person squats")):
+        assert not torch.equal(videos, sample_targets(other, settings))
+
+
+def test_evidence_repeats_and_does_not_depend_on_the_heading(prior: Prior) -> None:
+    """Views are named against the heading, so the same renderings are judged by the same words."""
+    problem = small_problem(prior)
+    motion = parametric_motion(
+        "wave", "left", torch.Generator().manual_seed(0), body().rest_joints, 8.0, FRAMES
+    )
+    gain = evidence(problem, motion)
+    assert gain == evidence(problem, motion)
+    assert math.isfinite(gain)
+    assert gain != evidence(small_problem(prior, seed=1), motion)
+
+
+def test_a_fit_finds_a_known_motion_again(prior: Prior) -> None:
+    """Jumping jacks, seen in one video only: the limbs' way through depth is not in the picture."""
+    problem = small_problem(prior, pixels=64, frames=7)
+    known = parametric_motion(
+        "jumping jacks", "left", torch.Generator().manual_seed(1), body().rest_joints, 8.0, 7
+    )
+    settings = Settings(
+        FitSettings(num_samples=1, sampling_steps=1, num_steps=150),
+        DistillSettings(),
+        RegularizerWeights(),
+    )
+
+    @torch.no_grad()
+    def joint_error(field: nn.Module) -> float:
+        goal = problem.body(known).joints
+        return float((problem.body(read(problem, field)).joints - goal).norm(dim=-1).mean())
+
+    fields = initial_state(small_problem(prior, frames=FRAMES), settings).fields
+    state = State("fit", fields, rendered(problem, known, start_azimuths(1)))
+    before = joint_error(fields[0])
+    errors = [float(step.terms["fit"]) for step in fit(problem, settings, state)]
+    after = joint_error(fields[0])
+    assert len(errors) == state.step == 150
+    assert after < FOUND, (before, after)
+    assert after < before / 2, (before, after)
