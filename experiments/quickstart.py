@@ -11,22 +11,16 @@ from motiondistill.optimize import (
     Settings,
     initial_state,
     optimize,
-    read,
 )
 from motiondistill.priors import EMBEDDED_PRIOR, load_prior
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.scene import Scene
 from motiondistill.starts import FitSettings, Problem
 
-PROMPT, SEED = "a person is walking", 0
 prior, body, scene = load_prior(EMBEDDED_PRIOR), anny_body(), Scene(CpuRasterizer())
-clip = prior.format
-cameras = Orbit(size=(clip.height, clip.width))
-problem = Problem(PROMPT, prior, body, scene, cameras, clip.frames, SEED)
+problem = Problem("a person is walking", prior, body, scene, Orbit(), num_frames=17, seed=0)
 settings = Settings(FitSettings(), DistillSettings(), RegularizerWeights())
-state = initial_state(problem, settings)
-for step in optimize(problem, settings, state):
+for step in optimize(problem, settings, initial_state(problem, settings)):
     print(step.index, step.stage, f"{step.loss.item():.3f}")
-motion = read(problem, state.fields[0]).detach()
-joints = body(motion).joints
-save_motion(Path("motion.npz"), motion, joints, prompt=PROMPT, seed=SEED, body=body.name)
+joints = body(step.motion).joints
+save_motion(Path("walk.npz"), step.motion, joints, prompt=problem.prompt, seed=0, body=body.name)

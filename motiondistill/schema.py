@@ -131,7 +131,7 @@ _RANGES = {
     "regularize.joint_acceleration": (0, 1e9),
     "regularize.tilt": (0, 1e9),
     "run.checkpoint_every": (1, 1_000_000),
-    "run.frames": (2, 1024),
+    "run.frames": (3, 1024),
     "run.seed": (0, 2**63 - 1),
     "run.threads": (1, 1024),
     "sample.guidance_scale": (0, 1000),

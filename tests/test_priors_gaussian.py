@@ -148,3 +148,13 @@ def test_formats_name_the_nearest_legal_value():
         video_format.check(0, 64, 64)
     with pytest.raises(ValueError, match=r"`width` must be a multiple of 8 .*nearest: 56 or 64"):
         video_format.check(17, 64, 60)
+
+
+def test_formats_can_allow_a_single_number_of_frames():
+    video_format = VideoFormat(8.0, 16, 64, 64, frame_step=0, frame_offset=16)
+    video_format.check(16, 64, 64)
+    for frames in (1, 15, 17, 32):
+        with pytest.raises(
+            ValueError, match=rf"`frames` must be 16 for this prior, got {frames}\."
+        ):
+            video_format.check(frames, 64, 64)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_ltx import CAPTIONS, TEXT_LENGTH, save_tiny
+from tiny_ltx import TEXT_LENGTH, save_tiny
+from tiny_text import CAPTIONS, tiny_encoder, tiny_tokenizer
 
 from motiondistill.priors.loading import load_prior
 from motiondistill.priors.text import T5Text, build_t5_tokenizer
@@ -27,7 +28,7 @@ def folder(whole, tmp_path):
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return build_t5_tokenizer(CAPTIONS, vocab_size=120, max_length=TEXT_LENGTH)
+    return tiny_tokenizer(TEXT_LENGTH)
 
 
 def test_missing_folder_is_named(tmp_path):
@@ -37,9 +38,7 @@ def test_missing_folder_is_named(tmp_path):
 
 def test_other_families_are_refused(folder):
     (folder / "model_index.json").write_text('{"_class_name": "MysteryPipeline"}')
-    with pytest.raises(
-        ValueError, match=r"supported pipeline \(LTXPipeline\), got 'MysteryPipeline'"
-    ):
+    with pytest.raises(ValueError, match=r"pipeline \(.*LTXPipeline\), got 'MysteryPipeline'"):
         load_prior(folder)
 
 
@@ -142,12 +141,7 @@ def test_too_small_vocabularies_are_refused():
 
 
 def test_prompts_that_are_cut_are_told(tokenizer, caplog):
-    from transformers import T5Config, T5EncoderModel
-
-    config = T5Config(
-        vocab_size=len(tokenizer), d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2
-    )
-    text = T5Text(tokenizer, T5EncoderModel(config).eval(), max_length=4)
+    text = T5Text(tokenizer, tiny_encoder(tokenizer), max_length=4)
     with caplog.at_level(logging.WARNING, logger="motiondistill"):
         assert text.embed(["a person is walking"]).tensors["mask"].sum() == 4
     assert "has 5 tokens but the model reads 4" in caplog.text

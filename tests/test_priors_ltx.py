@@ -2,15 +2,14 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
-from tiny_ltx import CAPTIONS, NATIVE, TEXT_LENGTH, save_tiny
+from tiny_ltx import NATIVE, TEXT_LENGTH, save_tiny
+from tiny_text import CAPTIONS
 
 from motiondistill.priors.guidance import guide
-from motiondistill.priors.loading import load_prior, randomized
+from motiondistill.priors.loading import load_prior
 from motiondistill.priors.sampling import euler_steps, sample
 from motiondistill.priors.schedule import FlowSchedule
 
@@ -135,25 +134,6 @@ def test_latents_are_normalised_by_the_stored_statistics(prior, pipeline):
     assert (latents - expected).abs().max() < SINGLE
 
 
-def test_every_frame_gets_gradient_that_finite_differences_confirm(prior):
-    video = draw_video().requires_grad_()
-    latents = prior.encode(video)
-    weights = draw(*latents.shape)
-    (gradient,) = torch.autograd.grad((weights * latents).sum(), video)
-    assert (gradient.abs().amax(dim=(0, 2, 3, 4)) > 0).all()
-    direction = draw(*video.shape, seed=5)
-    step = 1e-3  # float32: larger than rounding, smaller than the encoder's curvature
-
-    with torch.no_grad():
-        ahead, behind = (
-            (weights * prior.encode(video + sign * step * direction)).double().sum()
-            for sign in (1, -1)
-        )
-    slope = (ahead - behind) / (2 * step)
-    # Differences of float32 sums: a few per mille is what they can resolve.
-    assert slope.item() == pytest.approx((gradient * direction).sum().item(), rel=1e-2)
-
-
 @pytest.mark.parametrize(
     ("frames", "size", "message"),
     [
@@ -168,7 +148,7 @@ def test_illegal_clips_are_refused(prior, frames, size, message):
         prior.latent_shape(frames, size, size)
 
 
-def test_text_is_the_pipelines_own_and_remembered(prior, pipeline):
+def test_text_is_the_pipelines_own(prior, pipeline):
     with torch.no_grad():
         embeddings, mask, *_ = pipeline.encode_prompt(
             PROMPTS, do_classifier_free_guidance=False, max_sequence_length=TEXT_LENGTH
@@ -176,78 +156,21 @@ def test_text_is_the_pipelines_own_and_remembered(prior, pipeline):
     conditioning = prior.embed(PROMPTS)
     assert (conditioning.tensors["embeddings"] - embeddings).abs().max() < SINGLE
     assert torch.equal(conditioning.tensors["mask"], mask)
-    alone, swapped = prior.embed([PROMPTS[0]]), prior.embed(PROMPTS[::-1])
-    for name, tensor in conditioning.tensors.items():
-        assert torch.equal(tensor[:1], alone.tensors[name])
-        assert torch.equal(tensor[:1], swapped.tensors[name][1:])
 
 
-def test_denoising_depends_on_prompt_level_and_frame_rate(prior, folder, tmp_path):
+def test_denoising_depends_on_the_frame_rate(prior, folder, tmp_path):
+    faster = shutil.copytree(folder, tmp_path / "faster")
+    native = json.loads((faster / "motiondistill.json").read_text())
+    (faster / "motiondistill.json").write_text(json.dumps({**native, "fps": 16}))
     x, sigma = draw(2, *prior.latent_shape(9, 32, 32)), torch.tensor([0.5, 2.0])
     conditioning = prior.embed(PROMPTS)
     with torch.no_grad():
-        base = prior.denoise(x, sigma, conditioning)
-        assert not torch.allclose(base, prior.denoise(x, sigma, prior.embed(["", ""])))
-        assert not torch.allclose(base, prior.denoise(x, sigma.flip(0), conditioning))
-        faster = shutil.copytree(folder, tmp_path / "faster")
-        native = json.loads((faster / "motiondistill.json").read_text())
-        (faster / "motiondistill.json").write_text(json.dumps({**native, "fps": 16}))
-        assert not torch.allclose(base, load_prior(faster).denoise(x, sigma, conditioning))
-        rows = torch.cat(
-            [prior.denoise(x[i : i + 1], sigma[i : i + 1], conditioning[[i]]) for i in (0, 1)]
-        )
-    assert (rows - base).abs().max() < SINGLE
+        base, other = (p.denoise(x, sigma, conditioning) for p in (prior, load_prior(faster)))
+    assert not torch.allclose(base, other)
 
 
-def test_loaded_modules_are_frozen_evaluation_float32(prior):
-    modules = (prior.codec.vae, prior.denoiser.transformer, prior.text._encoder)
-    for module in modules:
-        assert not any(part.training for part in module.modules())
-        for parameter in module.parameters():
-            assert not parameter.requires_grad
-            assert parameter.dtype == torch.float32
-
-
-def test_half_precision_weights_load_as_float32(folder, tmp_path, prior):
-    half = save_tiny(tmp_path / "half", torch.float16)
-    sizes = [sum(p.stat().st_size for p in f.rglob("*.safetensors")) for f in (half, folder)]
-    assert sizes[0] < 0.7 * sizes[1]
-    loaded = load_prior(half)
-    for module in (loaded.codec.vae, loaded.denoiser.transformer, loaded.text._encoder):
-        assert {p.dtype for p in module.parameters()} == {torch.float32}
-    x, sigma = draw(1, *prior.latent_shape(9, 32, 32)), torch.tensor([1.0])
-    with torch.no_grad():
-        ours, other = (p.denoise(x, sigma, p.embed(PROMPTS[:1])) for p in (prior, loaded))
-    assert 0 < (ours - other).abs().max() < 1e-2  # half precision keeps three digits
-
-
-def test_random_weights_are_other_weights_of_the_same_shape(prior):
-    def weights(seed):
-        fresh = randomized(prior, torch.Generator().manual_seed(seed))
-        return fresh.denoiser.transformer.state_dict()
-
-    trained = prior.denoiser.transformer.state_dict()
-    state = torch.random.get_rng_state()
-    first, again, other = weights(1), weights(1), weights(2)
-    assert torch.equal(torch.random.get_rng_state(), state)
-    assert {k: v.shape for k, v in first.items()} == {k: v.shape for k, v in trained.items()}
-    matrices = [name for name, tensor in first.items() if tensor.ndim > 1]
-    assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not any(torch.equal(first[name], trained[name]) for name in matrices)
-    assert not any(torch.equal(first[name], other[name]) for name in matrices)
-
-
-def test_importing_the_priors_does_not_import_the_libraries():
-    """They cost seconds, which a command's `--help` must not pay."""
-    code = (
-        "import sys, motiondistill.priors; print({'diffusers', 'transformers'} & set(sys.modules))"
-    )
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    assert output.stdout.decode().strip() == "set()"
-
-
-def test_sample_gives_one_clip_per_prompt(prior):
+def test_clips_of_other_sizes_are_sampled(prior):
     generator = torch.Generator().manual_seed(0)
-    latents = sample(prior, PROMPTS, generator=generator, num_steps=2, size=(5, 32, 32))
-    assert latents.shape == (2, 8, 2, 4, 4)
-    assert prior.decode(latents).shape == (2, 5, 3, 32, 32)
+    latents = sample(prior, PROMPTS, generator=generator, num_steps=2, size=(5, 32, 40))
+    assert latents.shape == (2, 8, 2, 4, 5)
+    assert prior.decode(latents).shape == (2, 5, 3, 32, 40)

@@ -35,15 +35,9 @@ def test_the_quickstart_writes_a_motion(
 
     stages = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
     assert stages == [["0", "fit"], ["1", "fit"], *[[str(k), "distill"] for k in (2, 3, 4)]]
-    saved = load_motion(tmp_path / "motion.npz")
-    assert saved.prompt == "a person is walking" and saved.motion.fps == NATIVE.fps
-    assert saved.motion.num_frames == NATIVE.frames
+    saved = load_motion(tmp_path / "walk.npz")
+    assert saved.prompt == "a person is walking" and saved.body == low_body.name
+    assert saved.motion.num_frames == 17 and saved.motion.fps == NATIVE.fps
     assert torch.allclose(low_body(saved.motion).joints, saved.joints, atol=1e-5)  # float32 metres
     still = float((saved.motion.rotations - saved.motion.rotations[:1]).abs().max())
-    assert 0 < still and math.isfinite(still)  # five updates have moved it
-
-
-def test_the_quickstart_is_short() -> None:
-    _, code = SCRIPT.read_text().split("\n\n", 1)
-    lines = [line for line in code.splitlines() if line and not line.startswith("from ")]
-    assert len(lines) <= 15
+    assert 0 < still < math.inf  # the updates have moved it

@@ -58,6 +58,14 @@ def test_axis_angle_gives_rotations_of_the_same_angle(
     assert close(trace, 1 + 2 * vector.norm(dim=-1).cos())
 
 
+@pytest.mark.parametrize("angle", [*ANGLES, math.pi])
+def test_axis_angle_is_the_exponential_of_its_skew_matrix(angle: float) -> None:
+    vector = angle * unit_vectors()
+    expected = torch.linalg.matrix_exp(rotations.skew(vector))
+    # Some roundings of float64, less than the last term of the series near zero.
+    assert close(rotations.from_axis_angle(vector), expected, 1e-14)
+
+
 @pytest.mark.parametrize("angle", ANGLES)
 def test_axis_angle_round_trip(angle: float) -> None:
     vector = angle * unit_vectors()

@@ -166,6 +166,22 @@ def test_gradients_reach_the_vertices_from_colour_and_silhouette(low_body: Skinn
     assert 0.2 < float(touched.float().mean()) <= 1  # nearly all that is seen; the back is hidden
 
 
+def test_silhouettes_alone_tell_where_the_body_is(low_body: SkinnedBody) -> None:
+    # In a single flat colour nothing but the antialiased silhouette depends on the vertices.
+    shift = torch.zeros(3, requires_grad=True)
+    motion = pose()
+    mesh = low_body(Motion(motion.rotations, shift.expand(1, 3), motion.fps))
+    mask = silhouette(mesh, views(0), *PART_NAMES)
+    columns = (torch.arange(SIZE) + 0.5).expand(SIZE, SIZE)
+    (mask * columns).sum().backward()
+    orbit = Orbit()
+    pixels_per_metre = SIZE / 2 / math.tan(orbit.fov_y / 2) / orbit.distance
+    # Sideways, the mask moves as a whole: its first moment grows by its area. Coarse pixels and the
+    # body's depth leave a tenth or two.
+    expected = float(mask.detach().sum()) * pixels_per_metre
+    assert shift.grad is not None and float(shift.grad[0]) == pytest.approx(expected, rel=0.2)
+
+
 def test_normals_are_unit_vectors_that_point_outwards() -> None:
     corners = torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
     faces = torch.tensor([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])

@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import tiny_text
 import torch
 
 from motiondistill.priors.base import VideoFormat
 from motiondistill.priors.loading import write_native
-from motiondistill.priors.text import build_t5_tokenizer
 
-CAPTIONS = ("a person is walking, front view", "a person squats", "a person waves, back view")
 TEXT_LENGTH = 16
 NATIVE = VideoFormat(fps=8.0, frames=9, height=32, width=32)  # the pipeline wants multiples of 32
 
@@ -17,20 +16,10 @@ NATIVE = VideoFormat(fps=8.0, frames=9, height=32, width=32)  # the pipeline wan
 def tiny_pipeline() -> Any:
     """An `LTXPipeline` with random weights, 8x smaller in space and 4x in time; fixed seed."""
     import diffusers
-    from transformers import T5Config, T5EncoderModel
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        tokenizer = build_t5_tokenizer(CAPTIONS, vocab_size=120, max_length=TEXT_LENGTH)
-        text_config = T5Config(
-            vocab_size=len(tokenizer),
-            d_model=16,
-            d_kv=8,
-            d_ff=32,
-            num_layers=1,
-            num_heads=2,
-            dropout_rate=0.1,
-        )
+        tokenizer = tiny_text.tiny_tokenizer(TEXT_LENGTH)
         vae = diffusers.AutoencoderKLLTXVideo(
             latent_channels=8,
             block_out_channels=(8, 16, 16),
@@ -56,7 +45,7 @@ def tiny_pipeline() -> Any:
             attention_head_dim=12,
             cross_attention_dim=24,
             num_layers=2,
-            caption_channels=16,
+            caption_channels=tiny_text.CHANNELS,
         )
         return diffusers.LTXPipeline(
             scheduler=diffusers.FlowMatchEulerDiscreteScheduler(
@@ -68,7 +57,7 @@ def tiny_pipeline() -> Any:
                 shift_terminal=0.1,
             ),
             vae=vae.eval(),
-            text_encoder=T5EncoderModel(text_config).eval(),
+            text_encoder=tiny_text.tiny_encoder(tokenizer),
             tokenizer=tokenizer,
             transformer=transformer.eval(),
         )

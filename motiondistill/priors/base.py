@@ -40,8 +40,8 @@ class Conditioning:
 class VideoFormat:
     """The clips a prior was trained on, and the clips it can take.
 
-    Legal frame counts are `frame_step * k + frame_offset`; height and width are multiples of
-    `size_step`.
+    Legal frame counts are `frame_step * k + frame_offset`, so `frame_step` 0 leaves only one;
+    height and width are multiples of `size_step`.
     """
 
     fps: float
@@ -60,6 +60,10 @@ class VideoFormat:
 
     @staticmethod
     def _check(name: str, value: int, step: int, offset: int) -> None:
+        if step == 0:
+            if value != offset:
+                raise ValueError(f"`{name}` must be {offset} for this prior, got {value}.")
+            return
         first = offset or step
         if value >= first and (value - offset) % step == 0:
             return

@@ -9,7 +9,7 @@ from typing import Any, Final
 import torch
 from safetensors import SafetensorError, safe_open
 
-from motiondistill.priors import ltx
+from motiondistill.priors import latte, ltx
 from motiondistill.priors.base import DiffusersPrior, VideoFormat
 
 EMBEDDED_PRIOR: Final = Path(__file__).parent / "embedded"
@@ -18,6 +18,7 @@ EMBEDDED_PRIOR: Final = Path(__file__).parent / "embedded"
 NATIVE_FILE: Final = "motiondistill.json"
 """What pipelines do not record: the clips a model was trained on, and the length of its text."""
 
+LATTE_TEXT_LENGTH: Final = 120
 LTX_TEXT_LENGTH: Final = 128
 
 
@@ -29,13 +30,24 @@ def load_prior(folder: Path, device: torch.device | str = "cpu") -> DiffusersPri
     index = _read_json(folder / "model_index.json", folder)
     family = index.get("_class_name")
     match family:
+        case "LattePipeline":
+            from diffusers import AutoencoderKL, LatteTransformer3DModel
+
+            native, text_length = _read_native(folder, latte.NATIVE, LATTE_TEXT_LENGTH)
+            components = _components(folder, device, AutoencoderKL, LatteTransformer3DModel)
+            return latte.latte_prior(components, native, text_length)
         case "LTXPipeline":
+            from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
+
             native, text_length = _read_native(folder, ltx.NATIVE, LTX_TEXT_LENGTH)
-            return ltx.ltx_prior(_ltx_components(folder, device), native, text_length)
+            components = _components(
+                folder, device, AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
+            )
+            return ltx.ltx_prior(components, native, text_length)
         case _:
             raise ValueError(
-                f"`{folder / 'model_index.json'}` must name a supported pipeline (LTXPipeline), "
-                f"got {family!r}; choose a folder of one of these."
+                f"`{folder / 'model_index.json'}` must name a supported pipeline "
+                f"(LattePipeline, LTXPipeline), got {family!r}; choose a folder of one of these."
             )
 
 
@@ -71,16 +83,17 @@ def _read_native(folder: Path, default: VideoFormat, text_length: int) -> tuple[
         ) from error
 
 
-def _ltx_components(folder: Path, device: torch.device | str) -> dict[str, Any]:
-    import diffusers
+def _components(
+    folder: Path, device: torch.device | str, vae: Any, transformer: Any
+) -> dict[str, Any]:
     import transformers
 
     # A bar per text encoder says nothing to someone who loads a small prior.
     progress: Any = transformers.utils.logging
     progress.disable_progress_bar()
     classes = {
-        "vae": diffusers.AutoencoderKLLTXVideo,
-        "transformer": diffusers.LTXVideoTransformer3DModel,
+        "vae": vae,
+        "transformer": transformer,
         "text_encoder": transformers.T5EncoderModel,
     }
     components = {name: _load_model(folder / name, kind, device) for name, kind in classes.items()}

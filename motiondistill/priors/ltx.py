@@ -15,6 +15,7 @@ from motiondistill.priors.base import (
     DiffusersPrior,
     VideoFormat,
 )
+from motiondistill.priors.random_weights import reinitialized
 from motiondistill.priors.schedule import flow_schedule
 from motiondistill.priors.text import T5Text
 
@@ -102,15 +103,8 @@ class LTXDenoiser(Denoiser):
         return output.transpose(1, 2).reshape(scaled.shape).to(scaled)
 
     def randomized(self, generator: torch.Generator) -> "LTXDenoiser":
-        seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
-        # Modules initialise themselves from the global generator, which is put back afterwards.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            fresh = type(self.transformer).from_config(self.transformer.config)
-        fresh = fresh.to(self.transformer.device, self.transformer.dtype)
-        return LTXDenoiser(
-            fresh.eval().requires_grad_(False), self.seconds_per_latent, self.pixels_per_latent
-        )
+        fresh = reinitialized(self.transformer, generator)
+        return LTXDenoiser(fresh, self.seconds_per_latent, self.pixels_per_latent)
 
 
 def ltx_prior(

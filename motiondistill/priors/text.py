@@ -3,11 +3,11 @@
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from motiondistill.priors.base import Conditioning, TextEncoder, check_prompts
@@ -21,18 +21,44 @@ CHARACTER_PENALTY = 10.0
 """How much less likely (in log) any spelled-out character is than the rarest whole word."""
 
 
+def encode_with_padding(
+    encoder: Any, ids: Int[Tensor, "B tokens"], mask: Int[Tensor, "B tokens"]
+) -> Float[Tensor, "B tokens channels"]:
+    """Embeddings by a T5 that is given no mask, so that words depend on the padding too."""
+    embeddings: Tensor = encoder(ids)[0]
+    return embeddings
+
+
+def encode_without_padding(
+    encoder: Any, ids: Int[Tensor, "B tokens"], mask: Int[Tensor, "B tokens"]
+) -> Float[Tensor, "B tokens channels"]:
+    """Embeddings by a T5 that does not see the padding, whose own embeddings become zero."""
+    embeddings: Tensor = encoder(ids, attention_mask=mask)[0]
+    return embeddings * mask[..., None].to(embeddings)
+
+
 @final
 class T5Text(TextEncoder):
     """T5 embeddings and their padding masks; every prompt is embedded once and then remembered.
 
-    The length is part of the model: T5 sees the padding (as in the pipelines, it is given no mask),
-    so another length gives other embeddings.
+    `prepare` is what the family does to a prompt first, `encode` how it treats the padding. The
+    length is part of the model: another one gives other embeddings, or more of them to attend to.
     """
 
-    def __init__(self, tokenizer: Any, encoder: Any, max_length: int) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        encoder: Any,
+        max_length: int,
+        *,
+        prepare: Callable[[str], str] = str,
+        encode: Callable[[Any, Tensor, Tensor], Tensor] = encode_with_padding,
+    ) -> None:
         self._tokenizer = tokenizer
         self._encoder = encoder
         self._max_length = max_length
+        self._prepare = prepare
+        self._encode = encode
         self._cache: dict[str, tuple[Tensor, Tensor]] = {}
 
     def embed(self, prompts: Sequence[str]) -> Conditioning:
@@ -52,7 +78,7 @@ class T5Text(TextEncoder):
         # One prompt at a time: batched matrix products round differently, and the same prompt must
         # give the same bits whatever its company.
         if prompt not in self._cache:
-            self._cache[prompt] = self._embed_one(prompt)
+            self._cache[prompt] = self._embed_one(self._prepare(prompt))
         return self._cache[prompt]
 
     @torch.no_grad()
@@ -74,8 +100,9 @@ class T5Text(TextEncoder):
                 self._max_length,
                 prompt,
             )
-        embeddings = self._encoder(tokens.input_ids.to(self._encoder.device))[0]
-        return embeddings, tokens.attention_mask.bool().to(embeddings.device)
+        tokens = tokens.to(self._encoder.device)
+        embeddings = self._encode(self._encoder, tokens.input_ids, tokens.attention_mask)
+        return embeddings, tokens.attention_mask.bool()
 
 
 def build_t5_tokenizer(captions: Iterable[str], vocab_size: int, max_length: int) -> Any:

@@ -1,0 +1,236 @@
+"""The main job on small real problems: what it yields, that it repeats, resumes and improves."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from small_problem import FRAMES, PROMPT, rendered, small_problem
+from tiny_ltx import save_tiny
+from torch import Tensor, nn
+
+from motiondistill.checkpoints import load_checkpoint, save_checkpoint
+from motiondistill.motion.pose_field import PoseField
+from motiondistill.optimize import (
+    DistillSettings,
+    RegularizerWeights,
+    Settings,
+    Step,
+    choose,
+    initial_state,
+    optimize,
+    read,
+)
+from motiondistill.priors.base import Prior, VideoFormat
+from motiondistill.priors.gaussian import Gaussian, GaussianPrior
+from motiondistill.priors.loading import load_prior
+from motiondistill.prompts import VIEW_NAMES
+from motiondistill.randomness import seeded
+from motiondistill.runs import restore, snapshot
+from motiondistill.starts import FitSettings, Problem
+from motiondistill.structures import Motion
+
+FIT, DISTILL = 3, 3
+VIEWS = 2
+SETTINGS = Settings(
+    FitSettings(num_samples=2, sampling_steps=2, num_steps=FIT),
+    DistillSettings(num_steps=DISTILL, views=VIEWS),
+    RegularizerWeights(),
+)
+NEUTRAL = dataclasses.replace(SETTINGS, fit=dataclasses.replace(SETTINGS.fit, num_steps=0))
+REGULARIZERS = {"angular_speed", "joint_acceleration", "ground_penetration", "tilt"}
+# Frames and pixels of the oracle: its eigenvectors are a matrix of all pixels by all pixels.
+ORACLE = VideoFormat(fps=8.0, frames=3, height=16, width=16)
+ROUNDING = 1e-5  # float32 rotations
+
+
+@pytest.fixture(autouse=True)
+def deterministic() -> Iterator[None]:
+    """As the command line computes: without it, sums of gradients differ in their last bits."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(before)
+
+
+@pytest.fixture(scope="module")
+def prior(tmp_path_factory: pytest.TempPathFactory) -> Prior:
+    return load_prior(save_tiny(tmp_path_factory.mktemp("prior")))
+
+
+@pytest.fixture
+def problem(prior: Prior) -> Problem:
+    return small_problem(prior)
+
+
+def run(problem: Problem, settings: Settings) -> list[Step]:
+    return list(optimize(problem, settings, initial_state(problem, settings)))
+
+
+def same_bits(first: Step, second: Step) -> bool:
+    return (
+        (first.index, first.stage) == (second.index, second.stage)
+        and torch.equal(first.loss, second.loss)
+        and torch.equal(first.motion.rotations, second.motion.rotations)
+        and torch.equal(first.motion.translation, second.motion.translation)
+        and torch.equal(first.video, second.video)
+    )
+
+
+def test_a_run_yields_every_update(problem: Problem) -> None:
+    state = initial_state(problem, SETTINGS)
+    assert state.targets is not None
+    assert state.targets.shape == (2, FRAMES, 3, 32, 32)
+    counts = []
+    for step in optimize(problem, SETTINGS, state):
+        counts.append(state.step)
+        assert step.index == state.step - 1
+        assert step.stage == ("fit" if step.index < FIT else "distill")
+        assert set(step.terms) == REGULARIZERS | {"fit" if step.stage == "fit" else "sds"}
+        assert all(term.isfinite() and not term.requires_grad for term in step.terms.values())
+        assert torch.equal(step.loss, torch.stack(list(step.terms.values())).sum())
+        assert step.motion.rotations.shape == (FRAMES, 22, 3, 3)
+        assert step.motion.fps == problem.prior.format.fps
+        assert step.video.shape == (VIEWS, FRAMES, 3, 32, 32)
+    assert counts == list(range(1, SETTINGS.num_steps + 1))
+    assert (state.stage, len(state.fields), state.targets) == ("distill", 1, None)
+
+
+def test_every_update_moves_the_motion(problem: Problem) -> None:
+    steps = run(problem, NEUTRAL)
+    assert [step.stage for step in steps] == ["distill"] * DISTILL
+    for before, after in itertools.pairwise(steps):
+        assert (after.motion.rotations - before.motion.rotations).abs().max() > ROUNDING
+
+
+def test_a_neutral_start_stands_still_with_hanging_arms(problem: Problem) -> None:
+    state = initial_state(problem, NEUTRAL)
+    assert (state.stage, len(state.fields), state.targets) == ("distill", 1, None)
+    motion = read(problem, state.fields[0])
+    assert (motion.rotations - motion.rotations[:1]).abs().max() < ROUNDING
+    assert motion.translation.abs().max() == 0
+    wrists = problem.body(motion).joints[0, [20, 21], 1]
+    assert (wrists < problem.body.rest_joints[[16, 17], 1] - 0.3).all()
+
+
+def test_equal_seeds_give_equal_bits_and_others_differ(prior: Prior) -> None:
+    first, again, other = (run(small_problem(prior, seed=seed), SETTINGS) for seed in (0, 0, 1))
+    assert all(same_bits(a, b) for a, b in zip(first, again, strict=True))
+    assert not any(same_bits(a, b) for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, NEUTRAL])
+def test_resumed_at_any_step_a_run_is_the_uninterrupted_one(
+    problem: Problem, settings: Settings, tmp_path: Path
+) -> None:
+    state = initial_state(problem, settings)
+    save_checkpoint(tmp_path / "0", snapshot(state))
+    whole = []
+    for step in optimize(problem, settings, state):
+        whole.append(step)
+        save_checkpoint(tmp_path / str(state.step), snapshot(state))
+    for done in range(settings.num_steps + 1):
+        resumed = restore(load_checkpoint(tmp_path / str(done)))
+        rest = list(optimize(problem, settings, resumed))
+        assert all(same_bits(a, b) for a, b in zip(whole[done:], rest, strict=True)), done
+        for before, after in zip(
+            state.fields.parameters(), resumed.fields.parameters(), strict=True
+        ):
+            assert torch.equal(before, after), done
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, NEUTRAL])
+def test_a_loss_that_is_no_number_ends_the_run(prior: Prior, settings: Settings) -> None:
+    endless = dataclasses.replace(settings, regularize=RegularizerWeights(tilt=math.inf))
+    problem = small_problem(prior, seed=7)
+    state = initial_state(problem, endless)
+    before = [parameter.clone() for parameter in state.fields.parameters()]
+    # Upright, the tilt is 0 and its weighted value not a number.
+    with pytest.raises(FloatingPointError, match=r"got nan \(.*tilt nan\) at step 0 of seed 7"):
+        next(optimize(problem, endless, state))
+    assert state.step == 0
+    assert all(map(torch.equal, before, state.fields.parameters()))
+
+
+def pose(arm_lift: float, aside: float) -> Motion:
+    """A stance, displaced sideways (metres), that moves no more."""
+    still = PoseField(arm_lift=arm_lift, generator=seeded(0))(ORACLE.frames, ORACLE.fps).detach()
+    return dataclasses.replace(still, translation=still.translation + torch.tensor([aside, 0, 0]))
+
+
+def all_around(goal: Motion) -> Tensor:
+    """Its videos in the eight named views."""
+    empty = small_problem(GaussianPrior({}, ORACLE), pixels=16, frames=ORACLE.frames)
+    return rendered(empty, goal, torch.arange(8) * (math.pi / 4))
+
+
+def oracle(goals: dict[str, Motion]) -> GaussianPrior:
+    """A prior whose clips of each prompt lie around the renderings of its goal."""
+    size = 3 * ORACLE.frames * ORACLE.height * ORACLE.width
+    eye, variances = torch.eye(size), torch.full((size,), 0.01)
+    return GaussianPrior(
+        {
+            f"{prompt}, {view}": Gaussian(mean, variances, eye)
+            for prompt, goal in goals.items()
+            for view, mean in zip(
+                VIEW_NAMES, all_around(goal).transpose(1, 2).flatten(1), strict=True
+            )
+        },
+        ORACLE,
+    )
+
+
+def test_distillation_brings_the_renderings_to_the_priors_mean() -> None:
+    goal = pose(0.3, 0.15)
+    videos = all_around(goal)
+    problem = small_problem(oracle({PROMPT: goal}), pixels=16, frames=ORACLE.frames)
+    settings = Settings(
+        FitSettings(num_steps=0),
+        DistillSettings(
+            num_steps=40,
+            views=2,
+            guidance_scale=1.0,
+            first_level=0.3,
+            last_level=0.1,
+            azimuth_jitter=0.0,
+            learning_rate=1e-3,
+        ),
+        RegularizerWeights(),
+    )
+    state = initial_state(problem, settings)
+
+    def distance() -> float:
+        return float((all_around(read(problem, state.fields[0])) - videos).square().mean())
+
+    before = distance()
+    for _ in optimize(problem, settings, state):
+        pass
+    # The thin arms of a body of ten pixels are the rest.
+    assert distance() < before / 2
+
+
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_the_candidate_that_the_prompt_explains_best_is_chosen(wanted: int) -> None:
+    prompts = ("a person stands on the right", "a person stands on the left")
+    prior = oracle({prompts[0]: pose(0.0, -0.2), prompts[1]: pose(0.0, 0.2)})
+    problem = small_problem(prior, pixels=16, frames=ORACLE.frames, prompt=prompts[wanted])
+    fields = [PoseField(generator=seeded(index)) for index in range(2)]
+    for field, aside in zip(fields, (-0.2, 0.2), strict=True):
+        with torch.no_grad():
+            # The third last output is the way aside, bounded softly by one metre.
+            field.layers.get_parameter("4.bias")[-3] = math.atanh(aside)
+    assert choose(problem, nn.ModuleList(fields)) is fields[wanted]
+
+
+def test_after_the_fit_one_candidate_goes_on_with_a_fresh_optimiser(problem: Problem) -> None:
+    knobs = dataclasses.replace(SETTINGS.distill, num_steps=0)
+    settings = dataclasses.replace(SETTINGS, distill=knobs)
+    state = initial_state(problem, settings)
+    candidates = list(state.fields)
+    assert [step.stage for step in optimize(problem, settings, state)] == ["fit"] * FIT
+    assert (state.stage, len(state.fields)) == ("distill", 1)
+    assert any(state.fields[0] is field for field in candidates)
+    assert state.optimizer.state_dict()["state"] == {}
