@@ -47,9 +47,9 @@ class FitSettings:
 _START_VIEWS = (0, 1, 7)
 _EVIDENCE_LEVELS = (0.45, 0.6, 0.75)  # flow times: the levels at which what moves is decided
 _EVIDENCE_VIEWS = 4
-# Blurs of the fit, coarse to fine, in pixels. A limb is drawn towards its place only from within
-# the blur's reach.
-_BLURS = (12.0, 8.0, 5.0, 3.0, 1.5, 0.0)
+# Blurs of the fit, coarse to fine, as shares of the image's height. A limb is drawn towards its
+# place only from within the blur's reach.
+_BLURS = (0.19, 0.125, 0.08, 0.05, 0.025, 0.0)
 # The pyramid's errors are about 1e-2; in units of 1/100 they match regularisers in SI units.
 _FIT_SCALE = 100.0
 
@@ -87,7 +87,7 @@ def fit_error(
 
     A mean over pixels and a sum over the batch: the clips are fitted independently of each other.
     """
-    sigma = _BLURS[min(int(progress * len(_BLURS)), len(_BLURS) - 1)]
+    sigma = video.shape[-2] * _BLURS[min(int(progress * len(_BLURS)), len(_BLURS) - 1)]
     difference = blur((video - target).flatten(0, 1), sigma)
     # A blur of s pixels spreads an error over an area that grows as s^2: the factor keeps its
     # weight alike.

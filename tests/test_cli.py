@@ -141,7 +141,7 @@ def test_a_sample_is_a_video_and_a_strip(
         (["optimize", "x", "--config", "nope"], "`--config` must be a YAML file or a shipped name"),
         (["optimize", "x", "score.guidence_scale=1"], "`score.guidence_scale` is not a key of"),
         (["optimize", "x", "score.views=four"], "`score.views` must be a whole number, got 'four'"),
-        (["optimize", "x", "run.frames=100000"], "`run.frames` must be between 2 and 1024, got"),
+        (["optimize", "x", "run.frames=100000"], "`run.frames` must be between 3 and 1024, got"),
         (["optimize", "x", "run.frames=10", "PRIOR"], "`frames` must be 4k+1 for this prior, got"),
         (["optimize", "x", "camera.size=[32,44]", "PRIOR"], "`width` must be a multiple of 8"),
         (["optimize", "x", "prior.model=/nowhere"], "`/nowhere"),

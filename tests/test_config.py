@@ -96,7 +96,7 @@ def test_yaml_round_trip(
         ),
         (
             "run.frames=1",
-            "`run.frames` must be between 2 and 1024, got 1; the default is null.",
+            "`run.frames` must be between 3 and 1024, got 1; the default is null.",
         ),
         ("prior=embedded", "`prior` must be a group of keys, got 'embedded'; set one of them: "),
         ("prior.model=${oc.env:HOME}", "`prior.model` must be a plain value, got '${oc.env:HOME}'"),
