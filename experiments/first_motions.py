@@ -109,7 +109,7 @@ this shows that the loop works, not what models trained on the web know.
 | runs | pass | bar |
 |---|---|---|
 | embedded prior | **{passed} of {total}** | at least 5 of 12 |
-| control: the motions held against the next prompt's signature | {permuted} of {total} | at most 1 |
+| control: the next prompt's signature on these motions | {permuted} of {total} | at most 1 |
 | control: random denoiser weights | {guessed} of {total} | at most 1 |
 
 A run with a permuted prompt is the run of that other prompt with the same seed and settings, so it

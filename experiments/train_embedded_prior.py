@@ -106,7 +106,7 @@ def build_denoiser(width: int, layers: int) -> LatteTransformer3DModel:
     """A diffusion transformer over 16 patches of each of 16 frames, by turns in space and time."""
     return LatteTransformer3DModel(
         in_channels=CHANNELS,
-        out_channels=CHANNELS,
+        out_channels=2 * CHANNELS,  # the pipeline expects, and drops, a learned variance
         num_attention_heads=4,
         attention_head_dim=width // 4,
         num_layers=layers,
@@ -292,7 +292,7 @@ def denoising_loss(
             encoder_hidden_states=text * tokens.attention_mask[..., None],
             return_dict=False,
         )[0]
-    return F.mse_loss(velocity.float(), a * noise - s * latents)
+    return F.mse_loss(velocity[:, :CHANNELS].float(), a * noise - s * latents)
 
 
 def caption(label: tuple[str, str], view: int, generator: torch.Generator) -> str:

@@ -38,14 +38,15 @@ class FramewiseCodec(Codec):
     def encode(self, video: Float[Tensor, "B F 3 H W"]) -> Float[Tensor, "B C f h w"]:
         centred = (video * 2 - 1).flatten(0, 1).to(self.vae.dtype)
         mode: Tensor = self.vae.encode(centred).latent_dist.mode().to(video)
-        latents = mode * self.vae.config.scaling_factor
-        return latents.unflatten(0, video.shape[:2]).transpose(1, 2)
+        frames = mode.view(*video.shape[:2], *mode.shape[1:])
+        latents: Tensor = frames.transpose(1, 2) * self.vae.config.scaling_factor
+        return latents
 
     def decode(self, latents: Float[Tensor, "B C f h w"]) -> Float[Tensor, "B F 3 H W"]:
-        frames = latents.transpose(1, 2) / self.vae.config.scaling_factor
+        frames: Tensor = latents.transpose(1, 2) / self.vae.config.scaling_factor
         centred: Tensor = self.vae.decode(frames.flatten(0, 1).to(self.vae.dtype)).sample
         video = (centred.to(latents) / 2 + 0.5).clamp(0, 1)
-        return video.unflatten(0, frames.shape[:2])
+        return video.view(*frames.shape[:2], *video.shape[1:])
 
     def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
         space = _space_ratio(self.vae)
@@ -90,8 +91,8 @@ def latte_prior(
     """The prior made of a Latte pipeline's components, for clips of the native frame rate.
 
     `components` holds vae, transformer, text_encoder, tokenizer, and the scheduler's configuration.
-    The rules of `native` are replaced by those of the networks: positions in time are learned for
-    one number of frames, positions in space are stretched to any size.
+    The rules of `native` are replaced by those of the networks: positions in time are fixed for one
+    number of frames, positions in space are stretched to any size.
 
     Text follows the pipeline for two and more prompts, whose padding becomes zeros, so that a
     prompt means the same whatever its company; a single prompt the pipeline cuts to its length

@@ -28,9 +28,7 @@ def x0_from_sample(
     return sample
 
 
-def rescale_to_zero_snr(
-    alphas_cumprod: Float[Tensor, " steps"],
-) -> Float[Tensor, " steps"]:
+def rescale_to_zero_snr(alphas_cumprod: Float[Tensor, " steps"]) -> Float[Tensor, " steps"]:
     """Levels whose last one is pure noise and whose first stays (Lin et al. 2024, Alg. 1)."""
     roots = alphas_cumprod.sqrt()
     return ((roots - roots[-1]) * (roots[0] / (roots[0] - roots[-1]))) ** 2
@@ -97,8 +95,9 @@ class VPSchedule(Schedule):
     def sampling_sigmas(self, num_steps: int, num_tokens: int) -> Float[Tensor, " steps_and_one"]:
         """See `Prior.sampling_sigmas`.
 
-        Euler steps between these levels are DDIM steps without fresh noise (Song et al. 2021a, Eq.
-        13), on to exactly zero also where a scheduler would stop at its first level.
+        Euler steps between these levels are DDIM steps without fresh noise (Song, Meng and Ermon
+        2021, Eq. 13). They lead from level to level also where the scheduler's own stride misses
+        the next one, and to exactly zero also where it would stop at its first level.
         """
         if not 1 <= num_steps <= len(self.alphas_cumprod):
             raise ValueError(
