@@ -27,6 +27,7 @@ from diffusers import (
     LatteTransformer3DModel,
 )
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import T5Config, T5EncoderModel
 
 from motiondistill.body.anny import anny_body
@@ -200,11 +201,12 @@ def normalise(codec: AutoencoderKL, latents: Tensor) -> None:
 @torch.no_grad()
 def encode(codec: AutoencoderKL, videos: Tensor, device: torch.device, stage: str) -> Tensor:
     """The latents [N C F h w] of all videos."""
-    codec.eval().requires_grad_(False)
+    codec = codec.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     start, latents = time.time(), []
     for first in range(0, len(videos), 8):
         batch = videos[first : first + 8].to(device).float() / 127.5 - 1
-        modes = codec.encode(batch.flatten(0, 1)).latent_dist.mode().cpu()
+        with torch.autocast(device.type, torch.bfloat16):  # three times faster
+            modes = codec.encode(batch.flatten(0, 1)).latent_dist.mode().float().cpu()
         latents.append(modes.unflatten(0, batch.shape[:2]).transpose(1, 2))
         report(stage, first, len(videos), start)
     return torch.cat(latents)
@@ -226,7 +228,6 @@ def train_denoiser(
         }
     ).to(device)
     average = copy.deepcopy(models).requires_grad_(False)
-    models["denoiser"].compile()  # about twice as fast on a CPU; takes a minute or two
     optimizer = torch.optim.AdamW(
         models.parameters(), lr=args.rate, betas=(0.9, 0.99), weight_decay=0.01
     )
@@ -284,7 +285,8 @@ def denoising_loss(
         truncation=True,
         return_tensors="pt",
     ).to(device)
-    with torch.autocast(device.type, torch.bfloat16):
+    # Over 16 tokens plain attention is far faster on a CPU than the fused kernel's backward pass.
+    with torch.autocast(device.type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
         text = models["text"](tokens.input_ids, attention_mask=tokens.attention_mask)[0]
         velocity = models["denoiser"](
             hidden_states=a * latents + s * noise,
@@ -371,9 +373,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("trainings/embedded"))
     parser.add_argument("--clips", type=int, default=9000)
     parser.add_argument("--codec-steps", type=int, default=2000)
-    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--steps", type=int, default=3800)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--width", type=int, default=192)
+    parser.add_argument("--width", type=int, default=160)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=0)

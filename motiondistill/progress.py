@@ -9,6 +9,7 @@ from typing import Final, final
 from jaxtyping import Float
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 from torch import Tensor
 
 # Plain lines come at the first and the last step and this many times between.
@@ -102,7 +103,9 @@ class BarReporter(Reporter):
     """A bar that stays in place."""
 
     def __init__(self, console: Console, total: int) -> None:
-        columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}"))
+        # Words that do not fit go on in the next line: cut off, they would lose speed and time left.
+        words = TextColumn("{task.description}", table_column=Column(no_wrap=False))
+        columns = (BarColumn(bar_width=24), MofNCompleteColumn(), words)
         self.progress = Progress(*columns, console=console)
         self.total = total
         self.task: TaskID = self.progress.add_task("", total=total)

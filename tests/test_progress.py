@@ -45,6 +45,19 @@ def test_a_terminal_gets_a_bar(clock: list[float]) -> None:
     assert "1.0 steps/s" in stream.getvalue()
 
 
+def test_nothing_of_the_bar_is_cut_off_on_a_narrow_terminal(clock: list[float]) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, color_system=None)
+    terms = {name: torch.tensor(0.00123) for name in ("sds", "angular_speed", "ground_penetration")}
+    with BarReporter(console, 450) as reporter:
+        for step in range(1, 5):
+            clock[0] += 1
+            reporter(step, torch.tensor(0.1234), terms)
+    shown = " ".join(stream.getvalue().split())  # words may be parted by a line's end
+    assert "…" not in shown
+    assert all(word in shown for word in ("4/450", "0.1234", "ground_penetration", "7:26 left"))
+
+
 def test_the_speed_follows_a_change_but_not_a_hiccup(clock: list[float]) -> None:
     watch = Stopwatch()
     for _ in range(100):

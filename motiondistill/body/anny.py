@@ -56,7 +56,10 @@ def anny_body(resolution: Literal["low", "full"] = "low") -> SkinnedBody:
     warp.config.log_level = logging.WARNING  # before anny is imported, which starts warp
     import anny
 
-    logging.getLogger(__name__).info("building the Anny body (%s)", resolution)
+    logging.getLogger(__name__).info(
+        "building the Anny body (%s); the first time on a machine this takes about a minute",
+        resolution,
+    )
     model = anny.Anny(topology=_TOPOLOGIES[resolution])
     middle = {label: torch.full((1,), 0.5, dtype=model.dtype) for label in model.phenotype_labels}
     with torch.no_grad():
