@@ -38,6 +38,7 @@ clean:
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
 	{ echo "motiondistill needs Python >= 3.11, $(PYTHON) is older; name another: make PYTHON=python3.13" >&2; exit 2; }
+	@echo "installing into .venv (some minutes, and some gigabytes where PyTorch comes with CUDA)"
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --constraint constraints.txt torch
 	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"

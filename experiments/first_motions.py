@@ -133,7 +133,8 @@ Rows: from the front, the front left and the left side; columns: eight of the fr
 def write(trained: list[Run], random: list[Run]) -> None:
     """The results page."""
     following = dict(zip(PROMPTS, PROMPTS[1:] + PROMPTS[:1], strict=True))
-    configuration = OmegaConf.load(trained[0].folder / "config.yaml")
+    configurations = [OmegaConf.load(run.folder / "config.yaml") for run in trained + random]
+    configuration = configurations[0]
     figures = {
         "passed": sum(run.passes(run.prompt) for run in trained),
         "permuted": sum(run.passes(following[run.prompt]) for run in trained),
@@ -143,7 +144,8 @@ def write(trained: list[Run], random: list[Run]) -> None:
     page = PAGE.format(
         **figures,
         seeds=", ".join(map(str, sorted({run.seed for run in trained}))),
-        commit=configuration.about.commit,
+        # More than one, if runs of different days stand together.
+        commit=", ".join(sorted({str(each.about.commit) for each in configurations})),
         machine=f"{platform.machine()} ({os.cpu_count()} cores)",
         threads=configuration.run.threads,
         torch=configuration.about.torch,

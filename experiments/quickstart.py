@@ -12,4 +12,4 @@ problem, settings = make_problem(config, "a person is walking"), make_settings(c
 for step in optimize(problem, settings, initial_state(problem, settings)):
     print(step.index, step.stage, f"{step.loss.item():.3f}")
 joints = problem.body(step.motion).joints  # [frames, 22, 3], metres
-save_motion(Path("walk.npz"), step.motion, joints, prompt=problem.prompt, seed=0, body="anny")
+save_motion(Path("walk.npz"), step.motion, joints, prompt=problem.prompt, seed=0, body="anny-low")

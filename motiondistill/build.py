@@ -20,6 +20,11 @@ logger = logging.getLogger(__name__)
 def make_prior(config: PriorConfig, seed: int) -> Prior:
     """The frozen prior; `seed` matters only for random weights."""
     folder = EMBEDDED_PRIOR if config.model == "embedded" else Path(config.model)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"`prior.model` must be `embedded` or a pipeline folder, got {config.model!r}; "
+            "check the path."
+        )
     logger.info("loading the prior from %s", folder)
     prior = load_prior(folder)
     match config.weights:

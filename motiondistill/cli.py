@@ -9,6 +9,7 @@ import dataclasses
 import logging
 import shlex
 import sys
+import tempfile
 import time
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -255,8 +256,11 @@ def _compute_repeatably(threads: int | None) -> int:
 
 
 def _make_parent(path: Path) -> None:
+    """The file's folder; raises ValueError now for one that the result could not be written to."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
     except OSError as error:
         raise ValueError(
             f"`--out` must be in a folder that can be written, got {path} ({error.strerror}); "

@@ -119,9 +119,11 @@ def read_about(file: Traversable) -> dict[str, Any]:
 def _read_yaml(file: Traversable) -> dict[str, Any]:
     try:
         given = OmegaConf.to_container(OmegaConf.create(file.read_text(encoding="utf-8")))
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"`--config` must be YAML, got {file}; mend it: {reason}.") from error
+        raise ValueError(
+            f"`--config` must be YAML that can be read, got {file}; mend it: {reason}."
+        ) from error
     if not isinstance(given, dict):
         raise ValueError(
             f"`--config` must hold keys and values, got {file}; see `motiondistill config`."

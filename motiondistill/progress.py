@@ -103,7 +103,7 @@ class BarReporter(Reporter):
     """A bar that stays in place."""
 
     def __init__(self, console: Console, total: int) -> None:
-        # Words that do not fit go on in the next line: cut off, they would lose speed and time left.
+        # What does not fit goes on in the next line: cut off, speed and time left would be lost.
         words = TextColumn("{task.description}", table_column=Column(no_wrap=False))
         columns = (BarColumn(bar_width=24), MofNCompleteColumn(), words)
         self.progress = Progress(*columns, console=console)

@@ -39,7 +39,7 @@ def test_pretrained_weights_are_the_folders_and_random_ones_are_the_seeds(folder
 
 def test_an_unknown_folder_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
-    with pytest.raises(FileNotFoundError, match=f"{missing}.*is missing"):
+    with pytest.raises(FileNotFoundError, match=f"`prior.model` must be .*{missing}"):
         build.make_prior(PriorConfig(str(missing)), 0)
 
 

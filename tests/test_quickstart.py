@@ -14,7 +14,8 @@ from motiondistill.motion.motion_file import load_motion
 from motiondistill.optimize import DistillSettings
 from motiondistill.starts import FitSettings
 
-SCRIPT = Path(__file__).parent.parent / "experiments" / "quickstart.py"
+ROOT = Path(__file__).parent.parent
+SCRIPT, README = ROOT / "experiments" / "quickstart.py", ROOT / "README.md"
 
 
 def test_the_quickstart_writes_a_motion(
@@ -44,6 +45,7 @@ def test_the_quickstart_writes_a_motion(
     assert 0 < still and math.isfinite(still)  # five updates have moved it
 
 
-def test_the_quickstart_is_short() -> None:
+def test_the_quickstart_is_short_and_stands_in_the_readme() -> None:
     _, code = SCRIPT.read_text().split("\n\n", 1)
     assert sum(1 for line in code.splitlines() if line) <= 12
+    assert code.strip() in README.read_text(encoding="utf-8")

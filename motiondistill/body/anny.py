@@ -6,8 +6,10 @@ with their nearest driven ancestor, so their skinning weights are added to that 
 exact for linear blend skinning.
 """
 
+import contextlib
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -53,8 +55,10 @@ def anny_body(resolution: Literal["low", "full"] = "low") -> SkinnedBody:
     """
     import warp
 
-    warp.config.log_level = logging.WARNING  # before anny is imported, which starts warp
-    import anny
+    warp.config.log_level = logging.WARNING
+    with _without_stderr():  # there warp's C code complains where it finds no GPU driver
+        warp.init()  # type: ignore[no-untyped-call]
+    import anny  # starts warp as well, but not again
 
     logging.getLogger(__name__).info(
         "building the Anny body (%s); the first time on a machine this takes about a minute",
@@ -120,6 +124,19 @@ def t_pose_rotations(joints: Float[Tensor, "joints 3"]) -> Float[Tensor, "joints
         result[shoulder] = raised
         result[elbow] = result[wrist] = straightened @ raised
     return result
+
+
+@contextlib.contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Within its `with`, what native code writes to the process' standard error is dropped."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _to_world(points: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
