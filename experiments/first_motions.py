@@ -69,6 +69,19 @@ def contact_sheet(runs: list[Run], name: str) -> str:
     return f"first_motions/{name}.png"
 
 
+def readme_image(runs: list[Run]) -> None:
+    """For every prompt, the first passed run seen from the front: what the README shows."""
+    rows = []
+    for prompt in PROMPTS:
+        candidates = [run for run in runs if run.prompt == prompt]
+        shown = next((run for run in candidates if run.passes(prompt)), None)
+        if shown is not None:
+            strip = imageio.v3.imread(shown.folder / "strip.png")
+            rows.append(strip[: len(strip) // 3])
+    if rows:
+        imageio.v3.imwrite(RESULTS / "first_motions" / "readme.png", np.concatenate(rows))
+
+
 def table(runs: list[Run]) -> list[str]:
     """A row a run: every figure, and whether the signature is passed."""
     lines = ["| prompt | seed | passed | figures (bound) | seconds |", "|---|---|---|---|---|"]
@@ -153,6 +166,7 @@ def write(trained: list[Run], random: list[Run]) -> None:
         random="\n".join(table(random) + sheets(random)),
     )
     (RESULTS / "first_motions.md").write_text(page, encoding="utf-8")
+    readme_image(trained)
     print(figures)
 
 

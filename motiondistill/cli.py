@@ -103,7 +103,9 @@ def _optimize(options: argparse.Namespace) -> int:
 
     if options.resume:
         settings = runs.stored_config(folder, prompt, options.config, options.overrides)
-        saved = load_newest(folder / runs.CHECKPOINTS)
+        # A run that ended before its first checkpoint begins again with its stored settings.
+        checkpoints = folder / runs.CHECKPOINTS
+        saved = load_newest(checkpoints) if checkpoints.is_dir() else None
     else:
         settings = config.load(OptimizeConfig, options.config, options.overrides)
         folder = runs.new_folder(folder, prompt)
@@ -146,7 +148,7 @@ def _run(
     else:
         state = runs.restore(saved)
         _log.info("going on with %s from step %d of %d", folder, state.step, settings.num_steps)
-    started, first = time.monotonic(), state.step
+    started = time.monotonic()
     last = runs.carry_out(
         optimize(problem, settings, state),
         state,
@@ -155,15 +157,17 @@ def _run(
         report=make_reporter(console, settings.num_steps),
     )
     finished = state.step == settings.num_steps
+    earlier = runs.earlier_metrics(folder)
     metrics = {
         "prompt": problem.prompt,
         "seed": problem.seed,
         "steps": state.step,
         "finished": finished,
-        "loss": last and last.loss.item(),
-        "terms": last and {name: term.item() for name, term in last.terms.items()},
-        "seconds": time.monotonic() - started,
-        "steps_in_these_seconds": state.step - first,
+        "loss": last.loss.item() if last else earlier.get("loss"),
+        "terms": {name: term.item() for name, term in last.terms.items()}
+        if last
+        else earlier.get("terms"),
+        "seconds": earlier.get("seconds", 0.0) + time.monotonic() - started,
     }
     write_results(folder, problem, runs.current_motion(problem, state), metrics)
     _log.info("%s after %d steps", "finished" if finished else "stopped", state.step)

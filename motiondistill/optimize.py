@@ -3,6 +3,7 @@
 Motions are fitted to samples of a prior, and the best is refined by score distillation.
 """
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from motiondistill.starts import (
 )
 from motiondistill.structures import Mesh, Motion
 
+_log = logging.getLogger(__name__)
+
 Stage = Literal["fit", "distill"]
 # Fits start with the arms spread, radians from hanging: in front of the trunk an arm hides, and
 # gets no gradient, where spread arms see a way up and down.
@@ -39,13 +42,20 @@ _FIT_ARM_LIFT = 1.1
 class DistillSettings:
     """Knobs of the score-distillation stage."""
 
+    # Updates.
     num_steps: int = 200
+    # Views of the full circle rendered for each update.
     views: int = 4
+    # How far the prompt's clean estimate is pushed away from the negative prompt's; 1: not at all.
     guidance_scale: float = 6.0
+    # Noise levels tau = sigma / (1 + sigma): 0.5 is as much noise as signal. They fall from the
+    # first to the last during the stage, and the views spread over +-jitter around them.
     first_level: float = 0.7
     last_level: float = 0.3
     level_jitter: float = 0.1
+    # Cameras stay within this angle of the centre of a named view, radians.
     azimuth_jitter: float = 0.17
+    # Adam's, at its highest.
     learning_rate: float = 4e-3
 
 
@@ -53,9 +63,13 @@ class DistillSettings:
 class RegularizerWeights:
     """Weights of the terms in `regularizers`, which are in SI units."""
 
+    # Mean squared angular speed of the joints, (rad/s)^2.
     angular_speed: float = 1e-4
+    # Mean squared acceleration of the joints, (m/s^2)^2.
     joint_acceleration: float = 1e-5
+    # Squared depth of the lowest vertex under the ground, m^2.
     ground_penetration: float = 10.0
+    # 1 - cos of the pelvis' lean.
     tilt: float = 0.05
 
 
@@ -93,7 +107,8 @@ class State:
             group["lr"] = learning_rate
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.fields.parameters(), 1.0)
+        for field in self.fields:  # each by itself: candidates do not know of each other
+            torch.nn.utils.clip_grad_norm_(field.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
 
@@ -112,7 +127,9 @@ class Step:
     loss: Float[Tensor, ""]
     terms: dict[str, Float[Tensor, ""]]
     motion: Motion
+    """After the update; while fitting, the first candidate's."""
     video: Float[Tensor, "batch frames 3 height width"]
+    """What the update was made from."""
 
 
 def initial_state(problem: Problem, settings: Settings) -> State:
@@ -149,20 +166,23 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
     cameras = problem.cameras(start_azimuths(len(state.fields)))
     for index in range(state.step, settings.fit.num_steps):
         progress = index / settings.fit.num_steps
-        motion = Motion.stack([read(problem, field) for field in state.fields])
+        motion = Motion.stack([motion_of(problem, field) for field in state.fields])
         mesh = problem.body(motion)
         video = problem.scene(mesh, cameras)
         terms = {"fit": fit_error(video, state.targets, progress)}
         terms |= _regularize(motion, mesh, settings.regularize)
         loss = _total(problem, index, terms)
         state.update(loss, settings.fit.learning_rate * _warm_cosine(progress))
-        yield _step(index, "fit", loss, terms, read(problem, state.fields[0]), video)
+        yield _step(index, "fit", loss, terms, motion_of(problem, state.fields[0]), video)
 
 
 def choose(problem: Problem, fields: nn.ModuleList) -> nn.Module:
     """The candidate whose motion the prompt explains best."""
-    gains = [evidence(problem, read(problem, field).detach()) for field in fields]
-    return fields[max(range(len(gains)), key=gains.__getitem__)]
+    _log.info("choosing among %d candidates", len(fields))
+    gains = [evidence(problem, motion_of(problem, field).detach()) for field in fields]
+    best = max(range(len(gains)), key=gains.__getitem__)
+    _log.info("kept candidate %d of evidence %s", best, [f"{gain:.4f}" for gain in gains])
+    return fields[best]
 
 
 def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
@@ -184,7 +204,7 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
             jitter=knobs.level_jitter,
             generator=generator,
         )
-        motion = read(problem, state.fields[0])
+        motion = motion_of(problem, state.fields[0])
         mesh = problem.body(motion)
         video = problem.scene(mesh, problem.cameras(azimuths + heading(motion)))
         prompts = [with_view(problem.prompt, azimuth) for azimuth in azimuths.tolist()]
@@ -200,10 +220,10 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
         terms = {"sds": score, **_regularize(motion, mesh, settings.regularize)}
         loss = _total(problem, index, terms)
         state.update(loss, knobs.learning_rate * _warm_cosine(progress))
-        yield _step(index, "distill", loss, terms, motion, video)
+        yield _step(index, "distill", loss, terms, motion_of(problem, state.fields[0]), video)
 
 
-def read(problem: Problem, field: nn.Module) -> Motion:
+def motion_of(problem: Problem, field: nn.Module) -> Motion:
     """The field's motion at the problem's length and the prior's frame rate."""
     motion: Motion = field(problem.num_frames, problem.prior.format.fps)
     return motion

@@ -1,6 +1,7 @@
 """A run on disk: its folder, origin, log, figures over time, checkpoints, and how it resumes."""
 
 import contextlib
+import json
 import logging
 import platform
 import signal
@@ -21,13 +22,15 @@ from motiondistill import config as configs
 from motiondistill.atomic import write_atomically
 from motiondistill.checkpoints import Tree, save_step
 from motiondistill.motion.pose_field import PoseField
-from motiondistill.optimize import State, Step, choose, read
+from motiondistill.optimize import State, Step, choose, motion_of
 from motiondistill.progress import Reporter
 from motiondistill.prompts import slug
 from motiondistill.randomness import seeded
 from motiondistill.schema import OptimizeConfig
 from motiondistill.starts import Problem
 from motiondistill.structures import Motion
+
+_log = logging.getLogger(__name__)
 
 CHECKPOINTS: Final = "checkpoints"
 CONFIG: Final = "config.yaml"
@@ -113,6 +116,12 @@ def stored_config(
     return wanted
 
 
+def earlier_metrics(folder: Path) -> dict[str, Any]:
+    """The figures that an interrupted session of this run left; empty if there was none."""
+    path = folder / "metrics.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
 def snapshot(state: State) -> Tree:
     """All that a checkpoint needs to go on from here, bit for bit."""
     return {
@@ -137,7 +146,7 @@ def restore(saved: Tree) -> State:
 def current_motion(problem: Problem, state: State) -> Motion:
     """The motion as it stands: the chosen candidate's or, while fitting, the best one's."""
     field = state.fields[0] if state.stage == "distill" else choose(problem, state.fields)
-    return read(problem, field).detach()
+    return motion_of(problem, field).detach()
 
 
 def carry_out(
@@ -187,6 +196,7 @@ class Interruption:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+        _log.info("stopping after this step; Ctrl-C again aborts at once")
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Where an optimisation starts: videos sampled from the prior, to which motions are fitted."""
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from motiondistill.randomness import seeded
 from motiondistill.render.scene import Scene
 from motiondistill.score.objectives import prompt_evidence
 from motiondistill.structures import Motion
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,15 @@ class Problem:
 class FitSettings:
     """Knobs of the sampled start; `num_steps` 0 starts from the neutral stance instead."""
 
+    # Videos drawn from the prior, and motions fitted to them; the best is kept.
     num_samples: int = 4
+    # Steps of the prior's sampler.
     sampling_steps: int = 25
+    # Guidance while sampling.
     guidance_scale: float = 4.0
+    # Updates of the fit.
     num_steps: int = 250
+    # Adam's, at its highest.
     learning_rate: float = 6e-3
 
 
@@ -65,6 +73,7 @@ def sample_targets(
 ) -> Float[Tensor, "samples frames 3 height width"]:
     """Videos of the prompt sampled from the prior, one for each of `start_azimuths`."""
     azimuths = start_azimuths(settings.num_samples).tolist()
+    _log.info("sampling %d videos from the prior", settings.num_samples)
     latents = sample(
         problem.prior,
         [with_view(problem.prompt, azimuth) for azimuth in azimuths],
@@ -85,13 +94,14 @@ def fit_error(
 ) -> Float[Tensor, ""]:
     """Squared error of the videos after a blur that gets finer while `progress` goes from 0 to 1.
 
-    A mean over pixels and a sum over the batch: the clips are fitted independently of each other.
+    A mean over clips and pixels, as the regularisers are: its weight against theirs depends on
+    neither.
     """
     sigma = video.shape[-2] * _BLURS[min(int(progress * len(_BLURS)), len(_BLURS) - 1)]
     difference = blur((video - target).flatten(0, 1), sigma)
     # A blur of s pixels spreads an error over an area that grows as s^2: the factor keeps its
     # weight alike.
-    return _FIT_SCALE * len(video) * (1 + sigma**2) * difference.square().mean()
+    return _FIT_SCALE * (1 + sigma**2) * difference.square().mean()
 
 
 def blur(

@@ -21,8 +21,8 @@ from motiondistill.optimize import (
     Step,
     choose,
     initial_state,
+    motion_of,
     optimize,
-    read,
 )
 from motiondistill.priors.base import Prior, VideoFormat
 from motiondistill.priors.gaussian import Gaussian, GaussianPrior
@@ -109,7 +109,7 @@ def test_every_update_moves_the_motion(problem: Problem) -> None:
 def test_a_neutral_start_stands_still_with_hanging_arms(problem: Problem) -> None:
     state = initial_state(problem, NEUTRAL)
     assert (state.stage, len(state.fields), state.targets) == ("distill", 1, None)
-    motion = read(problem, state.fields[0])
+    motion = motion_of(problem, state.fields[0])
     assert (motion.rotations - motion.rotations[:1]).abs().max() < ROUNDING
     assert motion.translation.abs().max() == 0
     wrists = problem.body(motion).joints[0, [20, 21], 1]
@@ -203,7 +203,7 @@ def test_distillation_brings_the_renderings_to_the_priors_mean() -> None:
     state = initial_state(problem, settings)
 
     def distance() -> float:
-        return float((all_around(read(problem, state.fields[0])) - videos).square().mean())
+        return float((all_around(motion_of(problem, state.fields[0])) - videos).square().mean())
 
     before = distance()
     for _ in optimize(problem, settings, state):

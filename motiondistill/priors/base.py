@@ -62,7 +62,10 @@ class VideoFormat:
     def _check(name: str, value: int, step: int, offset: int) -> None:
         if step == 0:
             if value != offset:
-                raise ValueError(f"`{name}` must be {offset} for this prior, got {value}.")
+                raise ValueError(
+                    f"`{name}` must be {offset} for this prior, got {value}; "
+                    "leave it out, or choose another prior."
+                )
             return
         first = offset or step
         if value >= first and (value - offset) % step == 0:

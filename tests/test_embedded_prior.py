@@ -1,0 +1,92 @@
+"""The prior that is shipped with the package, and a whole short run of the default job on it."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motiondistill import build
+from motiondistill.body.skinning import SkinnedBody
+from motiondistill.cameras import Orbit
+from motiondistill.motion.pose_field import PoseField
+from motiondistill.optimize import DistillSettings, initial_state, optimize
+from motiondistill.priors import EMBEDDED_PRIOR, Prior, load_prior
+from motiondistill.prompts import VIEW_NAMES
+from motiondistill.randomness import seeded
+from motiondistill.render.cpu import CpuRasterizer
+from motiondistill.render.scene import Scene
+from motiondistill.schema import OptimizeConfig
+from motiondistill.score.objectives import prompt_evidence
+from motiondistill.starts import FitSettings
+
+MAX_BYTES = 15e6  # what the package may weigh for it
+KNOWN_CAPITALS = {"FOLDER", "PROMPT", "LICENSE"}  # of command lines; others are placeholders
+CODEC_ERROR = 0.003  # mean squared error of a rendered frame; a grey frame has 0.02
+
+
+@pytest.fixture(scope="module")
+def prior() -> Prior:
+    return load_prior(EMBEDDED_PRIOR)
+
+
+def test_it_is_small_and_says_what_it_takes(prior: Prior) -> None:
+    files = [path for path in Path(EMBEDDED_PRIOR).rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= MAX_BYTES
+    clip = prior.format
+    assert (clip.frames, clip.fps, clip.height, clip.width) == (16, 8.0, 64, 64)
+
+
+@pytest.fixture(scope="module")
+def render(low_body: SkinnedBody) -> Float[Tensor, "views frames 3 height width"]:
+    """The neutral stance from the eight named views, as in a default run."""
+    field = PoseField(generator=seeded(0))
+    azimuths = torch.arange(len(VIEW_NAMES)) * (2 * torch.pi / len(VIEW_NAMES))
+    with torch.no_grad():
+        return Scene(CpuRasterizer())(low_body(field(16, 8.0)), Orbit()(azimuths))
+
+
+def test_its_codec_keeps_our_body(prior: Prior, render: Tensor) -> None:
+    with torch.no_grad():
+        rebuilt = prior.decode(prior.encode(render))
+    assert (rebuilt - render).square().mean() < CODEC_ERROR
+
+
+def test_it_tells_the_views_apart(prior: Prior, render: Tensor) -> None:
+    """A still person is denoised best with the words of the right view, front against back."""
+    front, back = (f"a person stands still, {VIEW_NAMES[index]}" for index in (0, 4))
+    latents = prior.encode(render[[0, 4]])
+    right, wrong = prior.embed([front, back]), prior.embed([back, front])
+    gain = prompt_evidence(
+        prior,
+        latents,
+        right,
+        wrong,
+        sigma=torch.full((2,), 2.0),
+        generator=seeded(0, 0, "views"),
+    )
+    assert gain.min() > 0
+
+
+def test_the_default_job_runs_on_it(low_body: SkinnedBody, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "anny_body", lambda _: low_body)
+    few = OptimizeConfig(
+        init=FitSettings(num_samples=2, sampling_steps=2, num_steps=2),
+        score=DistillSettings(num_steps=2, views=2),
+    )
+    problem, settings = build.make_problem(few, "a person is walking"), build.make_settings(few)
+    steps = list(optimize(problem, settings, initial_state(problem, settings)))
+    assert [step.stage for step in steps] == ["fit", "fit", "distill", "distill"]
+    assert all(bool(step.loss.isfinite()) for step in steps)
+    assert steps[-1].motion.num_frames == 16
+
+
+def test_every_page_is_finished() -> None:
+    root = Path(__file__).parent.parent
+    pages = [*root.glob("*.md"), *root.glob("*/*.md"), EMBEDDED_PRIOR / "README.md"]
+    assert len(pages) >= 5
+    for page in pages:
+        words = set(re.findall(r"\b[A-Z]{6,}[A-Z_-]*\b", page.read_text(encoding="utf-8")))
+        assert words <= KNOWN_CAPITALS, f"{page} still has {words - KNOWN_CAPITALS}"
