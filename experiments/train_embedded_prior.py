@@ -1,7 +1,7 @@
 """Trains the embedded prior: a tiny Latte text-to-video model on renders of our own body.
 
     python experiments/train_embedded_prior.py --mocap FOLDER [--out trainings/embedded]
-        [--steps 3800] [--seed 0]
+        [--steps 6900] [--seed 0]
 
 Four stages: render clips, train the codec, encode the clips, train text encoder and denoiser
 together by v-prediction. Stages that are done are skipped, and the last resumes at its newest
@@ -32,7 +32,13 @@ from transformers import T5Config, T5EncoderModel
 
 from motiondistill.body.anny import anny_body
 from motiondistill.cameras import Orbit
-from motiondistill.data.captions import PHRASES, SIDED_ACTIONS, SUBJECTS, random_caption
+from motiondistill.data.captions import (
+    PHRASES,
+    SIDED_ACTIONS,
+    SUBJECTS,
+    canonical_caption,
+    random_caption,
+)
 from motiondistill.data.choreography import SIDES
 from motiondistill.data.dataset import action_dataset, mocap_windows
 from motiondistill.priors import VideoFormat
@@ -228,9 +234,7 @@ def train_denoiser(
         }
     ).to(device)
     average = copy.deepcopy(models).requires_grad_(False)
-    optimizer = torch.optim.AdamW(
-        models.parameters(), lr=args.rate, betas=(0.9, 0.99), weight_decay=0.01
-    )
+    optimizer = torch.optim.AdamW(rated_groups(models), betas=(0.9, 0.99), weight_decay=0.01)
     first = 0
     if (out / "denoiser.pt").exists():
         state = torch.load(out / "denoiser.pt", weights_only=True, map_location=device)
@@ -263,6 +267,18 @@ def train_denoiser(
                 out / "denoiser.pt", state | {"optimizer": optimizer.state_dict(), "step": step + 1}
             )
             yield step + 1, average
+
+
+def rated_groups(models: torch.nn.ModuleDict) -> list[dict[str, Any]]:
+    """The parameters in two groups: the way of the text learns three times as fast.
+
+    A caption says much about the motion but little about most pixels, so its gradient is small.
+    """
+    text, rest = [], []
+    for name, parameter in models.named_parameters():
+        way = name.startswith("text.") or "caption_projection" in name or "attn2" in name
+        (text if way else rest).append(parameter)
+    return [{"params": text, "factor": 3.0}, {"params": rest, "factor": 1.0}]
 
 
 def denoising_loss(
@@ -304,7 +320,7 @@ def draw_timesteps(count: int, generator: torch.Generator) -> Tensor:
     learn. So `tau = sigma / (1 + sigma)` is logit-normal (Esser et al. 2024), in one draw of seven
     the timestep is uniform.
     """
-    tau = torch.sigmoid(torch.randn(count, generator=generator) * 1.2 + 0.2)
+    tau = torch.sigmoid(torch.randn(count, generator=generator) * 1.2 + 0.5)
     signal = SCHEDULER.alphas_cumprod
     level = ((1 - signal) / signal).sqrt()
     likely = torch.searchsorted(level, tau / (1 - tau)).clamp(max=999)
@@ -322,7 +338,8 @@ def caption(label: tuple[str, str], view: int, generator: torch.Generator) -> st
         return ""
     if draw < 0.18:
         return f"a person, {VIEW_NAMES[view]}"
-    words = random_caption(*label, generator)
+    plain = torch.rand((), generator=generator).item() < 0.7
+    words = canonical_caption(*label) if plain else random_caption(*label, generator)
     return words if draw < 0.26 else f"{words}, {VIEW_NAMES[view]}"
 
 
@@ -353,10 +370,10 @@ def export(out: Path, codec: AutoencoderKL, models: torch.nn.ModuleDict, tokeniz
 
 
 def set_rate(optimizer: torch.optim.Optimizer, peak: float, step: int, steps: int) -> None:
-    """Linear warm-up over 100 steps, then a cosine down to a fiftieth."""
+    """Linear warm-up over 100 steps, then a cosine down to a fiftieth; groups may have a factor."""
     cosine = 0.02 + 0.98 * (1 + math.cos(math.pi * step / steps)) / 2
     for group in optimizer.param_groups:
-        group["lr"] = peak * min(1.0, (step + 1) / 100) * cosine
+        group["lr"] = group.get("factor", 1.0) * peak * min(1.0, (step + 1) / 100) * cosine
 
 
 def save(path: Path, content: Any) -> None:
@@ -388,7 +405,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("trainings/embedded"))
     parser.add_argument("--clips", type=int, default=9000)
     parser.add_argument("--codec-steps", type=int, default=2000)
-    parser.add_argument("--steps", type=int, default=3800)
+    parser.add_argument("--steps", type=int, default=6900)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--width", type=int, default=160)
     parser.add_argument("--layers", type=int, default=4)
