@@ -35,7 +35,7 @@ def test_defaults_then_base_then_file_then_overrides(tmp_path: Path) -> None:
 
 @given(
     seed=st.integers(0, 2**63 - 1),
-    frames=st.none() | st.integers(2, 1024),
+    frames=st.none() | st.integers(3, 1024),
     size=st.tuples(st.integers(16, 2048), st.integers(16, 2048)),
     scale=st.floats(0, 1000),
     negative=st.text(st.characters(exclude_categories=["Cs"])).filter(

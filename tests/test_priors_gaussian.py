@@ -155,6 +155,6 @@ def test_formats_can_allow_a_single_number_of_frames():
     video_format.check(16, 64, 64)
     for frames in (1, 15, 17, 32):
         with pytest.raises(
-            ValueError, match=rf"`frames` must be 16 for this prior, got {frames}\."
+            ValueError, match=rf"`frames` must be 16 for this prior, got {frames}; leave it out"
         ):
             video_format.check(frames, 64, 64)

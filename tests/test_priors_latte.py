@@ -164,8 +164,8 @@ def test_channels_of_variance_are_not_used(prior):
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        ((17, 64, 64), r"`frames` must be 16 for this prior, got 17\."),
-        ((1, 64, 64), r"`frames` must be 16 for this prior, got 1\."),
+        ((17, 64, 64), r"`frames` must be 16 for this prior, got 17; leave it out"),
+        ((1, 64, 64), r"`frames` must be 16 for this prior, got 1; leave it out"),
         ((16, 72, 64), "`height` must be a multiple of 16 .*got 72; nearest: 64 or 80"),
     ],
 )
@@ -191,7 +191,9 @@ def test_released_defaults_hold_without_our_file(copy):
 
 def test_native_clips_must_fit_the_transformer(copy):
     change(copy / "motiondistill.json", frames=17)
-    with pytest.raises(ValueError, match=r"`frames` must be 16 for this prior, got 17\."):
+    with pytest.raises(
+        ValueError, match=r"`frames` must be 16 for this prior, got 17; leave it out"
+    ):
         load_prior(copy)
 
 
