@@ -1,7 +1,7 @@
 """Trains the embedded prior: a tiny Latte text-to-video model on renders of our own body.
 
     python experiments/train_embedded_prior.py --mocap FOLDER [--out trainings/embedded]
-        [--steps 6100] [--seed 0]
+        [--steps 5700] [--seed 0]
 
 Four stages: render clips, train the codec, encode the clips, train text encoder and denoiser
 together by v-prediction. Stages that are done are skipped, and the last resumes at its newest
@@ -380,7 +380,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("trainings/embedded"))
     parser.add_argument("--clips", type=int, default=9000)
     parser.add_argument("--codec-steps", type=int, default=2000)
-    parser.add_argument("--steps", type=int, default=6100)
+    parser.add_argument("--steps", type=int, default=5700)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--width", type=int, default=160)
     parser.add_argument("--layers", type=int, default=4)
