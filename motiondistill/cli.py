@@ -183,13 +183,13 @@ def _run(
 def _sample(options: argparse.Namespace) -> int:
     prompt, path = _checked(options.prompt), options.out
     from motiondistill import build, config, priors
-    from motiondistill.prompts import slug
+    from motiondistill.prompts import slug, with_words
     from motiondistill.randomness import seeded
     from motiondistill.report.media import save_strip, save_video
     from motiondistill.schema import SampleConfig
 
     settings = config.load(SampleConfig, options.config, options.overrides)
-    knobs = settings.sample
+    knobs, negative = settings.sample, settings.prior.negative_prompt
     if path is None:
         path = Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(prompt)}.mp4"
     if path.suffix != ".mp4":
@@ -203,11 +203,11 @@ def _sample(options: argparse.Namespace) -> int:
         height, width = knobs.size or (prior.format.height, prior.format.width)
         latents = priors.sample(
             prior,
-            [prompt if knobs.view is None else f"{prompt}, {knobs.view}"],
+            [prompt if knobs.view is None else with_words(prompt, knobs.view)],
             generator=seeded(settings.run.seed, 0, "sample"),
             num_steps=knobs.num_steps,
             guidance_scale=knobs.guidance_scale,
-            negative_prompt=settings.prior.negative_prompt,
+            negative_prompts=[negative if knobs.view is None else with_words(negative, knobs.view)],
             size=(settings.run.frames or prior.format.frames, height, width),
         )
         video = prior.decode(latents).detach()

@@ -191,7 +191,6 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
     Yields after every update.
     """
     knobs, prior = settings.distill, problem.prior
-    unconditional = prior.embed([problem.negative_prompt] * knobs.views)
     for index in range(state.step, settings.num_steps):
         generator = seeded(problem.seed, index, "distill")
         progress = (index - settings.fit.num_steps) / knobs.num_steps
@@ -207,11 +206,14 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
         motion = motion_of(problem, state.fields[0])
         mesh = problem.body(motion)
         video = problem.scene(mesh, problem.cameras(azimuths + heading(motion)))
-        prompts = [with_view(problem.prompt, azimuth) for azimuth in azimuths.tolist()]
+        conditioning, unconditional = (
+            prior.embed([with_view(prompt, azimuth) for azimuth in azimuths.tolist()])
+            for prompt in (problem.prompt, problem.negative_prompt)
+        )
         score = sds_loss(
             prior,
             prior.encode(video),
-            prior.embed(prompts),
+            conditioning,
             unconditional,
             sigma=sigma,
             guidance_scale=knobs.guidance_scale,

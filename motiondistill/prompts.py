@@ -32,7 +32,12 @@ def view_name(azimuth: float) -> str:
 
 def with_view(prompt: str, azimuth: float) -> str:
     """The prompt with the view's words: `a person is walking, left side view`."""
-    return f"{prompt}, {view_name(azimuth)}"
+    return with_words(prompt, view_name(azimuth))
+
+
+def with_words(prompt: str, words: str) -> str:
+    """The prompt and further words; the empty prompt stays empty: it stands for no text at all."""
+    return f"{prompt}, {words}" if prompt else ""
 
 
 def slug(prompt: str, max_length: int = 40) -> str:

@@ -31,8 +31,9 @@ class PriorConfig:
     model: str = "embedded"
     # `random` keeps the architecture and draws fresh weights: a control that knows nothing.
     weights: Literal["pretrained", "random"] = "pretrained"
-    # What guidance pushes away from; empty is the unconditional prompt.
-    negative_prompt: str = ""
+    # What guidance pushes away from, seen from the same side, so that it strengthens the action and
+    # not the view; empty is no text at all.
+    negative_prompt: str = "a person"
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class Problem:
     num_frames: int
     seed: int
     negative_prompt: str = ""
+    """What guidance pushes away from, seen from the same side; empty is no text at all."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def sample_targets(
         generator=seeded(problem.seed, 0, "start"),
         num_steps=settings.sampling_steps,
         guidance_scale=settings.guidance_scale,
-        negative_prompt=problem.negative_prompt,
+        negative_prompts=[with_view(problem.negative_prompt, azimuth) for azimuth in azimuths],
         size=(problem.num_frames, *problem.cameras.size),
     )
     with torch.no_grad():
@@ -138,7 +139,8 @@ def evidence(problem: Problem, motion: Motion) -> float:
     latents = problem.prior.encode(video)
     prompts = [with_view(problem.prompt, azimuth) for azimuth in azimuths.tolist()]
     conditioning = problem.prior.embed(prompts)
-    unconditional = problem.prior.embed([problem.negative_prompt] * len(prompts))
+    without = [with_view(problem.negative_prompt, azimuth) for azimuth in azimuths.tolist()]
+    unconditional = problem.prior.embed(without)
     total = 0.0
     for index, tau in enumerate(_EVIDENCE_LEVELS):
         gain = prompt_evidence(

@@ -42,6 +42,7 @@ def test_views_repeat_after_a_turn_and_mirror_at_zero(azimuth: float, turns: int
 
 def test_prompts_end_in_the_view() -> None:
     assert with_view("a person is walking", math.pi / 2) == "a person is walking, left side view"
+    assert with_view("", math.pi / 2) == ""
     assert get_args(View) == VIEW_NAMES  # the names that the configuration takes
 
 

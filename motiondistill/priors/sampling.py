@@ -49,7 +49,7 @@ def sampling_steps(
     generator: torch.Generator,
     num_steps: int = 30,
     guidance_scale: float = 3.0,
-    negative_prompt: str = "",
+    negative_prompts: Sequence[str] = (),
     size: tuple[int, int, int] | None = None,
 ) -> Iterator[SamplingStep]:
     """The steps of sampling one clip per prompt; the last step's `x_sigma` are clean latents.
@@ -59,7 +59,7 @@ def sampling_steps(
     frames, height, width = size or (prior.format.frames, prior.format.height, prior.format.width)
     shape = prior.latent_shape(frames, height, width)
     conditioning = prior.embed(prompts)
-    unconditional = prior.embed([negative_prompt] * len(prompts))
+    unconditional = prior.embed(negative_prompts or [""] * len(prompts))
     device = next(iter(conditioning.tensors.values())).device
     noise = torch.randn(len(prompts), *shape, generator=generator, device=generator.device)
 
@@ -77,7 +77,7 @@ def sample(
     generator: torch.Generator,
     num_steps: int = 30,
     guidance_scale: float = 3.0,
-    negative_prompt: str = "",
+    negative_prompts: Sequence[str] = (),
     size: tuple[int, int, int] | None = None,
 ) -> Float[Tensor, "B C f h w"]:
     """Clean latents of one clip per prompt; `prior.decode` makes them videos."""
@@ -87,7 +87,7 @@ def sample(
         generator=generator,
         num_steps=num_steps,
         guidance_scale=guidance_scale,
-        negative_prompt=negative_prompt,
+        negative_prompts=negative_prompts,
         size=size,
     )
     return last.x_sigma
