@@ -54,7 +54,7 @@ class FitSettings:
 
 # In these views neither arm is hidden and front and back cannot be confused.
 _START_VIEWS = (0, 1, 7)
-_EVIDENCE_LEVELS = (0.45, 0.6, 0.75)  # flow times: the levels at which what moves is decided
+_EVIDENCE_LEVELS = (0.75, 0.85, 0.92)  # flow times: the levels at which what moves is decided
 _EVIDENCE_VIEWS = 4
 # Blurs of the fit, coarse to fine, as shares of the image's height. A limb is drawn towards its
 # place only from within the blur's reach.
