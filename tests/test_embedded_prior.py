@@ -23,7 +23,7 @@ from motiondistill.score.objectives import prompt_evidence
 from motiondistill.starts import FitSettings
 
 MAX_BYTES = 15e6  # what the package may weigh for it
-KNOWN_CAPITALS = {"FOLDER", "PROMPT", "LICENSE"}  # of command lines; others are placeholders
+KNOWN_CAPITALS = {"FOLDER", "PROMPT", "LICENSE", "README"}  # of command lines; others are placeholders
 CODEC_ERROR = 0.003  # mean squared error of a rendered frame; a grey frame has 0.02
 
 
