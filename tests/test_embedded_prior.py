@@ -23,7 +23,8 @@ from motiondistill.score.objectives import prompt_evidence
 from motiondistill.starts import FitSettings
 
 MAX_BYTES = 15e6  # what the package may weigh for it
-KNOWN_CAPITALS = {"FOLDER", "PROMPT", "LICENSE", "README"}  # of command lines; others are placeholders
+# Of command lines and file names; others would be placeholders.
+KNOWN_CAPITALS = {"FOLDER", "PROMPT", "LICENSE", "README"}
 CODEC_ERROR = 0.003  # mean squared error of a rendered frame; a grey frame has 0.02
 
 

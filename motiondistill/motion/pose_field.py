@@ -9,8 +9,8 @@ from motiondistill.motion.encodings import fourier
 from motiondistill.motion.limits import anatomical_limits
 from motiondistill.structures import JOINT_INDEX, NUM_JOINTS, Motion
 
-# How far the pelvis may move from its rest position: sideways, up or down, and forwards, metres. The
-# camera travels with the subject, and a fit that strays out of the picture never comes back.
+# How far the pelvis may move from its rest position: sideways, up or down, and forwards, metres.
+# The camera travels with the subject, and a fit that leaves the picture never comes back.
 _REACH = (0.3, 0.6, 0.3)
 
 
