@@ -1,12 +1,13 @@
 """Trains the embedded prior: a tiny Latte text-to-video model on renders of our own body.
 
     python experiments/train_embedded_prior.py --mocap FOLDER [--out trainings/embedded]
-        [--steps 5700] [--seed 0]
+        [--steps 5700] [--seed 0] [--start PIPELINE]
 
 Four stages: render clips, train the codec, encode the clips, train text encoder and denoiser
 together by v-prediction. Stages that are done are skipped, and the last resumes at its newest
-checkpoint. The result is written as a `LattePipeline` folder (`OUT/pipeline`), half precision. Uses
-a GPU where there is one. `--threads` sets the CPU threads.
+checkpoint. The result is written as a `LattePipeline` folder (`OUT/pipeline`), half precision. With
+`--start`, codec and weights of such a folder are trained on. Uses a GPU where there is one.
+`--threads` sets the CPU threads.
 """
 
 import argparse
@@ -149,6 +150,19 @@ def build_text_encoder(vocabulary: int) -> T5EncoderModel:
     )
 
 
+def start_from(out: Path, folder: Path, tokenizer: Any) -> None:
+    """Writes the models of a pipeline as the finished codec and as the denoiser of step 0."""
+    if (out / "codec.pt").exists():
+        return
+    pipeline = LattePipeline.from_pretrained(folder).to(torch.float32)
+    if pipeline.tokenizer.get_vocab() != tokenizer.get_vocab():
+        raise ValueError(f"--start {folder}: the tokenizer's words are not those of the captions.")
+    models = torch.nn.ModuleDict({"text": pipeline.text_encoder, "denoiser": pipeline.transformer})
+    state = models.state_dict()
+    save(out / "denoiser.pt", {"models": state, "average": state, "step": 0})
+    save(out / "codec.pt", pipeline.vae.state_dict())
+
+
 def train_codec(
     out: Path, videos: Tensor, steps: int, device: torch.device, seed: int
 ) -> AutoencoderKL:
@@ -240,7 +254,8 @@ def train_denoiser(
         state = torch.load(out / "denoiser.pt", weights_only=True, map_location=device)
         models.load_state_dict(state["models"])
         average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
+        if "optimizer" in state:
+            optimizer.load_state_dict(state["optimizer"])
         first = state["step"]
     start, running = time.time(), None
     for step in range(first, args.steps):
@@ -386,6 +401,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=Path, help="a pipeline folder to train on from")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--checkpoint-every", type=int, default=500)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -393,6 +409,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "arguments.json").write_text(json.dumps(vars(args), default=str, indent=2))
+    tokenizer = build_t5_tokenizer(training_sentences(), VOCABULARY, TEXT_TOKENS)
+    if args.start:
+        start_from(args.out, args.start, tokenizer)
     render_clips(args.out, args.mocap, args.clips, args.seed)
     clips = torch.load(args.out / "clips.pt", weights_only=True, mmap=True)
     device, videos = torch.device(args.device), clips["videos"]
@@ -400,7 +419,6 @@ def main() -> None:
     if not (args.out / "latents.pt").exists():
         save(args.out / "latents.pt", encode(codec, videos, device, "encode"))
     latents = torch.load(args.out / "latents.pt", weights_only=True)
-    tokenizer = build_t5_tokenizer(training_sentences(), VOCABULARY, TEXT_TOKENS)
     for step, models in train_denoiser(args.out, latents, clips, tokenizer, args):
         export(args.out, codec, models, tokenizer)
         print(f"step {step}: wrote {args.out / 'pipeline'}", flush=True)
