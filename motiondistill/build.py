@@ -1,18 +1,47 @@
 """Objects from configurations: every choice by name is resolved here, by one `match` each."""
 
+import dataclasses
 import logging
+import os
 from pathlib import Path
 from typing import assert_never
 
-from motiondistill.body.anny import anny_body
-from motiondistill.body.skinning import SkinnedBody
+import torch
+
+from motiondistill import rotations
+from motiondistill.body.anny import Phenotype, anny_body
+from motiondistill.body.base import Body
+from motiondistill.body.smplx import smplx_body
+from motiondistill.body.smplx_file import find_model
+from motiondistill.cameras import Orbit
 from motiondistill.optimize import Settings
 from motiondistill.priors import EMBEDDED_PRIOR, Prior, load_prior, randomized
+from motiondistill.priors.base import VideoFormat
 from motiondistill.randomness import seeded
+from motiondistill.render import nvdiffrast
+from motiondistill.render.appearance import Appearance, NormalMap, PartColours, plain, textured
+from motiondistill.render.background import Backdrop, Background, CubeMap, Sky, Solid
+from motiondistill.render.clothing import random_outfit
 from motiondistill.render.cpu import CpuRasterizer
+from motiondistill.render.ground import Checks, Ground
+from motiondistill.render.nvdiffrast import NvdiffrastRasterizer
+from motiondistill.render.randomization import (
+    Change,
+    random_background,
+    random_clothes,
+    random_colours,
+    random_light,
+)
+from motiondistill.render.rasterizer import Rasterizer
+from motiondistill.render.reference import ReferenceRasterizer
 from motiondistill.render.scene import Scene
-from motiondistill.schema import BodyConfig, OptimizeConfig, PriorConfig
+from motiondistill.render.shading import UNLIT, Light
+from motiondistill.render.shadow import ContactShadow
+from motiondistill.render.tailoring import clothed
+from motiondistill.report.media import read_cube_map, read_image
+from motiondistill.schema import BodyConfig, CameraConfig, OptimizeConfig, PriorConfig, RenderConfig
 from motiondistill.starts import Problem
+from motiondistill.structures import NUM_JOINTS, Mesh, Motion
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +65,150 @@ def make_prior(config: PriorConfig, seed: int) -> Prior:
             assert_never(config.weights)
 
 
-def make_body(config: BodyConfig) -> SkinnedBody:
-    """The body of the chosen kind and resolution."""
+def make_body(config: BodyConfig) -> Body:
+    """The body of the chosen kind and shape.
+
+    Raises FileNotFoundError, ImportError and ValueError for SMPL-X models that are missing, cannot
+    be loaded, or are none.
+    """
     match config.name:
         case "anny":
-            return anny_body(config.resolution)
+            knobs = {
+                knob.name: getattr(config, knob.name) for knob in dataclasses.fields(Phenotype)
+            }
+            return anny_body(config.resolution, Phenotype(**knobs))
+        case "smplx":
+            path = find_model(config.model_path or os.environ.get("SMPLX_DIR"))
+            return smplx_body(path, betas=config.betas, expression=config.expression)
         case _:
             assert_never(config.name)
+
+
+def make_cameras(config: CameraConfig, native: VideoFormat) -> Orbit:
+    """The orbit that the body is seen from, by default in the prior's own size and aspect."""
+    size = config.size or (native.height, native.width)
+    return Orbit(**(dataclasses.asdict(config) | {"size": size}))
+
+
+def make_rasterizer(config: RenderConfig) -> Rasterizer:
+    """What draws.
+
+    Raises ImportError for nvdiffrast where it is not installed, RuntimeError where it has no CUDA
+    device.
+    """
+    match config.rasterizer:
+        case "cpu":
+            return CpuRasterizer()
+        case "nvdiffrast":
+            return NvdiffrastRasterizer()
+        case "reference":
+            return ReferenceRasterizer()
+        case "auto":
+            return NvdiffrastRasterizer() if nvdiffrast.available() else CpuRasterizer()
+        case _:
+            assert_never(config.rasterizer)
+
+
+def make_scene(config: RenderConfig, body: Body) -> Scene:
+    """What is seen of the body and around it.
+
+    Raises FileNotFoundError and ValueError for images that are missing or cannot be read.
+    """
+    rasterizer = make_rasterizer(config)
+    return Scene(
+        rasterizer,
+        appearance=_make_appearance(config, body, rasterizer),
+        light=UNLIT if config.shading == "unlit" else Light(config.light, config.ambient),
+        background=_make_background(config),
+        ground=_make_ground(config),
+        supersampling=config.supersampling,
+    )
+
+
+def make_changes(config: RenderConfig, body: Body) -> tuple[Change, ...]:
+    """What is drawn anew of the scene for every clip."""
+    colours: Change = random_colours
+    if config.appearance == "clothing" and config.shading != "normals":
+        colours = random_clothes(_at_rest(body))
+    match config.randomize:
+        case "nothing":
+            return ()
+        case "background":
+            return (random_background,)
+        case "light":
+            return (random_light,)
+        case "everything":
+            return (random_background, random_light, colours)
+        case _:
+            assert_never(config.randomize)
+
+
+def _make_appearance(config: RenderConfig, body: Body, rasterizer: Rasterizer) -> Appearance:
+    if config.shading == "normals":
+        return NormalMap()
+    match config.appearance:
+        case "parts":
+            return PartColours()
+        case "plain":
+            return plain(config.colour)
+        case "clothing":
+            outfit = random_outfit(seeded(config.outfit, 0, "outfit"))
+            return clothed(outfit, _at_rest(body), rasterizer)
+        case "texture":
+            rest = _at_rest(body)
+            if rest.uv is None:
+                raise ValueError(
+                    "`render.appearance` must not be texture for a body without texture "
+                    f"coordinates, got the body {body.name!r}; choose clothing or another body."
+                )
+            file = _named_file("render.texture", config.texture, "render.appearance=texture")
+            return textured(read_image(file))
+        case _:
+            assert_never(config.appearance)
+
+
+def _make_background(config: RenderConfig) -> Background:
+    def file() -> Path:
+        choice = f"render.background={config.background}"
+        return _named_file("render.background_file", config.background_file, choice)
+
+    match config.background:
+        case "solid":
+            return Solid(config.background_colour)
+        case "sky":
+            return Sky()
+        case "image":
+            return Backdrop(read_image(file()))
+        case "cube":
+            return CubeMap(read_cube_map(file()))
+        case _:
+            assert_never(config.background)
+
+
+def _make_ground(config: RenderConfig) -> Ground | None:
+    shadow = None if not config.shadow else ContactShadow(config.shadow)
+    match config.ground:
+        case "none":
+            return None
+        case "plain":
+            return Ground(shadow=shadow)
+        case "checkered":
+            return Ground(
+                checks=Checks(), shadow=ContactShadow() if config.shadow is None else shadow
+            )
+        case _:
+            assert_never(config.ground)
+
+
+def _named_file(key: str, value: str | None, choice: str) -> Path:
+    if value is None:
+        raise ValueError(f"`{key}` must name a file for {choice}, got null; add {key}=PATH.")
+    return Path(value)
+
+
+def _at_rest(body: Body) -> Mesh:
+    """One frame of the body in the T-pose."""
+    return body(Motion(rotations.identity(1, NUM_JOINTS), torch.zeros(1, 3), fps=1.0))
 
 
 def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
@@ -52,16 +218,19 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
     """
     prior = make_prior(config.prior, config.run.seed)
     num_frames = config.run.frames or prior.format.frames
-    prior.format.check(num_frames, *config.camera.size)
+    cameras = make_cameras(config.camera, prior.format)
+    prior.format.check(num_frames, *cameras.size)
+    body = make_body(config.body)
     return Problem(
         prompt=prompt,
         prior=prior,
-        body=make_body(config.body),
-        scene=Scene(CpuRasterizer()),
-        cameras=config.camera,
+        body=body,
+        scene=make_scene(config.render, body),
+        cameras=cameras,
         num_frames=num_frames,
         seed=config.run.seed,
         negative_prompt=config.prior.negative_prompt,
+        changes=make_changes(config.render, body),
     )
 
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from jaxtyping import Float
@@ -11,6 +13,11 @@ from torch import Tensor
 from motiondistill import rotations
 from motiondistill.prompts import VIEW_NAMES
 from motiondistill.structures import Camera, Motion
+
+# Sets of views that reports and evaluations use; `azimuths_of` turns them into angles.
+FRONT: Final = VIEW_NAMES[:1]
+FOUR_SIDES: Final = VIEW_NAMES[::2]
+EIGHT_VIEWS: Final = VIEW_NAMES
 
 
 def look_at(
@@ -24,10 +31,37 @@ def look_at(
     up = torch.tensor([0.0, 1.0, 0.0]).to(eye).expand_as(forward)
     right = torch.nn.functional.normalize(torch.cross(forward, up, dim=-1), dim=-1)
     down = torch.cross(forward, right, dim=-1)
-    rotation = torch.stack([right, down, forward], -2)
+    return pose_at(torch.stack([right, down, forward], -2), eye)
+
+
+def pose_at(
+    rotation: Float[Tensor, "*batch 3 3"], eye: Float[Tensor, "*batch 3"]
+) -> Float[Tensor, "*batch 4 4"]:
+    """`camera_from_world` of cameras at `eye` with this rotation from world to camera axes."""
     translation = -(rotation @ eye[..., None])
     bottom = torch.tensor([0.0, 0.0, 0.0, 1.0]).to(eye).expand(*eye.shape[:-1], 1, 4)
     return torch.cat([torch.cat([rotation, translation], -1), bottom], -2)
+
+
+def orbit_poses(
+    azimuth: Float[Tensor, "*batch"],
+    elevation: float | Float[Tensor, "*#batch"],
+    distance: float | Float[Tensor, "*#batch"],
+    target: Float[Tensor, "*#batch 3"],
+) -> Float[Tensor, "*batch 4 4"]:
+    """`camera_from_world` of cameras at these angles (radians) and distances from their targets.
+
+    Azimuth 0 stands on the target's +Z side; positive azimuths move towards +X, positive elevations
+    up. Differentiable in everything that is a tensor. Undefined at elevations of +-pi/2.
+    """
+    # Plain numbers keep their double precision until here.
+    lift = torch.as_tensor(elevation, dtype=torch.float64, device=azimuth.device)
+    reach = torch.as_tensor(distance, dtype=torch.float64, device=azimuth.device)
+    horizontal = (reach * lift.cos()).to(azimuth)
+    rise = (reach * lift.sin()).to(azimuth).expand_as(azimuth)
+    offset = torch.stack([horizontal * azimuth.sin(), rise, horizontal * azimuth.cos()], -1)
+    place = target.to(azimuth).expand_as(offset)
+    return look_at(place + offset, place)
 
 
 @dataclass(frozen=True)
@@ -48,18 +82,96 @@ class Orbit:
     """Vertical field of view, radians."""
     size: tuple[int, int] = (64, 64)
     """Image height and width, pixels."""
+    elevation_jitter: float = 0.0
+    """How far `varied` goes up and down from the elevation, radians."""
+    distance_jitter: float = 0.0
+    """How far `varied` goes nearer and farther than the distance, metres."""
+    fov_jitter: float = 0.0
+    """How much narrower and wider `varied` makes the field of view, radians."""
+
+    def __post_init__(self) -> None:
+        limits = {
+            "elevation": (self.elevation_jitter, -math.pi / 2, math.pi / 2),
+            "distance": (self.distance_jitter, 0.0, math.inf),
+            "fov_y": (self.fov_jitter, 0.0, math.pi),
+        }
+        for name, (jitter, low, high) in limits.items():
+            value = getattr(self, name)
+            if not (low < value - jitter and value + jitter < high):
+                raise ValueError(
+                    f"`{name}` must stay between {low:g} and {high:g}, got {value} and a jitter of "
+                    f"{jitter}; lessen the jitter."
+                )
 
     def __call__(self, azimuth: Float[Tensor, "*batch"]) -> Camera:
-        """Cameras at these azimuths (radians).
+        """Cameras at these azimuths (radians), each of which stands still.
 
         Azimuth 0 looks at the subject's front; positive azimuths move the camera towards the
         subject's left (+X).
         """
-        horizontal = self.distance * math.cos(self.elevation)
-        rise = torch.full_like(azimuth, self.distance * math.sin(self.elevation))
-        offset = torch.stack([horizontal * azimuth.sin(), rise, horizontal * azimuth.cos()], -1)
-        target = torch.tensor([0.0, self.target_height, 0.0]).to(azimuth).expand_as(offset)
-        return Camera(look_at(target + offset, target), self.fov_y, self.size)
+        poses = orbit_poses(azimuth, self.elevation, self.distance, self._target())
+        return Camera(poses[..., None, :, :], self.fov_y, self.size)
+
+    def varied(self, azimuth: Float[Tensor, "*batch"], generator: torch.Generator) -> Camera:
+        """The same with elevation, distance and field of view drawn for each camera by itself.
+
+        Uniformly within the jitters: augmentation. Without any these are the same cameras.
+        """
+        shape = (3, *azimuth.shape)
+        # In double precision, so that no jitter at all changes no bit.
+        draws = 2 * torch.rand(shape, generator=generator, dtype=torch.float64) - 1
+        lift, reach, view = draws.to(azimuth.device)
+        poses = orbit_poses(
+            azimuth,
+            self.elevation + self.elevation_jitter * lift,
+            self.distance + self.distance_jitter * reach,
+            self._target(),
+        )
+        fov_y = self.fov_y + self.fov_jitter * view
+        return Camera(poses[..., None, :, :], fov_y[..., None], self.size)
+
+    def _target(self) -> Float[Tensor, "3"]:
+        return torch.tensor([0.0, self.target_height, 0.0])
+
+
+def project(
+    points: Float[Tensor, "*#batch #frames points 3"], camera: Camera
+) -> tuple[Float[Tensor, "*views frames points 2"], Float[Tensor, "*views frames points"]]:
+    """Where cameras see points (metres, world), and how far in front of them (metres).
+
+    Leading dimensions of points and cameras broadcast. The image is in pixels: x from the left edge
+    and y from the top one, so that the centre of the pixel in row r and column c is at (c + 0.5,
+    r + 0.5). Differentiable in points and poses. Where the distance is not positive the point is
+    behind the camera, and its place in the image means nothing.
+    """
+    homogeneous = torch.cat([points, torch.ones_like(points[..., :1])], -1)
+    clip = homogeneous @ camera.clip_from_world().transpose(-1, -2)
+    height, width = camera.size
+    depth = clip[..., 3]
+    safe = torch.where(depth.abs() < camera.near, camera.near, depth)
+    x, y = (clip[..., 0] / safe + 1) * (width / 2), (1 - clip[..., 1] / safe) * (height / 2)
+    return torch.stack([x, y], -1), depth
+
+
+def azimuths_of(views: Sequence[str | float]) -> Float[Tensor, " views"]:
+    """The azimuth of every view, radians: names of `VIEW_NAMES` by their centres, numbers as is.
+
+    The final word may be left out: `front left` is `front left view`.
+    """
+    step = 2 * math.pi / len(VIEW_NAMES)
+    angles = []
+    for view in views:
+        if isinstance(view, str):
+            name = view if view.endswith(" view") else f"{view} view"
+            if name not in VIEW_NAMES:
+                raise ValueError(
+                    f"`views` must hold angles or names ({', '.join(VIEW_NAMES)}), got {view!r}; "
+                    "choose one of the names."
+                )
+            angles.append(VIEW_NAMES.index(name) * step)
+        else:
+            angles.append(float(view))
+    return torch.tensor(angles)
 
 
 def view_azimuths(

@@ -177,6 +177,8 @@ def _in_words(kind: Any) -> str:
         return names[kind]
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(str, arguments))}"
+    if get_origin(kind) is tuple and arguments[-1] is Ellipsis:
+        return f"[{_in_words(arguments[0])}, ...]"
     if get_origin(kind) is tuple:
         return f"[{', '.join(_in_words(argument) for argument in arguments)}]"
     return " or ".join(_in_words(argument) for argument in arguments)

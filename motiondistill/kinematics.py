@@ -1,4 +1,6 @@
-"""Forward kinematics of the 22-joint skeleton."""
+"""Forward kinematics of a skeleton, that of the 22 joints unless told otherwise."""
+
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -8,16 +10,18 @@ from motiondistill.structures import PARENTS
 
 
 def forward_kinematics(
-    rotations: Float[Tensor, "*batch joints 3 3"], rest_joints: Float[Tensor, "joints 3"]
+    rotations: Float[Tensor, "*batch joints 3 3"],
+    rest_joints: Float[Tensor, "joints 3"],
+    parents: Sequence[int] = PARENTS,
 ) -> tuple[Float[Tensor, "*batch joints 3 3"], Float[Tensor, "*batch joints 3"]]:
     """World rotations and positions of all joints, with the pelvis at its rest position.
 
     A motion's translation is not known here: add it to the positions. `rest_joints` are the T-pose
-    positions.
+    positions; `parents` precede their children.
     """
     world = [rotations[..., 0, :, :]]
     positions = [rest_joints[0].expand((*rotations.shape[:-3], 3))]
-    for joint, parent in enumerate(PARENTS[1:], start=1):
+    for joint, parent in enumerate(parents[1:], start=1):
         offset = rest_joints[joint] - rest_joints[parent]
         world.append(world[parent] @ rotations[..., joint, :, :])
         positions.append(positions[parent] + world[parent] @ offset)

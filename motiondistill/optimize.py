@@ -18,6 +18,7 @@ from motiondistill.cameras import heading, view_azimuths
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.prompts import with_view
 from motiondistill.randomness import seeded
+from motiondistill.render.randomization import randomized
 from motiondistill.score.levels import annealed
 from motiondistill.score.objectives import sds_loss
 from motiondistill.starts import (
@@ -205,7 +206,9 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
         )
         motion = motion_of(problem, state.fields[0])
         mesh = problem.body(motion)
-        video = problem.scene(mesh, problem.cameras(azimuths + heading(motion)))
+        scene = randomized(problem.scene, problem.changes, seeded(problem.seed, index, "scene"))
+        draw = seeded(problem.seed, index, "camera")
+        video = scene(mesh, problem.cameras.varied(azimuths + heading(motion), draw))
         conditioning, unconditional = (
             prior.embed([with_view(prompt, azimuth) for azimuth in azimuths.tolist()])
             for prompt in (problem.prompt, problem.negative_prompt)

@@ -15,3 +15,8 @@ def seeded(seed: int, step: int = 0, stream: str = "") -> torch.Generator:
     """
     digest = hashlib.sha256(f"{seed}/{step}/{stream}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def uniform(generator: torch.Generator, low: float = 0.0, high: float = 1.0) -> float:
+    """A number from [low, high)."""
+    return low + (high - low) * torch.rand((), generator=generator).item()

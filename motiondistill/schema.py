@@ -7,7 +7,6 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
 
-from motiondistill.cameras import Orbit
 from motiondistill.optimize import DistillSettings, RegularizerWeights
 from motiondistill.starts import FitSettings
 
@@ -40,9 +39,82 @@ class PriorConfig:
 class BodyConfig:
     """The body that is rendered."""
 
-    name: Literal["anny"] = "anny"
-    # `low` has 1,229 vertices, `full` 13,718.
+    # `anny` needs nothing; `smplx` needs a licensed file.
+    name: Literal["anny", "smplx"] = "anny"
+    # Of anny: `low` has 1,229 vertices, `full` 13,718.
     resolution: Literal["low", "full"] = "low"
+    # Anny's phenotype, from 0 to 1; 0.5 is the average. Gender: 0 male, 1 female.
+    gender: float = 0.5
+    # 0 a baby, 1/3 a child, 2/3 a young adult, 1 old.
+    age: float = 0.5
+    height: float = 0.5
+    weight: float = 0.5
+    muscle: float = 0.5
+    # 0 ideal, 1 uncommon.
+    proportions: float = 0.5
+    # SMPL-X's model file, or the folder with SMPLX_NEUTRAL*.npz or .pkl; null takes SMPLX_DIR.
+    model_path: str | None = None
+    # SMPL-X's shape and expression coefficients, the first ones; the others are zero.
+    betas: tuple[float, ...] = ()
+    expression: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """From where the body is seen; the shipped prior was trained with the defaults."""
+
+    # Angle of the camera above the horizon, radians.
+    elevation: float = 0.15
+    # From the target, metres.
+    distance: float = 4.0
+    # Height of the point looked at above the ground, metres.
+    target_height: float = 0.95
+    # Vertical field of view, radians.
+    fov_y: float = 0.52
+    # Image height and width, pixels; null takes the prior's own, and so its aspect.
+    size: tuple[int, int] | None = None
+    # How far each view of the distillation may be off the above, drawn anew at every update.
+    elevation_jitter: float = 0.0
+    distance_jitter: float = 0.0
+    fov_jitter: float = 0.0
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """What is seen of the body and around it; the shipped prior was trained with the defaults."""
+
+    # `parts` tells all limbs apart, `plain` has one colour, `clothing` is drawn from
+    # `render.outfit`, and `texture` is an image, for bodies with texture coordinates.
+    appearance: Literal["parts", "plain", "clothing", "texture"] = "parts"
+    # Of the plain body, sRGB from 0 to 1.
+    colour: tuple[float, float, float] = (0.70, 0.70, 0.72)
+    # Seed of the clothes.
+    outfit: int = 0
+    # Image file of the texture.
+    texture: str | None = None
+    # `lambert` is lit from `render.light`; `normals` shows normals instead of the appearance.
+    shading: Literal["lambert", "unlit", "normals"] = "lambert"
+    # Towards the light, in the world: +Y is up, and the subject faces +Z.
+    light: tuple[float, float, float] = (0.35, 0.80, 0.49)
+    # Brightness of what faces away from the light.
+    ambient: float = 0.62
+    # `image` covers the frame with an image; `cube` surrounds the scene with six.
+    background: Literal["solid", "sky", "image", "cube"] = "solid"
+    # Of the solid background, sRGB from 0 to 1.
+    background_colour: tuple[float, float, float] = (0.90, 0.93, 0.97)
+    # Image file, or for `cube` the folder with right, left, top, bottom, front and back.
+    background_file: str | None = None
+    ground: Literal["plain", "checkered", "none"] = "plain"
+    # How dark the ground is under the body; null is 0 on plain ground and 0.55 on checkered.
+    shadow: float | None = None
+    # Drawn anew at every update of the distillation: the surroundings, the light, or both and the
+    # colours or clothes of the body, too.
+    randomize: Literal["nothing", "background", "light", "everything"] = "nothing"
+    # `nvdiffrast` is an optional library for CUDA devices; `auto` takes it where it is there, else
+    # `cpu`. `reference` is slow, and the truth for the others.
+    rasterizer: Literal["cpu", "nvdiffrast", "reference", "auto"] = "cpu"
+    # Every pixel is the mean of this many, squared: 2 halves the error of silhouettes.
+    supersampling: int = 1
 
 
 @dataclass(frozen=True)
@@ -67,11 +139,13 @@ class OptimizeConfig:
     score: DistillSettings = field(default_factory=DistillSettings)
     regularize: RegularizerWeights = field(default_factory=RegularizerWeights)
     body: BodyConfig = field(default_factory=BodyConfig)
-    camera: Orbit = field(default_factory=Orbit)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
         _check_ranges(self)
+        _check_body(self.body)
 
 
 @dataclass(frozen=True)
@@ -117,8 +191,19 @@ JOBS: dict[str, type[OptimizeConfig] | type[SampleConfig]] = {
 
 # The smallest and the largest value of every number; what depends on the prior, the prior checks.
 _RANGES = {
+    "body.age": (0, 1),
+    "body.betas": (-20, 20),
+    "body.expression": (-20, 20),
+    "body.gender": (0, 1),
+    "body.height": (0, 1),
+    "body.muscle": (0, 1),
+    "body.proportions": (0, 1),
+    "body.weight": (0, 1),
     "camera.distance": (0.5, 50),
+    "camera.distance_jitter": (0, 50),
     "camera.elevation": (-1.5, 1.5),
+    "camera.elevation_jitter": (0, 1.5),
+    "camera.fov_jitter": (0, 1.25),
     "camera.fov_y": (0.05, 2.5),
     "camera.size": (16, 2048),
     "camera.target_height": (-2, 4),
@@ -131,6 +216,13 @@ _RANGES = {
     "regularize.ground_penetration": (0, 1e9),
     "regularize.joint_acceleration": (0, 1e9),
     "regularize.tilt": (0, 1e9),
+    "render.ambient": (0, 1),
+    "render.background_colour": (0, 1),
+    "render.colour": (0, 1),
+    "render.light": (-1e6, 1e6),
+    "render.outfit": (0, 2**63 - 1),
+    "render.shadow": (0, 1),
+    "render.supersampling": (1, 16),
     "run.checkpoint_every": (1, 1_000_000),
     "run.frames": (3, 1024),
     "run.seed": (0, 2**63 - 1),
@@ -185,4 +277,16 @@ def _check_ranges(config: OptimizeConfig | SampleConfig) -> None:
             raise ValueError(
                 f"`{key}` must be between {low:g} and {high:g}, got {show(value)}; "
                 f"the default is {show(default)}."
+            )
+
+
+def _check_body(config: BodyConfig) -> None:
+    """Refuses keys that the chosen body does not have, rather than to ignore them."""
+    for knob in dataclasses.fields(config):
+        value = getattr(config, knob.name)
+        owner = "smplx" if knob.name in ("model_path", "betas", "expression") else "anny"
+        if knob.name != "name" and owner != config.name and value != knob.default:
+            raise ValueError(
+                f"`body.{knob.name}` must be left out with body.name={config.name}, got "
+                f"{show(value)}; only {owner} has it."
             )

@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.body.skinning import SkinnedBody
+from motiondistill.body.base import Body
 from motiondistill.cameras import Orbit, heading
 from motiondistill.priors.base import Prior
 from motiondistill.priors.sampling import sample
 from motiondistill.prompts import VIEW_NAMES, with_view
 from motiondistill.randomness import seeded
+from motiondistill.render.randomization import Change
 from motiondistill.render.scene import Scene
 from motiondistill.score.objectives import prompt_evidence
 from motiondistill.structures import Motion
@@ -27,13 +28,15 @@ class Problem:
 
     prompt: str
     prior: Prior
-    body: SkinnedBody
+    body: Body
     scene: Scene
     cameras: Orbit
     num_frames: int
     seed: int
     negative_prompt: str = ""
     """What guidance pushes away from, seen from the same side; empty is no text at all."""
+    changes: tuple[Change, ...] = ()
+    """What is drawn anew of the scene at every update of the distillation."""
 
 
 @dataclass(frozen=True)

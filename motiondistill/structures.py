@@ -12,10 +12,11 @@ Frames and units
     frames: all identity is the T-pose.
 Letters in shapes
     B batch (clips or views), F frames, J joints (22), V vertices, T triangles.
+Textures: (u, v) in [0, 1]^2, the origin at the bottom left of the image.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -78,6 +79,22 @@ MIRROR = tuple(
     for name in JOINT_NAMES
 )
 
+# SMPL-X's order; the left hand comes first.
+HAND_NAMES = tuple(
+    f"{side}_{finger}{joint}"
+    for side in ("left", "right")
+    for finger in ("index", "middle", "pinky", "ring", "thumb")
+    for joint in (1, 2, 3)  # from the palm to the tip
+)
+NUM_HAND_JOINTS = len(HAND_NAMES)
+JOINT_GROUPS = {
+    "root": JOINT_NAMES[:1],
+    "body": JOINT_NAMES[1:],
+    "hands": HAND_NAMES,
+    "jaw": ("jaw",),
+}
+"""All that a motion can move; hands and jaw are optional."""
+
 # Vertices are labelled by the joint that moves them most, and by one part more: the front of the
 # head.
 FACE_PART = NUM_JOINTS
@@ -89,31 +106,56 @@ class Motion:
     """A human motion: joint rotations relative to the parent, and the pelvis' displacement.
 
     The displacement `translation` is from the pelvis' rest position, in metres. Joint 0 (pelvis)
-    holds the root orientation `world_from_pelvis`.
+    holds the root orientation `world_from_pelvis`. Hands and a jaw that are None are at rest, as
+    identities are: on the body's own hands, be they flat or a little bent.
     """
 
     rotations: Float[Tensor, "*batch frames joints 3 3"]
     translation: Float[Tensor, "*batch frames 3"]
     fps: float
+    hands: Float[Tensor, "*batch frames 30 3 3"] | None = None
+    """Finger joints in the order of `HAND_NAMES`, relative to the parent."""
+    jaw: Float[Tensor, "*batch frames 3 3"] | None = None
+    """Relative to the head; turning about +X opens the mouth."""
 
     @property
     def num_frames(self) -> int:
         """Number of frames F."""
         return self.translation.shape[-2]
 
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Motion":
+        """The motion with the function's value of every tensor, for what treats all alike."""
+        return dataclasses.replace(
+            self,
+            rotations=function(self.rotations),
+            translation=function(self.translation),
+            hands=None if self.hands is None else function(self.hands),
+            jaw=None if self.jaw is None else function(self.jaw),
+        )
+
     def detach(self) -> "Motion":
         """The same motion without its gradient history."""
-        return dataclasses.replace(
-            self, rotations=self.rotations.detach(), translation=self.translation.detach()
-        )
+        return self.map(torch.Tensor.detach)
 
     @staticmethod
     def stack(motions: Sequence["Motion"]) -> "Motion":
-        """Motions of equal length and frame rate as one batch."""
+        """Motions of equal length and frame rate as one batch; all or none have hands or a jaw."""
+
+        def stacked(tensors: list[Tensor | None]) -> Tensor | None:
+            given = [tensor for tensor in tensors if tensor is not None]
+            if given and len(given) < len(tensors):
+                raise ValueError(
+                    f"`motions` must all have hands and a jaw or all lack them, got {len(given)} "
+                    f"of {len(tensors)} with; give the others identities."
+                )
+            return torch.stack(given) if given else None
+
         return Motion(
             torch.stack([motion.rotations for motion in motions]),
             torch.stack([motion.translation for motion in motions]),
             motions[0].fps,
+            stacked([motion.hands for motion in motions]),
+            stacked([motion.jaw for motion in motions]),
         )
 
 
@@ -126,31 +168,49 @@ class Mesh:
     faces: Int[Tensor, "triangles 3"]
     parts: Int[Tensor, " vertices"]
     """For every vertex, its index in `PART_NAMES`."""
+    uv: Float[Tensor, "texcoords 2"] | None = None
+    """Texture coordinates; None for a body that has none."""
+    uv_faces: Int[Tensor, "triangles 3"] | None = None
+    """For every triangle, its corners' texture coordinates; a vertex on a seam has several."""
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Pinhole cameras with the principal point in the centre of the image."""
+    """Pinhole cameras with square pixels and the principal point in the centre of the image.
 
-    camera_from_world: Float[Tensor, "*batch 4 4"]
-    fov_y: float
-    """Vertical field of view, radians."""
+    Poses and fields of view have an axis of frames, like clips. Its length is 1 for a camera that
+    stands still, whatever the length of the clip, and F for one with a pose for every frame.
+    """
+
+    camera_from_world: Float[Tensor, "*batch #frames 4 4"]
+    fov_y: float | Float[Tensor, "*#batch #frames"]
+    """Vertical field of view, radians: one for all cameras, or a tensor that tells them apart."""
     size: tuple[int, int]
     """Image height and width, pixels."""
     near: float = 0.05
     far: float = 300.0
 
-    def clip_from_world(self) -> Float[Tensor, "*batch 4 4"]:
-        """Matrices from world to OpenGL clip space (see the module's conventions)."""
+    def clip_from_world(self) -> Float[Tensor, "*batch #frames 4 4"]:
+        """Matrices from world to OpenGL clip space (see the module's conventions).
+
+        Differentiable in the poses and in fields of view that are tensors.
+        """
         height, width = self.size
-        focal = 1 / torch.tan(torch.tensor(self.fov_y / 2)).item()
-        depth = self.far - self.near
-        clip_from_camera = torch.tensor(
-            [
-                [focal * height / width, 0, 0, 0],
-                [0, -focal, 0, 0],
-                [0, 0, (self.far + self.near) / depth, -2 * self.far * self.near / depth],
-                [0, 0, 1, 0],
-            ]
-        ).to(self.camera_from_world)
-        return clip_from_camera @ self.camera_from_world
+        fov_y = torch.as_tensor(
+            self.fov_y, dtype=self.camera_from_world.dtype, device=self.camera_from_world.device
+        )
+        focal = (1 / torch.tan(fov_y / 2)).double()  # so that the aspect is rounded only once
+        zero, one, depth = torch.zeros_like(focal), torch.ones_like(focal), self.far - self.near
+        rows = (
+            (focal * height / width, zero, zero, zero),
+            (zero, -focal, zero, zero),
+            (
+                zero,
+                zero,
+                one * ((self.far + self.near) / depth),
+                one * (-2 * self.far * self.near / depth),
+            ),
+            (zero, zero, one, zero),
+        )
+        clip_from_camera = torch.stack([torch.stack(row, -1) for row in rows], -2)
+        return clip_from_camera.to(self.camera_from_world) @ self.camera_from_world

@@ -1,5 +1,6 @@
 """Settings for every test: no draw and no time limit that differs between machines."""
 
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -28,3 +29,11 @@ def low_body() -> Any:
     from motiondistill.body.anny import anny_body
 
     return anny_body("low")
+
+
+@pytest.fixture(scope="session")
+def smplx_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stand-in for SMPL-X's licensed model file."""
+    from standin_smplx import save
+
+    return save(tmp_path_factory.mktemp("smplx"))

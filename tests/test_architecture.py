@@ -10,7 +10,10 @@ ROOT = Path(__file__).parent.parent / "motiondistill"
 FILES = sorted(ROOT.rglob("*.py"))
 
 # Each layer may import those before it, and itself where it is one package or a chain of files.
-BASE = "structures rotations cameras prompts randomness atomic checkpoints kinematics".split()
+BASE = [
+    *"structures rotations cameras framing trajectories prompts randomness".split(),
+    *"atomic checkpoints kinematics".split(),
+]
 LAYERS = [
     BASE,
     "motion body render priors metrics".split(),
@@ -25,7 +28,7 @@ SIBLINGS = [set(LAYERS[1])]  # blind to each other
 LEAVES = {
     "anny": "body/anny.py",
     "warp": "body/anny.py",
-    "numba": "render/cpu.py",
+    "numba": "render/cpu/",
     "nvdiffrast": "render/nvdiffrast.py",
     "smplx": "body/smplx.py",
     "tinycudann": "motion/hash_grid.py",

@@ -2,16 +2,38 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
+import imageio.v3
+import numpy as np
 import pytest
 import torch
 from small_problem import body
 from tiny_ltx import save_tiny
 
-from motiondistill import build
-from motiondistill.priors.base import DiffusersPrior
+from motiondistill import build, rotations
+from motiondistill.cameras import Orbit
+from motiondistill.priors.base import DiffusersPrior, VideoFormat
+from motiondistill.render.background import FACE_NAMES
 from motiondistill.render.cpu import CpuRasterizer
-from motiondistill.schema import BodyConfig, OptimizeConfig, PriorConfig, RunConfig
+from motiondistill.render.randomization import (
+    Change,
+    random_background,
+    random_colours,
+    random_light,
+)
+from motiondistill.render.scene import Scene
+from motiondistill.schema import (
+    BodyConfig,
+    CameraConfig,
+    OptimizeConfig,
+    PriorConfig,
+    RenderConfig,
+    RunConfig,
+)
+from motiondistill.structures import NUM_JOINTS, Motion
+
+FILES = ("texture", "background_file")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +82,8 @@ def test_a_problem_is_the_configurations(folder: Path) -> None:
         5,
     )
     assert problem.num_frames == problem.prior.format.frames  # the prior's own length
-    assert problem.cameras == config.camera
+    native = problem.prior.format
+    assert problem.cameras == Orbit(size=(native.height, native.width))  # the prior's own aspect
     assert isinstance(problem.scene.rasterizer, CpuRasterizer)
     longer = dataclasses.replace(config, run=RunConfig(frames=13))
     assert build.make_problem(longer, "x").num_frames == 13
@@ -82,6 +105,21 @@ def test_clips_that_the_prior_cannot_take_are_refused_before_the_body_is_built(
         build.make_problem(config, "x")
 
 
+def test_cameras_are_the_configurations() -> None:
+    native = VideoFormat(fps=8.0, frames=16, height=48, width=80)
+    assert build.make_cameras(CameraConfig(), native) == Orbit(size=(48, 80))
+    config = CameraConfig(0.3, 3.0, 1.0, 0.6, (32, 64), 0.1, 0.5, 0.05)
+    assert build.make_cameras(config, native) == Orbit(0.3, 3.0, 1.0, 0.6, (32, 64), 0.1, 0.5, 0.05)
+    too_much = CameraConfig(distance=1.0, distance_jitter=1.0)
+    with pytest.raises(ValueError, match=r"`distance` must stay between 0 and inf, got 1\.0"):
+        build.make_cameras(too_much, native)
+
+
+def test_the_embedded_priors_videos_have_the_default_cameras() -> None:
+    prior = build.make_prior(PriorConfig(), 0)
+    assert build.make_cameras(CameraConfig(), prior.format) == Orbit()
+
+
 def test_settings_are_the_groups_of_the_configuration() -> None:
     config = OptimizeConfig()
     settings = build.make_settings(config)
@@ -91,3 +129,99 @@ def test_settings_are_the_groups_of_the_configuration() -> None:
         config.regularize,
     )
     assert settings.num_steps == config.init.num_steps + config.score.num_steps
+
+
+def film(config: RenderConfig) -> torch.Tensor:
+    scene = build.make_scene(config, body())
+    rest = body()(Motion(rotations.identity(1, NUM_JOINTS), torch.zeros(1, 3), fps=8.0))
+    return scene(rest, Orbit(size=(48, 48))(torch.tensor([0.5])))
+
+
+def test_the_default_scene_is_the_one_without_configuration() -> None:
+    rest = body()(Motion(rotations.identity(1, NUM_JOINTS), torch.zeros(1, 3), fps=8.0))
+    plain = Scene(CpuRasterizer())(rest, Orbit(size=(48, 48))(torch.tensor([0.5])))
+    assert torch.equal(film(RenderConfig()), plain)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image and a cube map's six, in one folder."""
+    folder = tmp_path_factory.mktemp("images")
+    for index, name in enumerate(("noise", *FACE_NAMES)):
+        pixels = np.random.default_rng(index).integers(0, 256, (16, 16, 3), np.uint8)
+        imageio.v3.imwrite(folder / f"{name}.png", pixels)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"appearance": "plain"},
+        {"appearance": "plain", "colour": (1.0, 0.0, 0.0)},
+        {"appearance": "clothing"},
+        {"appearance": "clothing", "outfit": 1},
+        {"appearance": "texture", "texture": "noise.png"},
+        {"shading": "unlit"},
+        {"shading": "normals"},
+        {"light": (-1.0, 0.0, 0.0)},
+        {"ambient": 0.1},
+        {"background": "sky"},
+        {"background": "image", "background_file": "noise.png"},
+        {"background": "cube", "background_file": ""},
+        {"background_colour": (0.0, 0.0, 0.0)},
+        {"ground": "none"},
+        {"ground": "checkered"},
+        {"ground": "checkered", "shadow": 0.0},
+        {"shadow": 0.5},
+    ],
+)
+def test_every_key_of_the_scene_changes_the_picture(
+    change: dict[str, Any], images: Path, seen: list[torch.Tensor]
+) -> None:
+    files = {key: str(images / value) for key, value in change.items() if key in FILES}
+    picture = film(RenderConfig(**{**change, **files}))
+    assert 0 <= float(picture.min()) and float(picture.max()) <= 1.05
+    for other in seen:
+        assert not torch.allclose(picture, other, atol=0.02)
+    seen.append(picture)
+
+
+@pytest.fixture(scope="module")
+def seen() -> list[torch.Tensor]:
+    """The pictures so far, the default's first."""
+    return [film(RenderConfig())]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"appearance": "texture"}, "`render.texture` must name a file for render.appearance="),
+        ({"background": "image"}, "`render.background_file` must name a file for render.backgr"),
+        ({"background": "image", "background_file": "/nowhere.png"}, "an image must be a file"),
+        ({"background": "cube", "background_file": "/nowhere"}, "a cube map's folder must hold"),
+        ({"light": (0.0, 0.0, 0.0)}, "`direction` must not be zero"),
+    ],
+)
+def test_a_scene_that_cannot_be_is_told(change: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        build.make_scene(RenderConfig(**change), body())
+
+
+def test_a_texture_needs_texture_coordinates(images: Path) -> None:
+    bare = dataclasses.replace(body(), uv=None, uv_faces=None)
+    config = RenderConfig(appearance="texture", texture=str(images / "noise.png"))
+    with pytest.raises(ValueError, match=r"must not be texture .* got the body 'anny-low"):
+        build.make_scene(config, bare)
+
+
+def test_what_is_drawn_anew_is_named() -> None:
+    def changes(**keys: Any) -> tuple[Change, ...]:
+        return build.make_changes(RenderConfig(**keys), body())
+
+    assert changes() == ()
+    assert changes(randomize="background") == (random_background,)
+    assert changes(randomize="light") == (random_light,)
+    everything = (random_background, random_light, random_colours)
+    assert changes(randomize="everything") == everything
+    *surroundings, clothes = changes(randomize="everything", appearance="clothing")
+    assert tuple(surroundings) == everything[:2] and clothes is not random_colours

@@ -87,12 +87,12 @@ def test_yaml_round_trip(
         ),
         (
             "camera.size=64",
-            "`camera.size` must be [a whole number, a whole number], got 64; "
-            "the default is [64, 64].",
+            "`camera.size` must be [a whole number, a whole number] or null, got 64; "
+            "the default is null.",
         ),
         (
             "camera.size=[64,8]",
-            "`camera.size` must be between 16 and 2048, got [64, 8]; the default is [64, 64].",
+            "`camera.size` must be between 16 and 2048, got [64, 8]; the default is null.",
         ),
         (
             "run.frames=1",

@@ -9,11 +9,12 @@ import torch
 from standin_skeleton import rest_joints
 
 from motiondistill import rotations
+from motiondistill.cameras import facing_forward
 from motiondistill.data.dataset import Window, action_dataset, mocap_windows
 from motiondistill.data.joints import JOINTS_FPS, read_joint_clips, sound_frames
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.data.signs import side_shown, stays_on_floor
-from motiondistill.data.windows import face_front, headings, hold_in_place, mirrored
+from motiondistill.data.windows import headings, hold_in_place, mirrored
 from motiondistill.kinematics import forward_kinematics
 from motiondistill.randomness import seeded
 from motiondistill.structures import JOINT_INDEX as J
@@ -118,7 +119,7 @@ def test_signs_tell_actions_apart() -> None:
         motion = parametric_motion(
             performed, "left", seeded(2, 0, performed), rest_joints(), FPS, FRAMES
         )
-        window = hold_in_place(face_front(motion))
+        window = hold_in_place(facing_forward(motion))
         shown[performed] = {
             name for name in names if side_shown(name, window, 0.0, rest_joints()) is not None
         }
@@ -134,7 +135,7 @@ def test_signs_tell_actions_apart() -> None:
 def test_the_side_is_seen(side: str) -> None:
     for action in ("wave", "punch", "kick"):
         motion = parametric_motion(action, side, seeded(4, 0, action), rest_joints(), FPS, FRAMES)
-        window = hold_in_place(face_front(motion))
+        window = hold_in_place(facing_forward(motion))
         assert side_shown(action, window, 0.0, rest_joints()) == side
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -9,7 +10,6 @@ from standin_skeleton import rest_joints
 from motiondistill import rotations
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.data.windows import (
-    face_front,
     headings,
     hold_in_place,
     looped,
@@ -58,19 +58,10 @@ def test_resampling_repeats_the_last_frame_past_the_end() -> None:
     assert torch.allclose(cut.translation, motion.translation[-1].expand(3, 3), atol=TOLERANCE)
 
 
-@given(heading=st.floats(-math.pi, math.pi))
-def test_facing_the_front_undoes_any_heading(heading: float) -> None:
-    motion = walking()
-    turn = rotations.about_y(torch.tensor(heading))
-    root = turn @ motion.rotations[:, :1]
-    turned = Motion(
-        torch.cat([root, motion.rotations[:, 1:]], 1), motion.translation @ turn.T, 30.0
-    )
-    front, expected = face_front(turned), face_front(motion)
-    assert torch.allclose(front.rotations, expected.rotations, atol=TOLERANCE)
-    assert torch.allclose(front.translation, expected.translation, atol=TOLERANCE)
-    mean = headings(front)
-    assert math.isclose(float(torch.atan2(mean.sin().mean(), mean.cos().mean())), 0, abs_tol=1e-3)
+@given(rate=st.floats(-3, 3))
+def test_headings_follow_a_turn_frame_by_frame(rate: float) -> None:
+    motion = turning(31, rate)
+    assert torch.allclose(headings(motion), rate * torch.arange(31) / 30.0, atol=TOLERANCE)
 
 
 def test_holding_in_place_removes_travel_and_keeps_sway_and_height() -> None:
@@ -129,3 +120,46 @@ def test_an_action_that_does_not_return_has_no_loop() -> None:
         )
         is None
     )
+
+
+def with_hands(motion: Motion, seed: int = 0) -> Motion:
+    """The same motion with hands and a jaw that move smoothly."""
+    generator = torch.Generator().manual_seed(seed)
+    phase = torch.linspace(0, 3, motion.num_frames)[:, None, None]
+    hands = torch.sin(phase + torch.randn(30, 3, generator=generator))
+    jaw = torch.sin(phase[..., 0] + torch.randn(3, generator=generator))
+    return dataclasses.replace(
+        motion,
+        hands=rotations.from_axis_angle(hands),
+        jaw=rotations.from_axis_angle(0.2 * jaw),
+    )
+
+
+def test_hands_and_jaw_go_through_every_window() -> None:
+    """As rotations of the body would: each change is that of a motion with more joints."""
+    motion = with_hands(walking())
+    assert motion.hands is not None and motion.jaw is not None
+    every = torch.cat([motion.rotations, motion.hands, motion.jaw[:, None]], 1)
+    whole = Motion(every, motion.translation, motion.fps)
+    cut, expected = resample(motion, 0.1, 12.0, 9), resample(whole, 0.1, 12.0, 9)
+    assert cut.hands is not None and cut.jaw is not None
+    assert torch.allclose(cut.hands, expected.rotations[:, 22:52], atol=TOLERANCE)
+    assert torch.allclose(cut.jaw, expected.rotations[:, 52], atol=TOLERANCE)
+    assert torch.equal(hold_in_place(motion).hands, motion.hands)
+    long = looped(motion, 4.0)
+    assert long is not None and long.hands is not None and long.jaw is not None
+    assert long.hands.shape[0] == long.jaw.shape[0] == long.num_frames
+
+
+def test_the_mirror_exchanges_the_hands() -> None:
+    motion = with_hands(walking())
+    image = mirrored(motion)
+    assert motion.hands is not None and image.hands is not None
+    # Turns about +X stay, those about +Y and +Z are reversed, and left becomes right.
+    flipped = rotations.to_axis_angle(motion.hands) * torch.tensor([1.0, -1.0, -1.0])
+    assert torch.allclose(
+        rotations.to_axis_angle(image.hands)[:, 15:], flipped[:, :15], atol=TOLERANCE
+    )
+    back = mirrored(image)
+    for name in ("rotations", "translation", "hands", "jaw"):
+        assert torch.allclose(getattr(back, name), getattr(motion, name), atol=TOLERANCE)

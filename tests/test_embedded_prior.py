@@ -72,7 +72,7 @@ def test_it_tells_the_views_apart(prior: Prior, render: Tensor) -> None:
 
 
 def test_the_default_job_runs_on_it(low_body: SkinnedBody, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "anny_body", lambda _: low_body)
+    monkeypatch.setattr(build, "anny_body", lambda *_: low_body)
     few = OptimizeConfig(
         init=FitSettings(num_samples=2, sampling_steps=2, num_steps=2),
         score=DistillSettings(num_steps=2, views=2),

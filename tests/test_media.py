@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from motiondistill.report.media import enlarge, save_strip, save_video
+from motiondistill.render.background import FACE_NAMES
+from motiondistill.report.media import (
+    enlarge,
+    read_cube_map,
+    read_image,
+    save_strip,
+    save_video,
+)
 
 # Flat colours pass through 8-bit yuv420p and x264, whose roundings stay below 4/255 (measured).
 CODING_ERROR = 6 / 255
@@ -60,3 +67,52 @@ def test_enlarging_repeats_pixels() -> None:
     assert large.shape == (2, 3, 20, 28)
     assert torch.equal(large[..., 2::4, 2::4], video)
     assert torch.equal(enlarge(video, 3), video)
+
+
+def pixels(kind: str) -> np.ndarray:
+    """Two rows of three pixels: red above left, else black, in one of the ways files have."""
+    rgb = np.zeros((2, 3, 3), np.uint8)
+    rgb[0, 0] = (255, 51, 0)
+    match kind:
+        case "rgb":
+            return rgb
+        case "rgba":
+            return np.concatenate([rgb, np.full((2, 3, 1), 128, np.uint8)], -1)
+        case "grey":
+            return rgb[..., 0]
+        case _:
+            return rgb[..., 0].astype(np.uint16) * 257
+
+
+@pytest.mark.parametrize("kind", ["rgb", "rgba", "grey", "grey of 16 bits"])
+def test_images_are_read_as_three_channels_from_0_to_1(tmp_path: Path, kind: str) -> None:
+    imageio.v3.imwrite(tmp_path / "a.png", pixels(kind))
+    image = read_image(tmp_path / "a.png")
+    assert image.shape == (3, 2, 3) and image.dtype == torch.float32
+    first = [1.0, 0.2, 0.0] if kind.startswith("rgb") else [1.0, 1.0, 1.0]
+    assert image[:, 0, 0].tolist() == pytest.approx(first)
+    assert float(image.sum()) == pytest.approx(sum(first))
+
+
+def test_what_is_no_image_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"must be a file, got '.*nowhere\.png'"):
+        read_image(tmp_path / "nowhere.png")
+    for content in (b"", b"words", b"\x89PNG\r\n\x1a\nbroken"):
+        (tmp_path / "words.png").write_bytes(content)
+        with pytest.raises(ValueError, match="an image must be one that can be read"):
+            read_image(tmp_path / "words.png")
+
+
+@pytest.mark.parametrize("names", [FACE_NAMES, ("px", "nx", "py", "ny", "pz", "nz")])
+def test_a_cube_map_is_six_named_images(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for index, name in enumerate(names):
+        imageio.v3.imwrite(tmp_path / f"{name}.png", np.full((4, 4, 3), 40 * index, np.uint8))
+    faces = read_cube_map(tmp_path)
+    assert faces.shape == (6, 3, 4, 4)
+    assert faces[:, 0, 0, 0].tolist() == pytest.approx([40 * index / 255 for index in range(6)])
+    imageio.v3.imwrite(tmp_path / f"{names[5]}.png", np.zeros((4, 5, 3), np.uint8))
+    with pytest.raises(ValueError, match="must be squares of one size, got 4 x 4, 4 x 5"):
+        read_cube_map(tmp_path)
+    (tmp_path / f"{names[2]}.png").unlink()
+    with pytest.raises(ValueError, match=r"one image named top \(or py\), got 0"):
+        read_cube_map(tmp_path)

@@ -1,5 +1,6 @@
 """Motion files come back as they were, and whatever is wrong with one is named."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from motiondistill import rotations
 from motiondistill.motion.motion_file import load_motion, save_motion
-from motiondistill.structures import JOINT_NAMES, NUM_JOINTS, Motion
+from motiondistill.structures import JOINT_NAMES, NUM_HAND_JOINTS, NUM_JOINTS, Motion
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 
@@ -57,6 +58,28 @@ def test_round_trip(
     )
 
 
+@pytest.mark.parametrize("given", [("hands",), ("jaw",), ("hands", "jaw")])
+def test_hands_and_jaw_come_back_when_they_are_given(
+    tmp_path: Path, given: tuple[str, ...]
+) -> None:
+    motion, joints = _motion(4)
+    generator = torch.Generator().manual_seed(1)
+    shapes = {"hands": (4, NUM_HAND_JOINTS, 3), "jaw": (4, 3)}
+    detail = {
+        name: rotations.from_axis_angle(torch.randn(shapes[name], generator=generator))
+        for name in given
+    }
+    motion = dataclasses.replace(motion, **detail)
+    path = tmp_path / "motion.npz"
+    save_motion(path, motion, joints, prompt="wave", seed=0, body="anny")
+    loaded = load_motion(path).motion
+    for name in ("hands", "jaw"):
+        expected, found = getattr(motion, name), getattr(loaded, name)
+        assert torch.equal(found, expected) if name in given else found is None
+    with np.load(path) as file:
+        assert set(given) == {"hands", "jaw"} & set(file.files)
+
+
 def test_plain_numpy_reads_it_and_equal_content_is_equal_bytes(tmp_path: Path) -> None:
     motion, joints = _motion(16)
     for name in ("a.npz", "b.npz"):
@@ -80,6 +103,11 @@ def test_plain_numpy_reads_it_and_equal_content_is_equal_bytes(tmp_path: Path) -
         (lambda a: a.update(joints=a["joints"][1:]), r"`joints` .* got \(3, 22, 3\)"),
         (lambda a: a.update(fps=np.zeros(2)), r"`fps` .* must have shape \(\), got \(2,\)"),
         (lambda a: a.update(joint_names=a["joint_names"][::-1]), "`joint_names` .* SMPL's order"),
+        (
+            lambda a: a.update(hands=np.zeros((4, 15, 3, 3))),
+            r"`hands` in .* must have shape \(F, 30, 3, 3\), got \(4, 15, 3, 3\)",
+        ),
+        (lambda a: a.update(jaw=np.zeros((3, 3, 3))), r"`jaw` .* got \(3, 3, 3\)"),
         (lambda a: a.update(prompt=np.array({}, dtype=object)), "damaged data: Object arrays"),
     ],
 )

@@ -29,6 +29,7 @@ from motiondistill.priors.gaussian import Gaussian, GaussianPrior
 from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
+from motiondistill.render.randomization import random_background
 from motiondistill.runs import restore, snapshot
 from motiondistill.starts import FitSettings, Problem
 from motiondistill.structures import Motion
@@ -104,6 +105,32 @@ def test_every_update_moves_the_motion(problem: Problem) -> None:
     assert [step.stage for step in steps] == ["distill"] * DISTILL
     for before, after in itertools.pairwise(steps):
         assert (after.motion.rotations - before.motion.rotations).abs().max() > ROUNDING
+
+
+def test_surroundings_may_be_drawn_anew_for_every_update(prior: Prior) -> None:
+    plain = small_problem(prior)
+    varied = dataclasses.replace(plain, changes=(random_background,))
+    steps, again, without = (run(problem, NEUTRAL) for problem in (varied, varied, plain))
+    assert all(same_bits(a, b) for a, b in zip(steps, again, strict=True))
+    corners = [step.video[0, 0, :, 0, 0] for step in steps]
+    assert not any(torch.allclose(a, b) for a, b in itertools.combinations(corners, 2))
+    assert len({tuple(step.video[0, 0, :, 0, 0].tolist()) for step in without}) == 1
+
+
+def test_cameras_may_be_varied_at_every_update(prior: Prior) -> None:
+    plain = small_problem(prior)
+    jittered = dataclasses.replace(plain.cameras, elevation_jitter=0.3, fov_jitter=0.1)
+    varied = dataclasses.replace(plain, cameras=jittered)
+    steps, again, without = (run(problem, NEUTRAL) for problem in (varied, varied, plain))
+    assert all(same_bits(a, b) for a, b in zip(steps, again, strict=True))
+
+    def sky(step: Step) -> int:
+        """Rows of sky at the left edge, where no body is: they tell the elevation."""
+        edge = step.video[0, 0, :, :, 0]
+        return int((edge == edge[:, :1]).all(0).sum())
+
+    assert len({sky(step) for step in steps}) > 1
+    assert len({sky(step) for step in without}) == 1
 
 
 def test_a_neutral_start_stands_still_with_hanging_arms(problem: Problem) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from solids import draw, gradients, octahedron, project, random_scene, relative
 from torch import Tensor
 
 from motiondistill.render.cpu import CpuRasterizer
@@ -29,68 +30,6 @@ def deterministic() -> Iterator[None]:
     yield
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(False)
-
-
-def octahedron() -> tuple[Tensor, Tensor]:
-    """A closed mesh of eight triangles."""
-    eye = torch.eye(3, dtype=torch.float64)
-    faces = [[x, y, z] for x in (0, 3) for y in (1, 4) for z in (2, 5)]
-    return torch.cat([eye, -eye]), torch.tensor(faces)
-
-
-def project(points: Tensor, near: float = 0.1, far: float = 10.0) -> Tensor:
-    """Clip coordinates seen by a camera in the origin that looks along -z, 90 degrees wide."""
-    x, y, z = points.unbind(-1)
-    depth = ((far + near) * -z - 2 * far * near) / (far - near)
-    return torch.stack([x, y, depth, -z], -1)
-
-
-def random_scene(seed: int, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    """Clip positions [2 V 4], triangles and colours: solids and loose triangles around a camera."""
-    generator = torch.Generator().manual_seed(seed)
-    corners, faces = octahedron()
-    turns = torch.linalg.qr(torch.randn(2, 3, 3, 3, generator=generator, dtype=torch.float64)).Q
-    middle = torch.rand(2, 3, 1, 3, generator=generator, dtype=torch.float64) * 3 - 1.5
-    solids = corners @ turns + middle - torch.tensor([0.0, 0.0, 3.0])
-    # Some of these reach behind the camera.
-    loose = torch.randn(2, 18, 3, generator=generator, dtype=torch.float64) * 2
-    points = torch.cat([solids.flatten(1, 2), loose - torch.tensor([0.0, 0.0, 2.0])], 1)
-    triangles = [faces, faces + 6, faces + 12, torch.arange(18, 36).view(6, 3)]
-    colours = torch.rand(2, 36, 3, generator=generator, dtype=torch.float64)
-    return project(points).to(dtype), torch.cat(triangles), colours.to(dtype)
-
-
-def draw(
-    rasterizer: Rasterizer,
-    pos: Tensor,
-    tri: Tensor,
-    color: Tensor,
-    size: tuple[int, int] = (24, 32),
-) -> tuple[Tensor, Tensor]:
-    """rast and the antialiased image."""
-    rast = rasterizer.rasterize(pos, tri, size)
-    return rast, rasterizer.antialias(rasterizer.interpolate(color, rast, tri), rast, pos, tri)
-
-
-def relative(value: Tensor, expected: Tensor) -> float:
-    return ((value - expected).norm() / expected.norm()).item()
-
-
-def gradients(
-    rasterizer: Rasterizer, seed: int, dtype: torch.dtype, size: tuple[int, int] = (24, 32)
-) -> tuple[Tensor, ...]:
-    """rast, image, and the gradients of random cotangents for positions and colours."""
-    pos, tri, color = random_scene(seed, dtype)
-    pos.requires_grad_()
-    color.requires_grad_()
-    rast, image = draw(rasterizer, pos, tri, color, size)
-    generator = torch.Generator().manual_seed(1000 + seed)
-    weights = [
-        torch.randn(x.shape, generator=generator, dtype=torch.float64) for x in (rast, image)
-    ]
-    outputs = [rast[..., :3], image]
-    cotangents = [weights[0][..., :3].to(dtype), weights[1].to(dtype)]
-    return rast, image, *torch.autograd.grad(outputs, [pos, color], cotangents)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -203,6 +142,40 @@ def test_nothing_to_draw(rasterizer: Rasterizer) -> None:
 
 
 @both
+def test_the_back_of_a_triangle_shows_the_same(rasterizer: Rasterizer) -> None:
+    pos, tri, color = random_scene(5, torch.float64)
+    front, turned = (draw(rasterizer, pos, faces, color) for faces in (tri, tri[:, [1, 0, 2]]))
+    assert (front[0] - turned[0][..., [1, 0, 2, 3]]).abs().max() < FLOAT64
+    assert (front[1] - turned[1]).abs().max() < FLOAT64
+
+
+@both
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1)])
+def test_images_of_one_row_or_column(rasterizer: Rasterizer, size: tuple[int, int]) -> None:
+    # A square from beyond the lower left to (0.2, 0.3): the rest of each line stays empty.
+    x, y = [-2.0, 0.2, 0.2, -2.0], [-2.0, -2.0, 0.3, 0.3]
+    pos = torch.stack([torch.tensor(x), torch.tensor(y), torch.zeros(4), torch.ones(4)], -1)[None]
+    tri = torch.tensor([[0, 1, 2], [0, 2, 3]])
+    rast, image = draw(rasterizer, pos, tri, torch.ones(1, 4, 1), size)
+    height, width = size
+    column, row = torch.arange(width), torch.arange(height)[:, None]
+    seen = (column + 0.5 < 1.2 / 2 * width) & (row + 0.5 < 1.3 / 2 * height)
+    assert torch.equal(rast[0, ..., 3] > 0, seen)
+    # Along lines of several pixels, the last is covered in part.
+    along, across = (1.2 / 2 * width - column).clamp(0, 1), (1.3 / 2 * height - row).clamp(0, 1)
+    expected = (along if width > 1 else 1) * (across if height > 1 else 1) * torch.ones(size)
+    assert (image[0, ..., 0] - expected).abs().max() < FLOAT32
+
+
+@both
+def test_a_mesh_without_vertices(rasterizer: Rasterizer) -> None:
+    pos, tri = torch.zeros(2, 0, 4), torch.zeros(0, 3).long()
+    rast, image = draw(rasterizer, pos, tri, torch.zeros(2, 0, 5), (3, 4))
+    assert rast.shape == (2, 3, 4, 4) and image.shape == (2, 3, 4, 5)
+    assert rast.abs().max() == 0 and image.abs().max() == 0
+
+
+@both
 def test_single_pixel_image(rasterizer: Rasterizer) -> None:
     pos = torch.tensor([[[-1.0, -1, 0, 1], [1, -1, 0, 1], [0, 1, 0, 1]]])
     tri = torch.tensor([[0, 1, 2]])
@@ -225,15 +198,17 @@ def test_both_windings_and_near_triangles_first(rasterizer: Rasterizer) -> None:
     assert torch.equal(first, (((torch.arange(9) + 0.5) / 4.5 - 1) < 0.1).expand(10, 9))
 
 
+@both
 @pytest.mark.parametrize("seed", range(3))
-def test_interpolated_values_against_finite_differences(seed: int) -> None:
+def test_interpolated_values_against_finite_differences(rasterizer: Rasterizer, seed: int) -> None:
     pos, tri, color = random_scene(seed, torch.float64)
-    rast = CPU.rasterize(pos, tri, (5, 4))
+    rast = rasterizer.rasterize(pos, tri, (5, 4))
 
     def functional(pos: Tensor, color: Tensor) -> Tensor:
-        current = CPU.rasterize(pos, tri, (5, 4))
+        current = rasterizer.rasterize(pos, tri, (5, 4))
         assert torch.equal(current[..., 3], rast[..., 3])
-        return torch.cat([current[..., :3], CPU.interpolate(color, current, tri)], -1).sin()
+        values = rasterizer.interpolate(color, current, tri)
+        return torch.cat([current[..., :3], values], -1).sin()
 
     inputs = (pos.requires_grad_(), color.requires_grad_())
     assert torch.autograd.gradcheck(functional, inputs, eps=1e-7, fast_mode=True)
@@ -254,6 +229,13 @@ def test_gradients_repeat_bit_for_bit(deterministic: None) -> None:
     runs = [gradients(CPU, 3, torch.float32, size=(240, 320)) for _ in range(5)]
     for run in runs[1:]:
         assert all(torch.equal(a, b) for a, b in zip(run, runs[0], strict=True))
+
+
+def test_threads_change_no_bit(deterministic: None) -> None:
+    two = gradients(CPU, 3, torch.float32)
+    torch.set_num_threads(1)
+    one = gradients(CPU, 3, torch.float32)
+    assert all(torch.equal(a, b) for a, b in zip(two, one, strict=True))
 
 
 def test_twins() -> None:
@@ -283,3 +265,9 @@ def test_errors_name_the_argument(rasterizer: Rasterizer) -> None:
     pos[1, 2, 0] = torch.nan
     with pytest.raises(ValueError, match=r"`pos` must be finite, got NaN .* in image 1 of 3"):
         rasterizer.rasterize(pos, torch.tensor([[0, 1, 2]]), (4, 4))
+
+
+def test_tensors_of_another_device_are_refused() -> None:
+    pos = torch.zeros(1, 3, 4, device="meta")
+    with pytest.raises(ValueError, match=r"`pos` must be on the CPU, got meta; .* nvdiffrast"):
+        CPU.rasterize(pos, torch.tensor([[0, 1, 2]]), (4, 4))

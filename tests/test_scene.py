@@ -1,6 +1,7 @@
 """What the rendered video shows, and where."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,8 +10,12 @@ from torch import Tensor
 from motiondistill import rotations
 from motiondistill.body.skinning import SkinnedBody
 from motiondistill.cameras import Orbit
+from motiondistill.render.appearance import PartColours, part_palette
+from motiondistill.render.background import Sky, Solid
 from motiondistill.render.cpu import CpuRasterizer
-from motiondistill.render.scene import Scene, part_palette, vertex_normals
+from motiondistill.render.ground import Ground
+from motiondistill.render.scene import Scene
+from motiondistill.render.shading import UNLIT, Light, vertex_normals
 from motiondistill.structures import JOINT_INDEX, NUM_JOINTS, PART_NAMES, Camera, Mesh, Motion
 
 # Renders of the same input in another batch: float32, and no pixel may see another triangle.
@@ -45,7 +50,7 @@ def silhouette(mesh: Mesh, camera: Camera, *names: str) -> Tensor:
     """How much of each pixel of the first image these parts cover."""
     palette = torch.tensor([[float(name in names)] * 3 for name in PART_NAMES])
     dark = (0.0, 0.0, 0.0)
-    scene = Scene(CpuRasterizer(), background=dark, ground=dark, ambient=1.0, palette=palette)
+    scene = Scene(CpuRasterizer(), PartColours(palette), UNLIT, Solid(dark), Ground(dark))
     return scene(mesh, camera)[0, 0, 0]
 
 
@@ -100,7 +105,8 @@ def test_limbs_appear_where_a_pinhole_projects_them(
     height, width = size
     for name in ("left_elbow", "right_elbow", "face" if degrees == 0 else "left_knee"):
         points = mesh.vertices[0, mesh.parts == PART_NAMES.index(name)]
-        seen = points @ camera.camera_from_world[0, :3, :3].T + camera.camera_from_world[0, :3, 3]
+        pose_of_camera = camera.camera_from_world[0, 0]
+        seen = points @ pose_of_camera[:3, :3].T + pose_of_camera[:3, 3]
         focal = height / 2 / math.tan(camera.fov_y / 2)
         expected = (focal * seen[:, :2] / seen[:, 2:]).mean(0) + torch.tensor([width, height]) / 2
         mask = silhouette(mesh, camera, name)
@@ -108,15 +114,15 @@ def test_limbs_appear_where_a_pinhole_projects_them(
 
 
 def test_the_sky_is_above_the_horizon_and_the_ground_below(low_body: SkinnedBody) -> None:
-    scene = Scene(CpuRasterizer())
+    background, plane = Solid(), Ground()
     column = film(low_body(pose()), views(0))[0, 0, :, :, 0].T
     # The horizon lies above the centre by the camera's elevation; the ground ends 100 m away, which
     # is not quite at the horizon.
     orbit = Orbit()
     row = SIZE / 2 * (1 - math.tan(orbit.elevation) / math.tan(orbit.fov_y / 2))
     eye_height = orbit.target_height + orbit.distance * math.sin(orbit.elevation)
-    slack = 1 + SIZE / 2 * (eye_height / scene.ground_half_size) / math.tan(orbit.fov_y / 2)
-    sky, ground = torch.tensor(scene.background), torch.tensor(scene.ground)
+    slack = 1 + SIZE / 2 * (eye_height / plane.half_size) / math.tan(orbit.fov_y / 2)
+    sky, ground = torch.tensor(background.colour), torch.tensor(plane.colour)
     above, below = column[: math.floor(row)], column[math.ceil(row + slack) :]
     assert torch.equal(above, sky.expand_as(above)) and len(above) > 5
     assert torch.allclose(below, ground.expand_as(below), atol=TOLERANCE) and len(below) > 30
@@ -154,6 +160,64 @@ def test_as_many_cameras_as_clips_give_each_clip_its_own(low_body: SkinnedBody) 
         single = Motion(motions.rotations[index], motions.translation[index], motions.fps)
         alone = film(low_body(single), views(degrees))[0]
         assert torch.allclose(together[index], alone, atol=TOLERANCE)
+
+
+def default_scene(vertices: Tensor, mesh: Mesh, camera: Camera) -> Tensor:
+    """The scene that the shipped prior was trained on, written out once more."""
+    towards = torch.nn.functional.normalize(torch.tensor((0.35, 0.80, 0.49)), dim=0)
+    lambert = (vertex_normals(vertices, mesh.faces) @ towards).clamp(min=0)
+    shade = 0.62 + (1 - 0.62) * lambert
+    colours = part_palette()[mesh.parts] * shade[..., None]
+    corners = torch.tensor([[-100.0, 0, -100], [100, 0, -100], [100, 0, 100], [-100, 0, 100]])
+    floor = torch.tensor((0.74, 0.73, 0.70)).expand(*vertices.shape[:-2], 4, 3)
+    points = torch.cat([vertices, corners.expand_as(floor)], -2)
+    points = torch.cat([points, torch.ones_like(points[..., :1])], -1)
+    faces = torch.cat([mesh.faces, torch.tensor([[0, 2, 1], [0, 3, 2]]) + vertices.shape[-2]])
+    positions = points @ camera.clip_from_world().transpose(-1, -2)
+    colours = torch.cat([colours, floor], -2).expand(*positions.shape[:-1], 3)
+    rasterizer, (batch, frames) = CpuRasterizer(), positions.shape[:2]
+    positions, colours = positions.flatten(0, 1), colours.flatten(0, 1)
+    rast = rasterizer.rasterize(positions, faces, camera.size)
+    image = rasterizer.interpolate(colours, rast, faces)
+    image = torch.where(rast[..., 3:] > 0, image, torch.tensor((0.90, 0.93, 0.97)))
+    image = rasterizer.antialias(image, rast, positions, faces)
+    return image.flip(1).permute(0, 3, 1, 2).unflatten(0, (batch, frames))
+
+
+@pytest.mark.parametrize("azimuths", [(0.5,), (0.0, 1.0, 4.0)])
+def test_the_default_scene_is_the_shipped_priors_bit_for_bit(
+    low_body: SkinnedBody, azimuths: tuple[float, ...]
+) -> None:
+    motion = random_motions(len(azimuths) if len(azimuths) == 3 else 2)
+    mesh, camera = low_body(motion), Orbit()(torch.tensor(azimuths))
+    results = []
+    for render in (lambda v: film(replace(mesh, vertices=v), camera), None):
+        vertices = mesh.vertices.clone().requires_grad_()
+        video = render(vertices) if render else default_scene(vertices, mesh, camera)
+        (gradient,) = torch.autograd.grad(video.square().sum(), vertices)
+        results.append((video, gradient))
+    for found, expected in zip(*results, strict=True):
+        assert torch.equal(found, expected)
+
+
+def test_a_camera_that_moves_sees_each_frame_from_its_place(low_body: SkinnedBody) -> None:
+    mesh = low_body(random_motions(2, frames=3))
+    azimuths = torch.tensor([[0.0, 0.4, 0.8], [2.0, 1.0, 0.0]])
+    still = Orbit(size=(SIZE, SIZE))(azimuths)
+    moving = replace(still, camera_from_world=still.camera_from_world.squeeze(-3))
+    video = Scene(CpuRasterizer(), background=Sky())(mesh, moving)
+    assert video.shape == (2, 3, 3, SIZE, SIZE)
+    for clip in range(2):
+        for frame in range(3):
+            one = low_body(random_motions(2, frames=3))
+            one = replace(
+                one,
+                vertices=one.vertices[clip, frame, None],
+                joints=one.joints[clip, frame, None],
+            )
+            camera = Orbit(size=(SIZE, SIZE))(azimuths[clip, frame])
+            alone = Scene(CpuRasterizer(), background=Sky())(one, camera)
+            assert torch.allclose(video[clip, frame], alone[0], atol=TOLERANCE)
 
 
 def test_gradients_reach_the_vertices_from_colour_and_silhouette(low_body: SkinnedBody) -> None:
@@ -203,14 +267,14 @@ def test_normals_weigh_triangles_by_their_area() -> None:
 def test_light_is_fixed_in_the_world(low_body: SkinnedBody) -> None:
     # White all over: what faces the light is white, what faces away is as bright as the ambient.
     white = torch.ones(len(PART_NAMES), 3)
-    light = (1.0, 0.0, 0.0)
-    scene = Scene(CpuRasterizer(), background=(0.0, 0.0, 0.0), light=light, palette=white)
+    light = Light((1.0, 0.0, 0.0))
+    scene = Scene(CpuRasterizer(), PartColours(white), light, Solid((0.0, 0.0, 0.0)))
     lit, shaded = scene(low_body(pose()), views(90, -90))[:, 0, 0]
     body = silhouette(low_body(pose()), views(90), *PART_NAMES) > 0.999
     torso = torch.zeros_like(body)
     torso[20:40, 28:36] = True
     assert float(lit[body & torso].median()) > 0.9
-    dark = scene.ambient
+    dark = light.ambient
     assert float(shaded[body.flip(1) & torso].median()) == pytest.approx(dark, abs=0.02)
 
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motiondistill.cameras import facing_forward
 from motiondistill.data.captions import ACTIONS, SIDED_ACTIONS, random_caption
 from motiondistill.data.choreography import SIDES
 from motiondistill.data.draws import index, uniform
@@ -16,7 +17,7 @@ from motiondistill.data.joints import JOINTS_FPS, JointClip, read_joint_clips
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
 from motiondistill.data.retarget import neutral_pose, retarget
 from motiondistill.data.signs import side_shown, stays_on_floor
-from motiondistill.data.windows import face_front, hold_in_place, looped, mirrored, resample
+from motiondistill.data.windows import hold_in_place, looped, mirrored, resample
 from motiondistill.structures import Motion
 
 # In which classes of the manifest each action is looked for.
@@ -166,7 +167,7 @@ def _windows_of(
     for step in range(int(last / _STRIDE_SECONDS) + 1):
         cut = resample(whole, step * _STRIDE_SECONDS, fps, frames)
         travel = (cut.translation[-1] - cut.translation[0])[[0, 2]].norm()
-        window = hold_in_place(face_front(cut))
+        window = hold_in_place(facing_forward(cut))
         if not stays_on_floor(window, rest_joints):
             continue
         for action in actions:

@@ -1,11 +1,15 @@
-"""Windows of a motion: resampled in time, turned to the front, held in place, mirrored, looped."""
+"""Windows of a motion: resampled in time, held in place, mirrored, looped."""
+
+import dataclasses
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill import rotations
-from motiondistill.structures import MIRROR, Motion
+from motiondistill.cameras import facing_forward
+from motiondistill.structures import MIRROR, NUM_HAND_JOINTS, Motion
 
 _MIN_PERIOD_SECONDS = 0.5
 # Two frames look alike when their joints differ by less than this on average, radians.
@@ -25,27 +29,20 @@ def resample(motion: Motion, start: float, fps: float, frames: int) -> Motion:
     first = positions.floor().long().clamp(max=max(motion.num_frames - 2, 0))
     second = (first + 1).clamp(max=motion.num_frames - 1)
     part = (positions - first)[:, None]
-    a, b = motion.rotations[first], motion.rotations[second]
-    step = rotations.to_axis_angle(a.transpose(-1, -2) @ b)
-    turned = a @ rotations.from_axis_angle(part[..., None] * step)
+
+    def between(turns: Float[Tensor, "frames joints 3 3"]) -> Float[Tensor, "_ joints 3 3"]:
+        a, b = turns[first], turns[second]
+        step = rotations.to_axis_angle(a.transpose(-1, -2) @ b)
+        return a @ rotations.from_axis_angle(part[..., None] * step)
+
     x, y = motion.translation[first], motion.translation[second]
-    return Motion(turned, x + part * (y - x), fps)
+    return _changed(motion, between, x + part * (y - x), fps)
 
 
 def headings(motion: Motion) -> Float[Tensor, "*batch frames"]:
     """Where the pelvis faces: the angle about +Y from +Z towards +X."""
     forward = motion.rotations[..., 0, :, 2]
     return torch.atan2(forward[..., 0], forward[..., 2])
-
-
-def face_front(motion: Motion) -> Motion:
-    """The motion turned about the vertical so that its mean heading is +Z."""
-    heading = headings(motion)
-    mean = torch.atan2(heading.sin().mean(-1), heading.cos().mean(-1))
-    turn = rotations.about_y(-mean)
-    root = turn @ motion.rotations[:, :1]
-    turned = torch.cat([root, motion.rotations[:, 1:]], 1)
-    return Motion(turned, motion.translation @ turn.T, motion.fps)
 
 
 def hold_in_place(motion: Motion) -> Motion:
@@ -57,16 +54,22 @@ def hold_in_place(motion: Motion) -> Motion:
     time = torch.linspace(-1, 1, motion.num_frames)
     level = motion.translation * torch.tensor([1.0, 0.0, 1.0])
     slope = (time[:, None] * level).sum(0) / time.square().sum().clamp(min=1e-9)
-    return Motion(
-        motion.rotations, motion.translation - level.mean(0) - time[:, None] * slope, motion.fps
-    )
+    held = motion.translation - level.mean(0) - time[:, None] * slope
+    return dataclasses.replace(motion, translation=held)
 
 
 def mirrored(motion: Motion) -> Motion:
     """The motion in a mirror: left and right exchanged, reflected at the plane x = 0."""
     flip = torch.tensor([-1.0, 1.0, 1.0])
-    reflected = flip[:, None] * motion.rotations[..., list(MIRROR), :, :] * flip
-    return Motion(reflected, motion.translation * flip, motion.fps)
+    changed = _changed(
+        motion, lambda turns: flip[:, None] * turns * flip, motion.translation * flip, motion.fps
+    )
+    hands = changed.hands
+    if hands is not None:
+        hands = hands.roll(NUM_HAND_JOINTS // 2, -3)  # left and right follow one another
+    return dataclasses.replace(
+        changed, rotations=changed.rotations[..., list(MIRROR), :, :], hands=hands
+    )
 
 
 def looped(motion: Motion, seconds: float) -> Motion | None:
@@ -82,21 +85,42 @@ def looped(motion: Motion, seconds: float) -> Motion | None:
     start, end = seam
     length = end - start
     part = torch.arange(length) / length
-    gap = rotations.to_axis_angle(motion.rotations[end].transpose(-1, -2) @ motion.rotations[start])
-    closed = motion.rotations[start:end] @ rotations.from_axis_angle(part[:, None, None] * gap)
     travel = motion.translation[end] - motion.translation[start]
     rise = travel * torch.tensor([0.0, 1.0, 0.0])
     path = motion.translation[start:end] - part[:, None] * rise
     count = int(seconds * motion.fps) // length + 2
+
+    def repeated(turns: Float[Tensor, "frames joints 3 3"]) -> Float[Tensor, "_ joints 3 3"]:
+        gap = rotations.to_axis_angle(turns[end].transpose(-1, -2) @ turns[start])
+        closed = turns[start:end] @ rotations.from_axis_angle(part[:, None, None] * gap)
+        return closed.repeat(count, 1, 1, 1)
+
     repeats = torch.arange(count).repeat_interleave(length)[:, None]
     translation = path.repeat(count, 1) + repeats * (travel - rise)
-    return Motion(closed.repeat(count, 1, 1, 1), translation, motion.fps)
+    return _changed(motion, repeated, translation, motion.fps)
+
+
+def _changed(
+    motion: Motion,
+    change: Callable[[Tensor], Tensor],
+    translation: Float[Tensor, "*batch frames 3"],
+    fps: float,
+) -> Motion:
+    """The motion with the function's value of its rotations [*B F J 3 3], hands and jaw alike."""
+    hands, jaw = motion.hands, motion.jaw
+    return Motion(
+        change(motion.rotations),
+        translation,
+        fps,
+        None if hands is None else change(hands),
+        None if jaw is None else change(jaw[..., None, :, :])[..., 0, :, :],
+    )
 
 
 def _best_loop(motion: Motion) -> tuple[int, int] | None:
     """First and last frame of the longest of the nearly best loops."""
     shortest = int(_MIN_PERIOD_SECONDS * motion.fps)
-    pose = face_front(motion).rotations.flatten(1)
+    pose = facing_forward(motion).rotations.flatten(1)
     # The chordal distance is sqrt(2) times the angle for small angles.
     distances = torch.cdist(pose, pose) / (2 * motion.rotations.shape[1]) ** 0.5
     frames = torch.arange(motion.num_frames)

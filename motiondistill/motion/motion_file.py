@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from motiondistill.atomic import write_atomically
-from motiondistill.structures import JOINT_NAMES, NUM_JOINTS, Motion
+from motiondistill.structures import JOINT_NAMES, NUM_HAND_JOINTS, NUM_JOINTS, Motion
 
 # All that zipfile and numpy raise for damaged files; EOFError, for one, is no OSError.
 _UNREADABLE = (
@@ -35,6 +35,11 @@ _SHAPES: Final[dict[str, tuple[int | str, ...]]] = {
     "prompt": (),
     "seed": (),
     "version": (),
+}
+# Only in files of motions that have them.
+_OPTIONAL: Final[dict[str, tuple[int | str, ...]]] = {
+    "hands": ("F", NUM_HAND_JOINTS, 3, 3),
+    "jaw": ("F", 3, 3),
 }
 
 
@@ -81,6 +86,9 @@ def save_motion(
         "seed": np.int64(seed),
         "version": np.array(version("motiondistill")),
     }
+    for name, tensor in (("hands", motion.hands), ("jaw", motion.jaw)):
+        if tensor is not None:
+            arrays[name] = _array(tensor)
     write_atomically(path, lambda part: np.savez_compressed(part, **arrays))
 
 
@@ -104,9 +112,16 @@ def load_motion(path: Path) -> MotionFile:
     _check(path, arrays)
     tensors = {
         name: torch.from_numpy(arrays[name].astype(np.float32, copy=False))
-        for name in ("rotations", "translation", "joints", "shape")
+        for name in ("rotations", "translation", "joints", "shape", *_OPTIONAL)
+        if name in arrays
     }
-    motion = Motion(tensors["rotations"], tensors["translation"], float(arrays["fps"]))
+    motion = Motion(
+        tensors["rotations"],
+        tensors["translation"],
+        float(arrays["fps"]),
+        tensors.get("hands"),
+        tensors.get("jaw"),
+    )
     return MotionFile(
         motion,
         tensors["joints"],
@@ -127,7 +142,9 @@ def _check(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     if missing:
         raise ValueError(f"{path} must hold {', '.join(missing)}, got {', '.join(arrays)}.")
     frames = arrays["translation"].shape[:1]
-    for name, wanted in _SHAPES.items():
+    for name, wanted in (_SHAPES | _OPTIONAL).items():
+        if name not in arrays:
+            continue
         shape = arrays[name].shape
         free = {"F": frames[0] if frames else 0, "S": shape[0] if shape else 0}
         if shape != tuple(free.get(str(size), size) for size in wanted):

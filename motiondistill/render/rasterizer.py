@@ -1,7 +1,4 @@
-"""The rasteriser's interface (nvdiffrast's operations) and the differentiable maths it rests on.
-
-A leaf decides what is discrete: which triangle a pixel sees, and between which pixels a silhouette
-passes. Everything that carries a gradient is here, in torch, on the covered pixels only.
+"""The rasteriser's interface, which is nvdiffrast's operations, and what its leaves share.
 
 Conventions: clip space and images as in OpenGL. Row 0 is the bottom of the image, and the centre of
 pixel (row, column) lies at x = (column + 0.5) / W * 2 - 1, y = (row + 0.5) / H * 2 - 1. A point is
@@ -12,12 +9,11 @@ Reference: Laine et al. 2020, Modular Primitives for High-Performance Differenti
 
 import abc
 import functools
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 DEGENERATE_AREA: Final = 1e-8
@@ -26,6 +22,9 @@ gradients, would be noise. At 1000 x 1000 pixels this is 0.2 % of a pixel."""
 
 CROSSING_TOLERANCE: Final = 1 / 16
 """How far beyond the two pixel centres a silhouette may cross, in pixels: rounding does that."""
+
+Boundary: TypeAlias = Literal["wrap", "clamp"]
+"""How a texture goes on beyond [0, 1]: repeated, or with its outermost texels."""
 
 
 class Rasterizer(abc.ABC):
@@ -59,6 +58,26 @@ class Rasterizer(abc.ABC):
         """Vertex attributes at every pixel, zero where `rast` is empty; differentiable in both."""
 
     @abc.abstractmethod
+    def texture(
+        self,
+        tex: Float[Tensor, "#batch rows columns channels"],
+        uv: Float[Tensor, "batch height width 2"],
+        boundary: Boundary = "wrap",
+    ) -> Float[Tensor, "batch height width channels"]:
+        """Texture images at every pixel's place, bilinear between texels; differentiable in both.
+
+        The first texel of the first row lies around uv = (0, 0): u runs along a row, v along a
+        column, both from 0 to 1, and the centre of texel (row, column) is at
+        ((column + 0.5) / columns, (row + 0.5) / rows). Images with row 0 at the top are flipped to
+        have v upwards.
+
+        Args:
+            tex: One texture, or one for every image.
+            uv: Places; see `interpolate`.
+            boundary: Beyond [0, 1], `wrap` repeats the texture, `clamp` its outermost texels.
+        """
+
+    @abc.abstractmethod
     def antialias(
         self,
         color: Float[Tensor, "batch height width channels"],
@@ -71,27 +90,15 @@ class Rasterizer(abc.ABC):
         This is what makes visibility differentiable: the gradient with respect to `pos` flows
         through the crossings. Differentiable in `color` and `pos`, not in `rast`.
 
+        Exact, with its gradient, on straight silhouettes. Where two lie within a pixel (at tips, or
+        where an outline goes on behind another), and in the last half pixel before the frame, the
+        error is up to a pixel's worth; `render.supersampling` divides it. The cut of the near plane
+        through a surface is no silhouette.
+
         Departs from Laine et al. 2020, section 3.6, who only look at the edges of the triangle seen
         at the pixel centre: here the surface is walked from there to its silhouette, or else meshes
         with triangles the size of a pixel would lose most of their silhouettes.
         """
-
-
-@dataclass(frozen=True)
-class Crossings:
-    """Pairs of neighbouring pixels between whose centres a silhouette edge passes.
-
-    Pixels are indices into the flattened [B H W], vertices into the flattened [B V].
-    """
-
-    front: Int[Tensor, " pairs"]
-    """The pixel that the edge's triangle covers."""
-    back: Int[Tensor, " pairs"]
-    """Its neighbour, which sees something behind, or nothing."""
-    vertical: Bool[Tensor, " pairs"]
-    """Whether the two are neighbours in a column (else in a row)."""
-    edge: Int[Tensor, "pairs 2"]
-    """The two vertices of the edge."""
 
 
 def check_rasterize(
@@ -170,91 +177,6 @@ def scatter(
 def _leading(count: int, index: Tensor) -> Tensor:
     """0 to `count` - 1 along a new first dimension before those of `index`."""
     return torch.arange(count, device=index.device).view(-1, *[1] * index.ndim)
-
-
-def barycentrics(
-    pos: Float[Tensor, "batch vertices 4"],
-    tri: Int[Tensor, "triangles 3"],
-    ids: Int[Tensor, "batch height width"],
-) -> Float[Tensor, "batch height width 4"]:
-    """The `rast` image of known visibility: `ids` holds triangle index + 1, or 0 for nothing.
-
-    Homogeneous edge functions (Olano & Greer 1997) relative to the pixel: nothing is divided by a
-    vertex' w, so triangles may reach behind the camera.
-    """
-    batch, height, width = ids.shape
-    vertices = pos.shape[1]
-    pixel = ids.reshape(-1).nonzero().squeeze(1)
-    seen = ids.reshape(-1)[pixel].long()
-    x, y, image = pixel_centers(pixel, (height, width), pos.dtype)
-    corners = tri.long()[seen - 1].T + image * vertices
-    px, py, pz, pw = gather(pos.reshape(-1, 4), corners).unbind(0)
-    ex, ey = (px - x * pw).unbind(0), (py - y * pw).unbind(0)
-    areas = torch.stack([ex[i - 2] * ey[i - 1] - ey[i - 2] * ex[i - 1] for i in range(3)])
-    weights = areas / areas.sum(0)
-    depth = (areas * pz).sum(0) / (areas * pw).sum(0)
-    values = torch.stack([weights[0], weights[1], depth, seen.to(pos.dtype)])
-    return scatter(values, pixel, ids.numel()).view(batch, height, width, 4)
-
-
-def interpolate(
-    attr: Float[Tensor, "#batch vertices attributes"],
-    rast: Float[Tensor, "batch height width 4"],
-    tri: Int[Tensor, "triangles 3"],
-) -> Float[Tensor, "batch height width attributes"]:
-    """`u a0 + v a1 + (1 - u - v) a2` at the covered pixels, zero elsewhere."""
-    batch, height, width, _ = rast.shape
-    vertices, attributes = attr.shape[1:]
-    ids = rast.detach()[..., 3].reshape(-1)
-    pixel = ids.nonzero().squeeze(1)
-    corners = tri.long()[ids[pixel].long() - 1].T
-    if attr.shape[0] > 1:
-        corners = corners + pixel // (height * width) * vertices
-    first, second, third = gather(attr.reshape(-1, attributes), corners).unbind(1)
-    # One gather for u and v alone, two of the four columns.
-    uv = rast.reshape(-1).index_select(0, (pixel * 4 + _leading(2, pixel)).reshape(-1))
-    u, v = uv.view(2, -1).unbind(0)
-    mixed = u * first + v * second + (1 - u - v) * third
-    return scatter(mixed, pixel, ids.numel()).view(batch, height, width, attributes)
-
-
-def blend(
-    color: Float[Tensor, "batch height width channels"],
-    pos: Float[Tensor, "batch vertices 4"],
-    crossings: Crossings,
-) -> Float[Tensor, "batch height width channels"]:
-    """`color` after every crossing moved some of one pixel's colour into its neighbour.
-
-    A silhouette half-way between two centres changes nothing. Further out it covers part of the
-    back pixel, further in it uncovers part of the front one (Laine et al. 2020, section 3.6).
-    """
-    batch, height, width, channels = color.shape
-    alpha = 0.5 - crossing_distance(pos, crossings, (height, width))
-    uncovers = alpha.detach() > 0
-    target = torch.where(uncovers, crossings.front, crossings.back)
-    source = torch.where(uncovers, crossings.back, crossings.front)
-    flat_color = color.reshape(-1, channels)
-    change = alpha.abs() * (gather(flat_color, source) - gather(flat_color, target))
-    flat = target * channels + _leading(channels, target)
-    result = color.reshape(-1).index_add(0, flat.reshape(-1), change.reshape(-1))
-    return result.view(batch, height, width, channels)
-
-
-def crossing_distance(
-    pos: Float[Tensor, "batch vertices 4"], crossings: Crossings, size: tuple[int, int]
-) -> Float[Tensor, " pairs"]:
-    """Where the edge crosses on the way from the front (0) to the back pixel (1)."""
-    x, y, _ = pixel_centers(crossings.front, size, pos.dtype)
-    px, py, _, w = gather(pos.reshape(-1, 4), crossings.edge.T).unbind(0)
-    ex, ey = px - x * w, py - y * w
-    vertical = crossings.vertical
-    along, across = torch.where(vertical, ey, ex), torch.where(vertical, ex, ey)
-    # The point of the edge with across = 0, in homogeneous coordinates relative to the front pixel.
-    offset = along[0] * across[1] - along[1] * across[0]
-    scale = w[0] * across[1] - w[1] * across[0]
-    sign = (crossings.back - crossings.front).sign().to(pos.dtype)
-    half = torch.where(vertical, size[0] / 2, size[1] / 2).to(pos.dtype)
-    return (sign * half * offset / scale).clamp(0, 1)
 
 
 def pixel_centers(

@@ -1,20 +1,21 @@
 """The slow, readable rasteriser: every pixel against every triangle, in double precision.
 
-It is the oracle of the quick ones, so it shares none of their decisions, only the maths of
-`render.rasterizer` that follows once visibility is known.
+It is the oracle of the quick ones. torch differentiates it, while they write their gradients down.
 """
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from motiondistill.render import rasterizer
+from motiondistill.render import rasterizer, silhouettes
 from motiondistill.render.rasterizer import (
-    CROSSING_TOLERANCE,
     DEGENERATE_AREA,
-    Crossings,
+    Boundary,
     Rasterizer,
+    gather,
+    scatter,
 )
+from motiondistill.render.texture import bilinear
 
 # Triangles held against all pixels at once; bounds the memory.
 _CHUNK = 256
@@ -33,7 +34,7 @@ class ReferenceRasterizer(Rasterizer):
         rasterizer.check_rasterize(pos, tri, resolution)
         exact = pos.detach().double()
         images = [_visible(vertices, tri.long(), resolution) for vertices in exact]
-        return rasterizer.barycentrics(pos, tri, torch.stack(images))
+        return barycentrics(pos, tri, torch.stack(images))
 
     def interpolate(
         self,
@@ -42,7 +43,16 @@ class ReferenceRasterizer(Rasterizer):
         tri: Int[Tensor, "triangles 3"],
     ) -> Float[Tensor, "batch height width attributes"]:
         """See `Rasterizer.interpolate`."""
-        return rasterizer.interpolate(attr, rast, tri)
+        return interpolate(attr, rast, tri)
+
+    def texture(
+        self,
+        tex: Float[Tensor, "#batch rows columns channels"],
+        uv: Float[Tensor, "batch height width 2"],
+        boundary: Boundary = "wrap",
+    ) -> Float[Tensor, "batch height width channels"]:
+        """See `Rasterizer.texture`."""
+        return bilinear(tex, uv, boundary)
 
     def antialias(
         self,
@@ -52,8 +62,8 @@ class ReferenceRasterizer(Rasterizer):
         tri: Int[Tensor, "triangles 3"],
     ) -> Float[Tensor, "batch height width channels"]:
         """See `Rasterizer.antialias`."""
-        found = _silhouettes(rast.detach(), pos.detach().double(), tri.long())
-        return rasterizer.blend(color, pos, found)
+        found = silhouettes.find(rast.detach(), pos.detach().double(), tri.long())
+        return silhouettes.blend(color, pos, found)
 
 
 def _visible(
@@ -95,102 +105,45 @@ def _depth(
     return torch.where(inside & (depth.abs() <= 1), depth, torch.inf)
 
 
-def _silhouettes(
-    rast: Float[Tensor, "batch height width 4"],
+def barycentrics(
     pos: Float[Tensor, "batch vertices 4"],
     tri: Int[Tensor, "triangles 3"],
-) -> Crossings:
-    """All crossings: from the front pixel of each pair, the surface is walked until it ends."""
-    front, back, vertical = _pairs(rast)
-    twins = rasterizer.twins(tri).to(tri.device).flatten()
-    found = torch.full_like(front, -1)
-    image = front // rast[0, ..., 0].numel()
-    walker = torch.arange(len(front), device=front.device)
-    triangle = rast[..., 3].reshape(-1)[front].long() - 1
-    entry = torch.full_like(triangle, -1)
-    while len(walker):
-        edges = 3 * triangle[:, None] + torch.arange(3, device=tri.device)
-        pair = (front[walker], back[walker], vertical[walker])
-        distance, steep = _cross(pos, _ends(tri, edges), pair, (rast.shape[1], rast.shape[2]))
-        distance = torch.where(edges == entry[:, None], -torch.inf, distance)
-        at, leaving = distance.max(1).values, distance.argmax(1, keepdim=True)
-        edge, steep = edges.gather(1, leaving)[:, 0], steep.gather(1, leaving)[:, 0]
-        reached = (at > -CROSSING_TOLERANCE) & (at < 1 + CROSSING_TOLERANCE)
-        ends = _is_silhouette(pos, image[walker], tri, edge, twins[edge])
-        taken = reached & ends & steep
-        found[walker[taken]] = edge[taken]
-        onwards = reached & ~ends
-        walker, entry = walker[onwards], twins[edge[onwards]]
-        triangle = entry // 3
-    keep = found >= 0
-    vertices = _ends(tri, found[keep]) + image[keep, None] * pos.shape[1]
-    return Crossings(front[keep], back[keep], vertical[keep], vertices)
+    ids: Int[Tensor, "batch height width"],
+) -> Float[Tensor, "batch height width 4"]:
+    """The `rast` image of known visibility: `ids` holds triangle index + 1, or 0 for nothing.
 
-
-def _pairs(
-    rast: Float[Tensor, "batch height width 4"],
-) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"], Bool[Tensor, " pairs"]]:
-    """Neighbours that see different triangles: the nearer, the farther, whether in a column."""
-    depth = torch.where(rast[..., 3] > 0, rast[..., 2], torch.inf).flatten()
-    ids = rast[..., 3].flatten()
-    pixels = torch.arange(len(ids), device=rast.device).view(rast.shape[:3])
-    first = torch.cat([pixels[:, :, :-1].flatten(), pixels[:, :-1].flatten()])
-    second = torch.cat([pixels[:, :, 1:].flatten(), pixels[:, 1:].flatten()])
-    vertical = torch.arange(len(first), device=rast.device) >= pixels[:, :, 1:].numel()
-    differ = ids[first] != ids[second]
-    first, second, vertical = first[differ], second[differ], vertical[differ]
-    ahead = depth[first] < depth[second]
-    return torch.where(ahead, first, second), torch.where(ahead, second, first), vertical
-
-
-def _ends(tri: Int[Tensor, "triangles 3"], edge: Int[Tensor, "*edges"]) -> Int[Tensor, "*edges 2"]:
-    """The two vertices of numbered edges (see `rasterizer.twins`)."""
-    face, corner = edge // 3, edge % 3
-    return torch.stack([tri[face, (corner + 1) % 3], tri[face, (corner + 2) % 3]], -1)
-
-
-def _cross(
-    pos: Float[Tensor, "batch vertices 4"],
-    ends: Int[Tensor, "pairs 3 2"],
-    pair: tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"], Bool[Tensor, " pairs"]],
-    size: tuple[int, int],
-) -> tuple[Float[Tensor, "pairs 3"], Bool[Tensor, "pairs 3"]]:
-    """Where three edges cross the line from the front to the back pixel, and which may count.
-
-    The distance is in pixels from the front pixel, -infinite where an edge does not cross. An edge
-    counts if it is steeper than 45 degrees against the pair: else it is a matter of the other axis.
+    Homogeneous edge functions (Olano & Greer 1997) relative to the pixel: nothing is divided by a
+    vertex' w, so triangles may reach behind the camera.
     """
-    front, back, vertical = pair
-    scale = torch.tensor([size[1] / 2, size[0] / 2, 1.0], dtype=pos.dtype, device=pos.device)
-    x, y, image = rasterizer.pixel_centers(front, size, pos.dtype)
-    # Homogeneous pixel coordinates around the front pixel; columns: along, across, w.
-    around = torch.stack([x, y, torch.zeros_like(x)], -1)[:, None, None]
-    points = pos[image[:, None, None], ends][..., [0, 1, 3]]
-    points = (points - around * points[..., 2:]) * scale
-    points = torch.where(vertical[:, None, None, None], points[..., [1, 0, 2]], points)
-    start, end = points.unbind(2)
-    line = torch.linalg.cross(start, end)
-    crosses = (start[..., 1] < 0) != (end[..., 1] < 0)
-    # The line's meeting point with across = 0 lies at along = -line_w / line_along, in front of the
-    # camera if the mean of both ends with weights that cancel `across` has a positive w.
-    crosses &= line[..., 0] * (end[..., 1] - start[..., 1]) < 0
-    sign = (back - front).sign()[:, None]
-    distance = torch.where(crosses, -sign * line[..., 2] / line[..., 0], -torch.inf)
-    rise, run = line[..., 0].abs(), line[..., 1].abs()
-    return distance, torch.where(vertical[:, None], rise > run, rise >= run)
+    batch, height, width = ids.shape
+    vertices = pos.shape[1]
+    pixel = ids.reshape(-1).nonzero().squeeze(1)
+    seen = ids.reshape(-1)[pixel].long()
+    x, y, image = rasterizer.pixel_centers(pixel, (height, width), pos.dtype)
+    corners = tri.long()[seen - 1].T + image * vertices
+    px, py, pz, pw = gather(pos.reshape(-1, 4), corners).unbind(0)
+    ex, ey = (px - x * pw).unbind(0), (py - y * pw).unbind(0)
+    areas = torch.stack([ex[i - 2] * ey[i - 1] - ey[i - 2] * ex[i - 1] for i in range(3)])
+    weights = areas / areas.sum(0)
+    depth = (areas * pz).sum(0) / (areas * pw).sum(0)
+    values = torch.stack([weights[0], weights[1], depth, seen.to(pos.dtype)])
+    return scatter(values, pixel, ids.numel()).view(batch, height, width, 4)
 
 
-def _is_silhouette(
-    pos: Float[Tensor, "batch vertices 4"],
-    image: Int[Tensor, " edges"],
+def interpolate(
+    attr: Float[Tensor, "#batch vertices attributes"],
+    rast: Float[Tensor, "batch height width 4"],
     tri: Int[Tensor, "triangles 3"],
-    edge: Int[Tensor, " edges"],
-    twin: Int[Tensor, " edges"],
-) -> Bool[Tensor, " edges"]:
-    """Whether nothing continues the surface beyond the edge: no twin, or one folded back."""
-    apexes = tri.flatten()[torch.stack([edge, twin.clamp(0)], -1)]
-    corners = torch.cat([_ends(tri, edge), apexes], 1)
-    p, q, own, other = pos[image[:, None], corners][..., [0, 1, 3]].unbind(1)
-    near_side: Tensor = torch.linalg.det(torch.stack([p, q, own], -2)) < 0
-    far_side: Tensor = torch.linalg.det(torch.stack([p, q, other], -2)) < 0
-    return (twin < 0) | (near_side == far_side)
+) -> Float[Tensor, "batch height width attributes"]:
+    """`u a0 + v a1 + (1 - u - v) a2` at the covered pixels, zero elsewhere."""
+    batch, height, width, _ = rast.shape
+    vertices, attributes = attr.shape[1:]
+    ids = rast.detach()[..., 3].reshape(-1)
+    pixel = ids.nonzero().squeeze(1)
+    corners = tri.long()[ids[pixel].long() - 1].T
+    if attr.shape[0] > 1:
+        corners = corners + pixel // (height * width) * vertices
+    first, second, third = gather(attr.reshape(-1, attributes), corners).unbind(1)
+    u, v = gather(rast[..., :2].reshape(-1, 2), pixel).unbind(0)
+    mixed = u * first + v * second + (1 - u - v) * third
+    return scatter(mixed, pixel, ids.numel()).view(batch, height, width, attributes)

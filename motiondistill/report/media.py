@@ -1,21 +1,24 @@
-"""Videos and strips as files."""
+"""Videos, strips and images as files."""
 
 import math
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Final, cast
 
+import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from motiondistill.atomic import write_atomically
+from motiondistill.render.background import FACE_NAMES
 
 _MIN_VIDEO_SIDE: Final = 256
 _MIN_TILE_SIDE: Final = 128
 _MAX_COLUMNS: Final = 8
 # Visually lossless for flat colours, in x264's scale of 0 (exact) to 51.
 _QUALITY: Final = "17"
+_SHORT_NAMES: Final = ("px", "nx", "py", "ny", "pz", "nz")
 
 
 def save_video(
@@ -64,6 +67,54 @@ def save_strip(path: Path, videos: Float[Tensor, "views frames 3 height width"])
     rows = torch.cat(list(tiles.unbind(1)), -1)
     image = to_bytes(torch.cat(list(rows), -2)[None])[0].numpy()
     write_atomically(path, lambda part: imageio.v3.imwrite(part, image))
+
+
+def read_image(path: Path) -> Float[Tensor, "3 rows columns"]:
+    """The image in sRGB, [0, 1], row 0 at the top; transparency is dropped.
+
+    Raises FileNotFoundError, and ValueError for a file that is no image.
+    """
+    import imageio.v3
+
+    if not path.is_file():
+        raise FileNotFoundError(f"an image must be a file, got {str(path)!r}; check the path.")
+    try:
+        pixels = imageio.v3.imread(path, index=0, plugin="pillow", rotate=True)
+    except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for broken files
+        raise ValueError(
+            f"an image must be one that can be read, such as PNG or JPEG, got {str(path)!r}; "
+            f"convert it: {error}."
+        ) from error
+    most = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    image = torch.from_numpy(pixels.astype(np.float32) / most)
+    if image.ndim == 2 or image.shape[-1] == 2:  # grey, perhaps with transparency
+        image = image.reshape(*image.shape[:2], -1)[..., :1].expand(-1, -1, 3)
+    return image[..., :3].permute(2, 0, 1)
+
+
+def read_cube_map(folder: Path) -> Float[Tensor, "6 3 side side"]:
+    """Six square images named after `FACE_NAMES`, or px, nx, py, ny, pz and nz, as a cube map.
+
+    See `CubeMap` for how they lie. The short names are the usual ones of packs whose right is +X
+    and whose front is +Z, with the axes as graphics cards have them (left-handed).
+    """
+    faces = []
+    for names in zip(FACE_NAMES, _SHORT_NAMES, strict=True):
+        found = [path for name in names for path in sorted(folder.glob(f"{name}.*"))]
+        if len(found) != 1:
+            raise ValueError(
+                f"a cube map's folder must hold one image named {names[0]} (or {names[1]}), got "
+                f"{len(found)} in {str(folder)!r}; the six are {', '.join(FACE_NAMES)}."
+            )
+        faces.append(read_image(found[0]))
+    sizes = {tuple(face.shape[1:]) for face in faces}
+    if len(sizes) > 1 or any(rows != columns for rows, columns in sizes):
+        raise ValueError(
+            "a cube map's images must be squares of one size, got "
+            f"{', '.join(f'{rows} x {columns}' for rows, columns in sorted(sizes))} in "
+            f"{str(folder)!r}; scale them alike."
+        )
+    return torch.stack(faces)
 
 
 def enlarge(

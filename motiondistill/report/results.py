@@ -38,6 +38,7 @@ def write_results(
         prompt=problem.prompt,
         seed=problem.seed,
         body=problem.body.name,
+        shape=problem.body.shape,
     )
     text = json.dumps(dict(metrics), indent=2) + "\n"
     write_atomically(folder / "metrics.json", lambda part: part.write_text(text, encoding="utf-8"))
@@ -58,7 +59,7 @@ def film_orbit(problem: Problem, motion: Motion) -> Float[Tensor, "frames 3 heig
     """The clip played three times while the camera goes once around the subject."""
     frames = torch.arange(_ORBIT_LOOPS * motion.num_frames) % motion.num_frames
     # One-frame clips, each with a camera of its own.
-    stills = Motion(motion.rotations[frames, None], motion.translation[frames, None], motion.fps)
+    stills = motion.map(lambda tensor: tensor[frames, None])
     azimuths = torch.arange(len(frames)) * (2 * math.pi / len(frames)) + heading(motion)
     return problem.scene(problem.body(stills), _cameras(problem)(azimuths))[:, 0]
 

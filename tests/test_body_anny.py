@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from motiondistill import rotations
-from motiondistill.body.anny import BONE_OF_JOINT, anny_body, driving_joints, t_pose_rotations
+from motiondistill.body.anny import anny_body
+from motiondistill.body.anny_bones import BONE_OF_JOINT, driving_joints
 from motiondistill.body.skinning import SkinnedBody
+from motiondistill.body.t_pose import t_pose_rotations
 from motiondistill.kinematics import forward_kinematics
 from motiondistill.structures import (
     FACE_PART,

@@ -1,0 +1,80 @@
+"""How kernels are compiled, handed their arrays, and shared out between threads."""
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeAlias, no_type_check
+
+import numba
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from motiondistill.render import rasterizer
+
+Array: TypeAlias = NDArray[Any]
+Point: TypeAlias = tuple[float, float]
+Around: TypeAlias = tuple[float, float, float]
+"""A vertex relative to a pixel's centre: along an axis, across it, and w."""
+Corners: TypeAlias = tuple[int, int, int]
+Row: TypeAlias = tuple[float, float, float, float]
+"""A vertex (x, y, z, w) or a pixel (u, v, z/w, triangle index + 1)."""
+Centers: TypeAlias = tuple[Array, Array]
+"""x of every column and y of every row."""
+
+# No fastmath: triangles that share an edge must agree to the last bit on which side a pixel lies.
+# The kernels carry `no_type_check` because numba cannot compile through a checker's wrapper.
+kernel: Final = numba.njit(nogil=True, cache=True)
+
+
+@kernel
+@no_type_check
+def row_of(matrix: Array, index: int) -> Row:
+    """Four columns of a row as plain numbers: a view of it would count its references."""
+    return matrix[index, 0], matrix[index, 1], matrix[index, 2], matrix[index, 3]
+
+
+@kernel
+@no_type_check
+def center_of(pixel: tuple[int, int], axis: int, centers: Centers) -> Point:
+    """A pixel's centre along an axis (0 is a row, 1 a column), and across it."""
+    x, y = centers[0][pixel[1]], centers[1][pixel[0]]
+    return (y, x) if axis else (x, y)
+
+
+@kernel
+@no_type_check
+def around(pos: Array, index: int, axis: int, center: Point) -> Around:
+    """A vertex in homogeneous coordinates around a pixel's centre, see `center_of`."""
+    w = pos[index, 3]
+    return pos[index, axis] - center[0] * w, pos[index, 1 - axis] - center[1] * w, w
+
+
+def by_image(run: Callable[..., None], images: int, *arguments: object) -> None:
+    """Call `run(first, last, *arguments)` for ranges of images, one on each of torch's threads.
+
+    No two images write to the same place, so the result does not depend on the number of threads.
+    Plain threads, because numba's own pool and torch's would spin against each other for the cores.
+    """
+    workers = min(torch.get_num_threads(), images)
+    if workers <= 1:
+        run(0, images, *arguments)
+        return
+    bounds = [images * worker // workers for worker in range(workers + 1)]
+    with ThreadPoolExecutor(workers) as pool:
+        jobs = [pool.submit(run, *pair, *arguments) for pair in itertools.pairwise(bounds)]
+        for job in jobs:
+            job.result()
+
+
+def array(tensor: Tensor) -> Array:
+    """The tensor's values without their history, in row-major order."""
+    return tensor.detach().contiguous().numpy()
+
+
+def centers(size: tuple[int, int], dtype: torch.dtype) -> Centers:
+    """x of every column and y of every row, rounded as `rasterizer.pixel_centers` rounds them."""
+    height, width = size
+    x, _, _ = rasterizer.pixel_centers(torch.arange(width), (1, width), dtype)
+    _, y, _ = rasterizer.pixel_centers(torch.arange(height), (height, 1), dtype)
+    return x.numpy(), y.numpy()

@@ -1,0 +1,85 @@
+"""The ground plane: plain or checkered, and darker under the body."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motiondistill.render.background import Colour
+from motiondistill.render.patterns import checker
+from motiondistill.render.rays import pixel_rays
+from motiondistill.render.shadow import ContactShadow
+from motiondistill.render.view import View
+
+# Level rays meet the ground nowhere; no pixel of the ground is that near the horizon.
+_LEVEL = 1e-6
+# Towards the horizon, a pixel is a long strip of ground, and slanting against the squares. It is
+# averaged in so many parts, each over the box around it.
+_STRIPS = 4
+
+
+@dataclass(frozen=True)
+class Checks:
+    """A checkerboard in the world, with a corner at the origin."""
+
+    second: Colour = (0.60, 0.60, 0.60)
+    """The other squares' colour."""
+    side: float = 0.5
+    """Of one square, metres."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A square at y = 0 around the origin, unlit."""
+
+    colour: Colour = (0.74, 0.73, 0.70)
+    half_size: float = 100.0
+    """Half its side, metres."""
+    checks: Checks | None = None
+    shadow: ContactShadow | None = None
+
+    def __call__(
+        self, view: View, image: Float[Tensor, "images height width 3"]
+    ) -> Float[Tensor, "images height width 3"]:
+        """The image with the ground's pattern and the body's shadow on it."""
+        if self.checks is None and self.shadow is None:
+            return image
+        floor = view.sees_ground()
+        if self.checks is not None:
+            share = _second_share(view, self.checks.side)
+            first, second = torch.tensor([self.colour, self.checks.second]).to(image)
+            image = torch.where(floor, view.per_image(first + share * (second - first)), image)
+        if self.shadow is not None:
+            points, _ = ground_points(view.clip_from_world, view.size)
+            image = torch.where(floor, image * self.shadow(view, points), image)
+        return image
+
+
+def _second_share(view: View, side: float) -> Float[Tensor, "*cameras #frames height width 1"]:
+    """How much of every pixel shows squares of the second kind."""
+    height, width = view.size
+    points, extent = ground_points(view.clip_from_world, (_STRIPS * height, width))
+    strips = (1 - checker(points / side, extent / side)) / 2
+    return strips.reshape(*strips.shape[:-2], height, _STRIPS, width).mean(-2)[..., None]
+
+
+def ground_points(
+    clip_from_world: Float[Tensor, "*cameras 4 4"], size: tuple[int, int]
+) -> tuple[Float[Tensor, "*cameras height width 2"], Float[Tensor, "*cameras height width 2"]]:
+    """World x and z of the ground at every pixel's centre, and the pixel's extent along both.
+
+    Metres, row 0 at the bottom. Of no meaning in pixels whose ray misses the ground.
+    """
+    rays = pixel_rays(clip_from_world, size)
+    directions = rays.directions()
+    fall = -directions[..., 1:2]
+    fall = torch.where(fall.abs() < _LEVEL, _LEVEL, fall)
+    distance = rays.eye[..., None, None, 1:2] / fall
+    points = rays.eye[..., None, None, :] + distance * directions
+    # Both steps of one pixel, slid along the ray until they lie in the plane again.
+    extent = torch.zeros_like(points)
+    for change in rays.pixel_steps():
+        step = change[..., None, None, :]
+        extent = extent + (distance * (step + directions * step[..., 1:2] / fall)).abs()
+    return points[..., ::2], extent[..., ::2]

@@ -1,0 +1,287 @@
+"""Skeleton maps have OpenPose's points, colours and proportions, where the body has them."""
+
+import math
+
+import pytest
+import torch
+from ball import as_mesh
+from torch import Tensor
+
+from motiondistill import rotations
+from motiondistill.cameras import Orbit, azimuths_of, project
+from motiondistill.data.parametric import parametric_motion
+from motiondistill.randomness import seeded
+from motiondistill.render.skeleton_map import (
+    COLOURS,
+    KEY_POINTS,
+    LIMB_BRIGHTNESS,
+    LIMBS,
+    draw_skeletons,
+    key_points,
+    skeleton_map,
+)
+from motiondistill.structures import FACE_PART, JOINT_INDEX, NUM_JOINTS, Motion
+from motiondistill.trajectories import turn
+
+POINT = {name: index for index, name in enumerate(KEY_POINTS)}
+FACE = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
+
+
+def neutral(frames: int = 1) -> Motion:
+    return Motion(rotations.identity(frames, NUM_JOINTS), torch.zeros(frames, 3), 8.0)
+
+
+def turned(joint: str, axis_angle: tuple[float, float, float]) -> Motion:
+    matrices = neutral().rotations.clone()
+    matrices[:, JOINT_INDEX[joint]] = rotations.from_axis_angle(torch.tensor(axis_angle))
+    return Motion(matrices, torch.zeros(1, 3), 8.0)
+
+
+def colour(name: str) -> Tensor:
+    return torch.tensor(COLOURS[POINT[name]]) / 255
+
+
+def shows(image: Tensor, name: str) -> bool:
+    """Whether any pixel has the key point's own bright colour."""
+    return bool((image - colour(name)[:, None, None]).abs().amax(0).min() < 0.02)
+
+
+def alone(*points: tuple[int, tuple[float, float]]) -> tuple[Tensor, Tensor]:
+    pixels, visible = torch.zeros(1, 18, 2), torch.zeros(1, 18, dtype=torch.bool)
+    for index, place in points:
+        pixels[0, index], visible[0, index] = torch.tensor(place), True
+    return pixels, visible
+
+
+def test_the_points_are_in_openposes_order() -> None:
+    order = "nose neck r_sho r_elb r_wri l_sho l_elb l_wri r_hip r_kne r_ank l_hip l_kne l_ank "
+    order += "r_eye l_eye r_ear l_ear"
+    assert [
+        name if "_" not in name else f"{name[0]}_{name.split('_')[1][:3]}" for name in KEY_POINTS
+    ] == order.split()
+    # The published table, one-based, without the two lines from shoulders to ears.
+    published = "2-3 2-6 3-4 4-5 6-7 7-8 2-9 9-10 10-11 2-12 12-13 13-14 2-1 1-15 15-17 1-16 16-18"
+    assert " ".join(f"{a + 1}-{b + 1}" for a, b in LIMBS) == published
+
+
+def test_the_colours_go_once_round_the_hues() -> None:
+    import colorsys
+
+    hues = [colorsys.rgb_to_hsv(*(value / 255 for value in rgb)) for rgb in COLOURS]
+    for index, (hue, saturation, brightness) in enumerate(hues):
+        assert hue == pytest.approx(index / 18, abs=0.002)
+        assert (saturation, brightness) == (1, 1)
+
+
+def test_a_limb_is_an_ellipse_under_its_points() -> None:
+    # The upper arm alone, its ends drawn as discs.
+    start, end, stick = POINT["right_shoulder"], POINT["right_elbow"], 4.0
+    pixels, visible = alone((start, (20.0, 30.0)), (end, (80.0, 30.0)))
+    image = draw_skeletons(pixels, visible, (60, 100), stick=stick)[0]
+    limb = LIMBS.index((start, end))
+    middle = LIMB_BRIGHTNESS * torch.tensor(COLOURS[limb]) / 255
+    assert torch.allclose(image[:, 30, 50], middle, atol=1e-6)
+    assert torch.allclose(image[:, 30, 20], colour("right_shoulder"))
+    assert torch.allclose(image[:, 30, 80], colour("right_elbow"))
+    between = torch.ones(100, dtype=torch.bool)
+    between[14:27] = between[74:87] = False
+    area = float((image[:, :, between].sum((0, 1)) / middle.sum()).sum())
+    # The ellipse's area between the discs: its height is 2 b sqrt(1 - (x / a)^2).
+    x = torch.arange(100)[between] + 0.5 - 50
+    height = 2 * stick * (1 - (x / 30).square()).clamp(min=0).sqrt()
+    assert area == pytest.approx(float(height.sum()), rel=0.02)
+
+
+@pytest.mark.parametrize("stick", [1.0, 2.0, 5.0])
+@pytest.mark.parametrize("place", [(25.0, 20.0), (24.7, 20.31)])
+def test_a_point_is_a_disc(stick: float, place: tuple[float, float]) -> None:
+    pixels, visible = alone((POINT["nose"], place))
+    image = draw_skeletons(pixels, visible, (40, 50), stick=stick)[0]
+    red = image[0]
+    assert not bool(image[1:].any())  # the nose is pure red
+    assert float(red.sum()) == pytest.approx(math.pi * stick**2, rel=0.12)
+    rows, columns = torch.meshgrid(torch.arange(40) + 0.5, torch.arange(50) + 0.5, indexing="ij")
+    centre = [float((red * axis).sum() / red.sum()) for axis in (columns, rows)]
+    assert centre == pytest.approx(place, abs=0.05)
+
+
+def test_later_limbs_cover_earlier_ones_and_are_not_mixed() -> None:
+    pixels, visible = alone(
+        (POINT["right_shoulder"], (10.0, 30.0)),
+        (POINT["right_elbow"], (50.0, 30.0)),
+        (POINT["left_knee"], (30.0, 10.0)),
+        (POINT["left_ankle"], (30.0, 50.0)),
+    )
+    image = draw_skeletons(pixels, visible, (60, 60), stick=4.0)[0]
+    shin = LIMBS.index((POINT["left_knee"], POINT["left_ankle"]))
+    expected = LIMB_BRIGHTNESS * torch.tensor(COLOURS[shin]) / 255
+    assert torch.allclose(image[:, 30, 30], expected, atol=1e-6)
+
+
+def test_nothing_is_drawn_of_what_is_not_visible() -> None:
+    pixels = torch.rand(2, 18, 2, generator=seeded(0)) * 30
+    none = torch.zeros(2, 18, dtype=torch.bool)
+    assert not bool(draw_skeletons(pixels, none, (30, 30), stick=2.0).any())
+    # A limb needs both of its ends.
+    one = none.clone()
+    one[:, POINT["left_hip"]] = True
+    image = draw_skeletons(pixels, one, (30, 30), stick=2.0)
+    assert torch.allclose(
+        image / image.amax(1, keepdim=True).clamp(min=1e-9) * image.any(1, keepdim=True),
+        colour("left_hip")[:, None, None] * image.any(1, keepdim=True),
+        atol=1e-4,
+    )
+
+
+def test_limbs_seen_end_on_stay_points() -> None:
+    # Both ends in one place: no direction, and nothing must spread or turn into NaN.
+    pixels, visible = alone((POINT["neck"], (15.0, 15.0)), (POINT["nose"], (15.0, 15.0)))
+    leaf = pixels.requires_grad_()
+    image = draw_skeletons(leaf, visible, (30, 30), stick=3.0)
+    image.square().sum().backward()
+    image = image.detach()[0]
+    assert not bool(image[:, :10].any()) and float(image[:, 15, 15].max()) == 1
+    assert leaf.grad is not None and bool(leaf.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("stick", [0.8, 1.7])
+def test_gradients_match_finite_differences(stick: float) -> None:
+    generator = seeded(4)
+    pixels = torch.rand(1, 18, 2, generator=generator, dtype=torch.float64) * 20 + 2
+    weight = torch.rand(1, 3, 24, 24, generator=generator, dtype=torch.float64)
+    visible = torch.ones(1, 18, dtype=torch.bool)
+
+    def total(at: Tensor) -> Tensor:
+        return (weight * draw_skeletons(at, visible, (24, 24), stick=stick)).sum()
+
+    total(pixels.requires_grad_()).backward()
+    for _ in range(5):
+        way = torch.randn(1, 18, 2, generator=generator, dtype=torch.float64)
+        with torch.no_grad():
+            step = 1e-6 * way
+            expected = float(total(pixels + step) - total(pixels - step)) / 2e-6
+        assert float((pixels.grad * way).sum()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_face_points_lie_on_the_face(low_body) -> None:
+    mesh, motion = low_body(neutral()), neutral()
+    points = dict(zip(KEY_POINTS, key_points(mesh, motion)[0], strict=True))
+    head = mesh.vertices[0, (mesh.parts == FACE_PART) | (mesh.parts == JOINT_INDEX["head"])]
+    for name in FACE:
+        # Within a centimetre and a half of the skin.
+        assert float((head - points[name]).norm(dim=-1).min()) < 0.015, name
+    assert float(points["nose"][2]) == pytest.approx(float(head[:, 2].max()), abs=0.002)
+    for organ in ("eye", "ear"):
+        left, right = points[f"left_{organ}"], points[f"right_{organ}"]
+        assert torch.allclose(left, right * torch.tensor([-1.0, 1, 1]), atol=2e-3)
+        assert float(left[0]) > 0.02
+    assert points["nose"][2] > points["left_eye"][2] > points["left_ear"][2]
+    assert points["left_eye"][1] > points["nose"][1] > points["neck"][1]
+
+
+def test_body_points_are_the_joints(low_body) -> None:
+    motion = parametric_motion("kick", "left", seeded(1), low_body.rest_joints, 8.0, 3)
+    mesh = low_body(motion)
+    points = key_points(mesh, motion)
+    for name in KEY_POINTS[2:14]:
+        assert torch.equal(points[:, POINT[name]], mesh.joints[:, JOINT_INDEX[name]])
+    shoulders = [mesh.joints[:, JOINT_INDEX[f"{side}_shoulder"]] for side in ("left", "right")]
+    assert torch.allclose(points[:, POINT["neck"]], (shoulders[0] + shoulders[1]) / 2)
+
+
+def test_the_face_turns_with_the_head(low_body) -> None:
+    straight, motion = key_points(low_body(neutral()), neutral()), turned("head", (0.3, 0.7, -0.2))
+    mesh = low_body(motion)
+    rotation, pivot = motion.rotations[0, JOINT_INDEX["head"]], mesh.joints[0, JOINT_INDEX["head"]]
+    for name in FACE:
+        expected = rotation @ (straight[0, POINT[name]] - pivot) + pivot
+        found = key_points(mesh, motion)[0, POINT[name]]
+        # The neck's skin bends along and changes the box round the head a little.
+        assert torch.allclose(found, expected, atol=6e-3), name
+
+
+@pytest.mark.parametrize(
+    ("view", "hidden"),
+    [
+        ("front", ()),
+        ("left side", ("right_eye", "right_ear")),
+        ("right side", ("left_eye", "left_ear")),
+        ("back", ("nose", "right_eye", "left_eye")),
+        ("back left", ("nose", "right_eye", "left_eye", "right_ear")),
+        ("front left", ("right_ear",)),
+    ],
+)
+def test_faces_are_seen_from_where_they_look(low_body, view: str, hidden: tuple[str, ...]) -> None:
+    motion = neutral()
+    camera = Orbit(size=(240, 240))(azimuths_of([view]))
+    image = skeleton_map(low_body(motion), motion, camera, stick=1.5)[0, 0]
+    pixels = project(key_points(low_body(motion), motion), camera)[0][0, 0]
+    drawn = {
+        name
+        for name in FACE
+        if torch.allclose(
+            image[:, int(pixels[POINT[name], 1]), int(pixels[POINT[name], 0])],
+            colour(name),
+            atol=1e-4,
+        )
+    }
+    assert drawn == set(FACE) - set(hidden)
+
+
+def test_left_is_on_the_right_of_the_front_view_and_row_zero_at_the_top(low_body) -> None:
+    motion = turned("left_shoulder", (0.0, 0.0, 1.2))
+    image = skeleton_map(low_body(motion), motion, Orbit(size=(128, 128))(torch.zeros(1)))
+    assert image.shape == (1, 1, 3, 128, 128)
+    assert 0 <= float(image.min()) and float(image.max()) <= 1
+
+    def place(name: str) -> Tensor:
+        near = (image[0, 0] - colour(name)[:, None, None]).abs().amax(0) < 0.1
+        return near.nonzero().float().mean(0)
+
+    left, right, nose = place("left_wrist"), place("right_wrist"), place("nose")
+    assert left[1] > 70 and right[1] < 58
+    assert left[0] < nose[0] < right[0] < place("left_ankle")[0]
+
+
+def test_what_is_outside_of_the_picture_is_left_out(low_body) -> None:
+    motion = neutral()
+    # So near that only the trunk is in the picture.
+    camera = Orbit(size=(96, 96), distance=2.2)(torch.zeros(1))
+    mesh = low_body(motion)
+    image = skeleton_map(mesh, motion, camera, stick=2.0)[0, 0]
+    assert shows(image, "right_hip") and shows(image, "neck")
+    assert not any(shows(image, f"{side}_wrist") for side in ("left", "right"))
+    # Inside of the body, looking out at its back: all that is behind the camera is left out.
+    inside = Orbit(size=(96, 96), distance=0.05)(torch.tensor([math.pi]))
+    image = skeleton_map(mesh, motion, inside, stick=2.0)
+    assert bool(image.isfinite().all()) and not shows(image[0, 0], "left_ankle")
+
+
+def test_views_clips_and_moving_cameras_broadcast(low_body) -> None:
+    motion = parametric_motion("wave", "left", seeded(1), low_body.rest_joints, 8.0, 3)
+    mesh = low_body(motion)
+    camera = turn(Orbit(size=(48, 64)), 1.0, 1.0)(torch.tensor([0.0, 0.5, 1.0]), torch.zeros(2))
+    together = skeleton_map(mesh, motion, camera)
+    assert together.shape == (2, 3, 3, 48, 64)
+    assert torch.equal(together[0], together[1])
+    for frame, azimuth in enumerate((0.0, 0.5, 1.0)):
+        one = Motion(motion.rotations[frame, None], motion.translation[frame, None], 8.0)
+        still = Orbit(size=(48, 64))(torch.tensor([azimuth]))
+        alone = skeleton_map(low_body(one), one, still)
+        assert torch.allclose(together[0, frame], alone[0, 0], atol=1e-3)
+
+
+def test_sticks_grow_with_the_picture(low_body) -> None:
+    motion = neutral()
+    mesh = low_body(motion)
+    shares = [
+        float(skeleton_map(mesh, motion, Orbit(size=size)(torch.zeros(1))).amax(2).mean())
+        for size in ((128, 128), (256, 256))
+    ]
+    assert shares[0] == pytest.approx(shares[1], rel=0.1)
+
+
+def test_a_body_without_a_head_has_no_face_to_place() -> None:
+    mesh = as_mesh(torch.rand(1, 5, 3), torch.tensor([[0, 1, 2]]))
+    with pytest.raises(ValueError, match="`mesh` must have vertices of the head"):
+        key_points(mesh, neutral())
