@@ -1,8 +1,9 @@
 """Does a prompt alone make the motion? Four prompts, three seeds, two controls.
 
-    python experiments/first_motions.py [--out runs/first_motions] [--seeds 0 1 2]
+    python experiments/first_motions.py [--out runs/first_motions] [--seeds 0 1 2] [--only WEIGHTS]
 
-Writes results/first_motions.md. Every run is `motiondistill optimize` with the default settings.
+Writes results/first_motions.md, but with `--only pretrained` or `--only random`, which are for two
+processes side by side, each on its own core (OMP_NUM_THREADS=1); then run it again. Every run is `motiondistill optimize` with the default settings.
 Control 1 asks whether any prompt would do: each motion is held against the signature of another
 prompt. Control 2 asks whether a prior that knows nothing would do: the same runs with random
 denoiser weights. Finished runs are not run again, and one that was killed goes on.
@@ -177,13 +178,19 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("runs/first_motions"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", choices=["pretrained", "random"])
     options = parser.parse_args()
-    runs: dict[Weights, list[Run]] = {"pretrained": [], "random": []}
-    for weights, done in runs.items():
-        done += [
-            carry_out(p, seed, weights, options.out) for p in PROMPTS for seed in options.seeds
+    wanted: tuple[Weights, ...] = (options.only,) if options.only else ("pretrained", "random")
+    runs = {
+        weights: [
+            carry_out(prompt, seed, weights, options.out)
+            for prompt in PROMPTS
+            for seed in options.seeds
         ]
-    write(runs["pretrained"], runs["random"])
+        for weights in wanted
+    }
+    if not options.only:
+        write(runs["pretrained"], runs["random"])
 
 
 if __name__ == "__main__":
