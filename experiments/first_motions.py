@@ -2,11 +2,13 @@
 
     python experiments/first_motions.py [--out runs/first_motions] [--seeds 0 1 2] [--only WEIGHTS]
 
-Writes results/first_motions.md, but with `--only pretrained` or `--only random`, which are for two
-processes side by side, each on its own core (OMP_NUM_THREADS=1); then run it again. Every run is `motiondistill optimize` with the default settings.
-Control 1 asks whether any prompt would do: each motion is held against the signature of another
-prompt. Control 2 asks whether a prior that knows nothing would do: the same runs with random
-denoiser weights. Finished runs are not run again, and one that was killed goes on.
+Every run is `motiondistill optimize` with the default settings. Control 1 asks whether any prompt
+would do: each motion is held against the signature of another prompt. Control 2 asks whether a
+prior that knows nothing would do: the same runs with random denoiser weights. Finished runs are not
+run again, and one that was killed goes on.
+
+Writes results/first_motions.md. `--only pretrained` and `--only random` write no page: they are for
+two processes side by side, each on its own core (OMP_NUM_THREADS=1), before the call that does.
 """
 
 import argparse
