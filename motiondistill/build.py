@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import assert_never
+from typing import Literal, assert_never
 
 from motiondistill.body.anny import anny_body
 from motiondistill.body.skinning import SkinnedBody
@@ -12,6 +12,7 @@ from motiondistill.randomness import seeded
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.scene import Scene
 from motiondistill.schema import BodyConfig, OptimizeConfig, PriorConfig
+from motiondistill.score.objectives import Objective, csd_loss, sds_loss
 from motiondistill.starts import Problem
 
 logger = logging.getLogger(__name__)
@@ -67,4 +68,17 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
 
 def make_settings(config: OptimizeConfig) -> Settings:
     """The loop's knobs."""
-    return Settings(config.init, config.score, config.regularize)
+    return Settings(
+        config.init, config.score, config.regularize, make_objective(config.score.objective)
+    )
+
+
+def make_objective(name: Literal["csd", "sds"]) -> Objective:
+    """The objective of this name."""
+    match name:
+        case "csd":
+            return csd_loss
+        case "sds":
+            return sds_loss
+        case _:
+            assert_never(name)
