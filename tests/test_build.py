@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -9,9 +10,11 @@ from small_problem import body
 from tiny_ltx import save_tiny
 
 from motiondistill import build
+from motiondistill.optimize import DistillSettings
 from motiondistill.priors.base import DiffusersPrior
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.schema import BodyConfig, OptimizeConfig, PriorConfig, RunConfig
+from motiondistill.score.objectives import Objective, csd_loss, sds_loss
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +94,9 @@ def test_settings_are_the_groups_of_the_configuration() -> None:
         config.regularize,
     )
     assert settings.num_steps == config.init.num_steps + config.score.num_steps
+
+
+@pytest.mark.parametrize(("name", "objective"), [("csd", csd_loss), ("sds", sds_loss)])
+def test_the_objective_is_the_one_named(name: Literal["csd", "sds"], objective: Objective) -> None:
+    config = OptimizeConfig(score=DistillSettings(objective=name))
+    assert build.make_settings(config).objective is objective

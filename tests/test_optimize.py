@@ -30,6 +30,7 @@ from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
 from motiondistill.runs import restore, snapshot
+from motiondistill.score.objectives import csd_loss, sds_loss
 from motiondistill.starts import FitSettings, Problem
 from motiondistill.structures import Motion
 
@@ -39,6 +40,7 @@ SETTINGS = Settings(
     FitSettings(num_samples=2, sampling_steps=2, num_steps=FIT),
     DistillSettings(num_steps=DISTILL, views=VIEWS),
     RegularizerWeights(),
+    csd_loss,
 )
 NEUTRAL = dataclasses.replace(SETTINGS, fit=dataclasses.replace(SETTINGS.fit, num_steps=0))
 REGULARIZERS = {"angular_speed", "joint_acceleration", "ground_penetration", "tilt"}
@@ -199,6 +201,7 @@ def test_distillation_brings_the_renderings_to_the_priors_mean() -> None:
             learning_rate=1e-3,
         ),
         RegularizerWeights(),
+        sds_loss,
     )
     state = initial_state(problem, settings)
 
