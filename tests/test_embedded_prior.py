@@ -27,6 +27,7 @@ from motiondistill.starts import FitSettings
 MAX_BYTES = 15e6  # what the package may weigh for it
 # Of command lines and file names; others would be placeholders.
 KNOWN_CAPITALS = {"FOLDER", "PROMPT", "LICENSE", "README"}
+HIDING = 10.0  # a noise level at which the words, not the pixels, tell what is to be seen
 CODEC_ERROR = 0.003  # mean squared error of a rendered frame; a grey frame has 0.02
 
 
@@ -67,7 +68,7 @@ def test_it_tells_the_views_apart(prior: Prior, render: Tensor) -> None:
         latents,
         right,
         wrong,
-        sigma=torch.full((2,), 2.0),
+        sigma=torch.full((2,), HIDING),
         generator=seeded(0, 0, "views"),
     )
     assert gain.min() > 0
@@ -92,7 +93,7 @@ def test_it_tells_actions_apart(prior: Prior, low_body: SkinnedBody) -> None:
                 prior.embed(
                     [f"a person stands still, {VIEW_NAMES[view]}" for view in views.tolist()]
                 ),
-                sigma=torch.full((len(views),), 10.0),
+                sigma=torch.full((len(views),), HIDING),
                 generator=seeded(0, row, "actions"),
             )
             error[row, column] = -gain.mean()

@@ -1,6 +1,6 @@
 """Score-distillation objectives: scalars whose gradient in the latents is what a prior asks for."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -10,6 +10,7 @@ from motiondistill.priors.base import Conditioning, Prior, per_sample
 from motiondistill.priors.guidance import guide
 
 
+@runtime_checkable  # for the type checks of the tests
 class Objective(Protocol):
     """A scalar whose gradient in the latents is what the prior asks for at these noise levels."""
 
