@@ -29,6 +29,8 @@ from motiondistill.motion.motion_file import load_motion
 from motiondistill.prompts import slug
 
 PROMPTS = tuple(SIGNATURES)
+# The prompt whose signature the control holds against the motions of each.
+FOLLOWING = dict(zip(PROMPTS, PROMPTS[1:] + PROMPTS[:1], strict=True))
 RESULTS = Path("results")
 Weights = Literal["pretrained", "random"]
 
@@ -87,7 +89,8 @@ def readme_image(runs: list[Run]) -> None:
 
 def table(runs: list[Run]) -> list[str]:
     """A row a run: every figure, and whether the signature is passed."""
-    lines = ["| prompt | seed | passed | figures (bound) | seconds |", "|---|---|---|---|---|"]
+    lines = ["| prompt | seed | passed | next prompt's | figures (bound) | seconds |"]
+    lines.append("|---|---|---|---|---|---|")
     for run in runs:
         figures = "; ".join(
             f"{check.name} {check.value:.2f} ({'>' if check.above else '<'} {check.bound:g})"
@@ -95,8 +98,8 @@ def table(runs: list[Run]) -> list[str]:
             for check in run.checks(run.prompt)
         )
         seconds = json.loads((run.folder / "metrics.json").read_text())["seconds"]
-        mark = "yes" if run.passes(run.prompt) else "no"
-        lines.append(f"| {run.prompt} | {run.seed} | {mark} | {figures} | {seconds:.0f} |")
+        own, other = ("yes" if run.passes(p) else "no" for p in (run.prompt, FOLLOWING[run.prompt]))
+        lines.append(f"| {run.prompt} | {run.seed} | {own} | {other} | {figures} | {seconds:.0f} |")
     return lines
 
 
@@ -131,8 +134,8 @@ this shows that the loop works, not what models trained on the web know.
 A run with a permuted prompt is the run of that other prompt with the same seed and settings, so it
 is not run twice.
 
-Command: `python experiments/first_motions.py`; seeds {seeds}; commit {commit};
-{machine}, {threads} threads, torch {torch}.
+Command: `OMP_NUM_THREADS={threads} python experiments/first_motions.py`; seeds {seeds}; commit
+{commit}; {machine}, threads: {threads}, torch {torch}.
 
 ## Embedded prior
 
@@ -148,12 +151,11 @@ Rows: from the front, the front left and the left side; columns: eight of the fr
 
 def write(trained: list[Run], random: list[Run]) -> None:
     """The results page."""
-    following = dict(zip(PROMPTS, PROMPTS[1:] + PROMPTS[:1], strict=True))
     configurations = [OmegaConf.load(run.folder / "config.yaml") for run in trained + random]
     configuration = configurations[0]
     figures = {
         "passed": sum(run.passes(run.prompt) for run in trained),
-        "permuted": sum(run.passes(following[run.prompt]) for run in trained),
+        "permuted": sum(run.passes(FOLLOWING[run.prompt]) for run in trained),
         "guessed": sum(run.passes(run.prompt) for run in random),
         "total": len(trained),
     }

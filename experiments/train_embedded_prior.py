@@ -153,10 +153,14 @@ def build_text_encoder(vocabulary: int) -> T5EncoderModel:
 def start_from(out: Path, folder: Path, tokenizer: Any) -> None:
     """Writes the models of a pipeline as the finished codec and as the denoiser of step 0."""
     if (out / "codec.pt").exists():
+        print(f"{out} holds a training already: going on with it, not with {folder}")
         return
     pipeline = LattePipeline.from_pretrained(folder).to(torch.float32)
     if pipeline.tokenizer.get_vocab() != tokenizer.get_vocab():
-        raise ValueError(f"--start {folder}: the tokenizer's words are not those of the captions.")
+        raise ValueError(
+            "`--start` must be a pipeline whose tokenizer was made of today's captions, got "
+            f"{folder}; start from one written by this script."
+        )
     models = torch.nn.ModuleDict({"text": pipeline.text_encoder, "denoiser": pipeline.transformer})
     state = models.state_dict()
     save(out / "denoiser.pt", {"models": state, "average": state, "step": 0})
@@ -367,7 +371,7 @@ def export(out: Path, codec: AutoencoderKL, models: torch.nn.ModuleDict, tokeniz
 
 def half_where_fast(device: torch.device) -> torch.autocast:
     """Brain floats on a GPU and on CPUs that multiply them; elsewhere they cost tenfold."""
-    fast = device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    fast = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)
 
 

@@ -49,7 +49,8 @@ class DistillSettings:
     num_steps: int = 60
     # Views of the full circle rendered for each update.
     views: int = 4
-    # How far the prompt's clean estimate is pushed away from the negative prompt's; 1: not at all.
+    # `csd`: the score's weight against the regularisers. `sds`: how far the prompt's clean estimate
+    # is pushed away from the negative prompt's; 1: not at all.
     guidance_scale: float = 4.0
     # Noise levels tau = sigma / (1 + sigma): 0.5 is as much noise as signal. They fall from the
     # first to the last during the stage, and the views spread over +-jitter around them.

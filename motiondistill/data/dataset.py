@@ -33,10 +33,8 @@ SOURCE_LABELS: Final[dict[str, tuple[str, ...]]] = {
     "stand": ("idle",),
 }
 # Clips whose manner would teach their class something wrong (monsters' gaits, uneven ground, loose
-# boxing), and one whose root height drifts.
-_UNFIT = frozenset(
-    "zombie zombie_walk stealthy_walk 03_01 03_02 spinkick Run_Anime 13_18 jesse_dance".split()
-)
+# boxing), or whose root height drifts.
+_UNFIT = frozenset("zombie zombie_walk stealthy_walk 03_01 03_02 spinkick Run_Anime 13_18".split())
 # Sources that share one skeleton, and so one neutral pose.
 _SKELETONS = {"amp": "dm"}
 # How often a sample comes from motion capture where there are windows of the action. Few windows
