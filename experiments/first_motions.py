@@ -1,11 +1,14 @@
 """Does a prompt alone make the motion? Four prompts, three seeds, two controls.
 
-    python experiments/first_motions.py [--out runs/first_motions] [--seeds 0 1 2]
+    python experiments/first_motions.py [--out runs/first_motions] [--seeds 0 1 2] [--only WEIGHTS]
 
-Writes results/first_motions.md. Every run is `motiondistill optimize` with the default settings.
-Control 1 asks whether any prompt would do: each motion is held against the signature of another
-prompt. Control 2 asks whether a prior that knows nothing would do: the same runs with random
-denoiser weights. Finished runs are not run again, and one that was killed goes on.
+Every run is `motiondistill optimize` with the default settings. Control 1 asks whether any prompt
+would do: each motion is held against the signature of another prompt. Control 2 asks whether a
+prior that knows nothing would do: the same runs with random denoiser weights. Finished runs are not
+run again, and one that was killed goes on.
+
+Writes results/first_motions.md. `--only pretrained` and `--only random` write no page: they are for
+two processes side by side, each on its own core (OMP_NUM_THREADS=1), before the call that does.
 """
 
 import argparse
@@ -26,6 +29,8 @@ from motiondistill.motion.motion_file import load_motion
 from motiondistill.prompts import slug
 
 PROMPTS = tuple(SIGNATURES)
+# The prompt whose signature the control holds against the motions of each.
+FOLLOWING = dict(zip(PROMPTS, PROMPTS[1:] + PROMPTS[:1], strict=True))
 RESULTS = Path("results")
 Weights = Literal["pretrained", "random"]
 
@@ -84,7 +89,8 @@ def readme_image(runs: list[Run]) -> None:
 
 def table(runs: list[Run]) -> list[str]:
     """A row a run: every figure, and whether the signature is passed."""
-    lines = ["| prompt | seed | passed | figures (bound) | seconds |", "|---|---|---|---|---|"]
+    lines = ["| prompt | seed | passed | next prompt's | figures (bound) | seconds |"]
+    lines.append("|---|---|---|---|---|---|")
     for run in runs:
         figures = "; ".join(
             f"{check.name} {check.value:.2f} ({'>' if check.above else '<'} {check.bound:g})"
@@ -92,8 +98,8 @@ def table(runs: list[Run]) -> list[str]:
             for check in run.checks(run.prompt)
         )
         seconds = json.loads((run.folder / "metrics.json").read_text())["seconds"]
-        mark = "yes" if run.passes(run.prompt) else "no"
-        lines.append(f"| {run.prompt} | {run.seed} | {mark} | {figures} | {seconds:.0f} |")
+        own, other = ("yes" if run.passes(p) else "no" for p in (run.prompt, FOLLOWING[run.prompt]))
+        lines.append(f"| {run.prompt} | {run.seed} | {own} | {other} | {figures} | {seconds:.0f} |")
     return lines
 
 
@@ -128,8 +134,8 @@ this shows that the loop works, not what models trained on the web know.
 A run with a permuted prompt is the run of that other prompt with the same seed and settings, so it
 is not run twice.
 
-Command: `python experiments/first_motions.py`; seeds {seeds}; commit {commit};
-{machine}, {threads} threads, torch {torch}.
+Command: `OMP_NUM_THREADS={threads} python experiments/first_motions.py`; seeds {seeds}; commit
+{commit}; {machine}, threads: {threads}, torch {torch}.
 
 ## Embedded prior
 
@@ -145,12 +151,11 @@ Rows: from the front, the front left and the left side; columns: eight of the fr
 
 def write(trained: list[Run], random: list[Run]) -> None:
     """The results page."""
-    following = dict(zip(PROMPTS, PROMPTS[1:] + PROMPTS[:1], strict=True))
     configurations = [OmegaConf.load(run.folder / "config.yaml") for run in trained + random]
     configuration = configurations[0]
     figures = {
         "passed": sum(run.passes(run.prompt) for run in trained),
-        "permuted": sum(run.passes(following[run.prompt]) for run in trained),
+        "permuted": sum(run.passes(FOLLOWING[run.prompt]) for run in trained),
         "guessed": sum(run.passes(run.prompt) for run in random),
         "total": len(trained),
     }
@@ -177,13 +182,19 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("runs/first_motions"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", choices=["pretrained", "random"])
     options = parser.parse_args()
-    runs: dict[Weights, list[Run]] = {"pretrained": [], "random": []}
-    for weights, done in runs.items():
-        done += [
-            carry_out(p, seed, weights, options.out) for p in PROMPTS for seed in options.seeds
+    wanted: tuple[Weights, ...] = (options.only,) if options.only else ("pretrained", "random")
+    runs = {
+        weights: [
+            carry_out(prompt, seed, weights, options.out)
+            for prompt in PROMPTS
+            for seed in options.seeds
         ]
-    write(runs["pretrained"], runs["random"])
+        for weights in wanted
+    }
+    if not options.only:
+        write(runs["pretrained"], runs["random"])
 
 
 if __name__ == "__main__":

@@ -153,10 +153,14 @@ def build_text_encoder(vocabulary: int) -> T5EncoderModel:
 def start_from(out: Path, folder: Path, tokenizer: Any) -> None:
     """Writes the models of a pipeline as the finished codec and as the denoiser of step 0."""
     if (out / "codec.pt").exists():
+        print(f"{out} holds a training already: going on with it, not with {folder}")
         return
     pipeline = LattePipeline.from_pretrained(folder).to(torch.float32)
     if pipeline.tokenizer.get_vocab() != tokenizer.get_vocab():
-        raise ValueError(f"--start {folder}: the tokenizer's words are not those of the captions.")
+        raise ValueError(
+            "`--start` must be a pipeline whose tokenizer was made of today's captions, got "
+            f"{folder}; start from one written by this script."
+        )
     models = torch.nn.ModuleDict({"text": pipeline.text_encoder, "denoiser": pipeline.transformer})
     state = models.state_dict()
     save(out / "denoiser.pt", {"models": state, "average": state, "step": 0})
@@ -225,7 +229,7 @@ def encode(codec: AutoencoderKL, videos: Tensor, device: torch.device, stage: st
     start, latents = time.time(), []
     for first in range(0, len(videos), 8):
         batch = videos[first : first + 8].to(device).float() / 127.5 - 1
-        with torch.autocast(device.type, torch.bfloat16):  # three times faster
+        with half_where_fast(device):
             modes = codec.encode(batch.flatten(0, 1)).latent_dist.mode().float().cpu()
         latents.append(modes.unflatten(0, batch.shape[:2]).transpose(1, 2))
         report(stage, first, len(videos), start)
@@ -294,9 +298,15 @@ def denoising_loss(
     """Mean squared error of the predicted `v = a noise - s latents` (Salimans and Ho 2022)."""
     device = latents.device
     noise = torch.randn(latents.shape, generator=generator).to(device)
-    # Uniform: half of the linear schedule's timesteps lie where noise is over three times the
-    # signal. There the text decides what happens; drawn less often, it was not learned at all.
-    timestep = torch.randint(1000, (len(latents),), generator=generator)
+    # Nearly uniform: half of the linear schedule's timesteps lie where noise is over three times
+    # the signal. There the text decides what happens; drawn less often, it was not learned at all.
+    # What the first quarter needs, sharpness, is learned soonest: it gets a tenth of the draws.
+    low = torch.rand(len(latents), generator=generator) < 0.1
+    timestep = torch.where(
+        low,
+        torch.randint(0, 250, (len(latents),), generator=generator),
+        torch.randint(250, 1000, (len(latents),), generator=generator),
+    )
     signal = SCHEDULER.alphas_cumprod[timestep].to(device).view(-1, 1, 1, 1, 1)
     a, s = signal.sqrt(), (1 - signal).sqrt()
     tokens = tokenizer(
@@ -307,7 +317,7 @@ def denoising_loss(
         return_tensors="pt",
     ).to(device)
     # Over 16 tokens plain attention is far faster on a CPU than the fused kernel's backward pass.
-    with torch.autocast(device.type, torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+    with half_where_fast(device), sdpa_kernel(SDPBackend.MATH):
         text = models["text"](tokens.input_ids, attention_mask=tokens.attention_mask)[0]
         velocity = models["denoiser"](
             hidden_states=a * latents + s * noise,
@@ -357,6 +367,12 @@ def export(out: Path, codec: AutoencoderKL, models: torch.nn.ModuleDict, tokeniz
         out / "pipeline"
     )
     write_native(out / "pipeline", VideoFormat(FPS, FRAMES, SIZE, SIZE), TEXT_TOKENS)
+
+
+def half_where_fast(device: torch.device) -> torch.autocast:
+    """Brain floats on a GPU and on CPUs that multiply them; elsewhere they cost tenfold."""
+    fast = device.type != "cpu" or torch.cpu._is_avx512_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, peak: float, step: int, steps: int) -> None:

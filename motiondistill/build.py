@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import os
 from pathlib import Path
-from typing import assert_never
+from typing import Literal, assert_never
 
 import torch
 
@@ -40,6 +40,7 @@ from motiondistill.render.shadow import ContactShadow
 from motiondistill.render.tailoring import clothed
 from motiondistill.report.media import read_cube_map, read_image
 from motiondistill.schema import BodyConfig, CameraConfig, OptimizeConfig, PriorConfig, RenderConfig
+from motiondistill.score.objectives import Objective, csd_loss, sds_loss
 from motiondistill.starts import Problem
 from motiondistill.structures import NUM_JOINTS, Mesh, Motion
 
@@ -236,4 +237,17 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
 
 def make_settings(config: OptimizeConfig) -> Settings:
     """The loop's knobs."""
-    return Settings(config.init, config.score, config.regularize)
+    return Settings(
+        config.init, config.score, config.regularize, make_objective(config.score.objective)
+    )
+
+
+def make_objective(name: Literal["csd", "sds"]) -> Objective:
+    """The objective of this name."""
+    match name:
+        case "csd":
+            return csd_loss
+        case "sds":
+            return sds_loss
+        case _:
+            assert_never(name)

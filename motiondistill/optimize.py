@@ -20,7 +20,7 @@ from motiondistill.prompts import with_view
 from motiondistill.randomness import seeded
 from motiondistill.render.randomization import randomized
 from motiondistill.score.levels import annealed
-from motiondistill.score.objectives import sds_loss
+from motiondistill.score.objectives import Objective
 from motiondistill.starts import (
     FitSettings,
     Problem,
@@ -43,21 +43,25 @@ _FIT_ARM_LIFT = 1.1
 class DistillSettings:
     """Knobs of the score-distillation stage."""
 
+    # What a step asks of the prior: `csd`, classifier score distillation, follows the prompt alone;
+    # `sds`, score distillation sampling, also pulls to the mean of what the prior holds possible.
+    objective: Literal["csd", "sds"] = "csd"
     # Updates.
-    num_steps: int = 200
+    num_steps: int = 60
     # Views of the full circle rendered for each update.
     views: int = 4
-    # How far the prompt's clean estimate is pushed away from the negative prompt's; 1: not at all.
-    guidance_scale: float = 6.0
+    # `csd`: the score's weight against the regularisers. `sds`: how far the prompt's clean estimate
+    # is pushed away from the negative prompt's; 1: not at all.
+    guidance_scale: float = 4.0
     # Noise levels tau = sigma / (1 + sigma): 0.5 is as much noise as signal. They fall from the
     # first to the last during the stage, and the views spread over +-jitter around them.
-    first_level: float = 0.7
-    last_level: float = 0.3
+    first_level: float = 0.9
+    last_level: float = 0.6
     level_jitter: float = 0.1
     # Cameras stay within this angle of the centre of a named view, radians.
     azimuth_jitter: float = 0.17
     # Adam's, at its highest.
-    learning_rate: float = 4e-3
+    learning_rate: float = 2e-3
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class Settings:
     fit: FitSettings
     distill: DistillSettings
     regularize: RegularizerWeights
+    objective: Objective
+    """The one that `distill` names."""
 
     @property
     def num_steps(self) -> int:
@@ -213,7 +219,7 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
             prior.embed([with_view(prompt, azimuth) for azimuth in azimuths.tolist()])
             for prompt in (problem.prompt, problem.negative_prompt)
         )
-        score = sds_loss(
+        score = settings.objective(
             prior,
             prior.encode(video),
             conditioning,
@@ -222,7 +228,7 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
             guidance_scale=knobs.guidance_scale,
             generator=generator,
         )
-        terms = {"sds": score, **_regularize(motion, mesh, settings.regularize)}
+        terms = {"score": score, **_regularize(motion, mesh, settings.regularize)}
         loss = _total(problem, index, terms)
         state.update(loss, knobs.learning_rate * _warm_cosine(progress))
         yield _step(index, "distill", loss, terms, motion_of(problem, state.fields[0]), video)

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from motiondistill.data.bvh import JOINT_MAPS, parse_bvh, read_bvh, to_joints
 from motiondistill.structures import JOINT_INDEX as J
@@ -117,6 +119,12 @@ def test_each_family_of_names_finds_its_joints(family: int) -> None:
     assert not spine.isnan().any()
     if "spine2" not in mapping:
         assert spine[1] == (spine[0] + spine[2]) / 2
+
+
+@given(cut=st.integers(0, len(ARM.split()) - 1))
+def test_a_file_that_is_cut_short_is_refused(cut: int) -> None:
+    with pytest.raises(ValueError, match=r"MOTION|brace|ends"):
+        parse_bvh(" ".join(ARM.split()[:cut]))
 
 
 def test_unknown_names_are_refused() -> None:

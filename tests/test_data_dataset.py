@@ -112,6 +112,24 @@ def test_windows_of_motion_capture_are_found_turned_and_held(tmp_path: Path) -> 
         assert stays_on_floor(motion, rest_joints())
 
 
+@pytest.mark.parametrize("action", ["walk", "run"])
+def test_gaits_start_with_the_left_foot_ahead(action: str, tmp_path: Path) -> None:
+    speed = {"walk": 1.2, "run": 3.2}[action]
+    clip = clip_joints(action, 6.0, speed=speed)[11:]  # from anywhere in the stride
+    windows = mocap_windows(
+        write_folder(tmp_path / "a", {"gait": (action, clip)}), rest_joints(), FPS, FRAMES
+    )
+    dataset = action_dataset(windows, rest_joints(), FPS, FRAMES)
+    generator, captured = seeded(0), 0
+    for _ in range(20):
+        sample = dataset.sample_clip(action, generator)
+        _, joints = forward_kinematics(sample.motion.rotations, rest_joints())
+        lead = joints[:, J["left_ankle"], 2] - joints[:, J["right_ankle"], 2]
+        assert lead[0] > 0.6 * lead.max()
+        captured += sample.clip == "cmu/gait"
+    assert captured
+
+
 def test_signs_tell_actions_apart() -> None:
     names = ("walk", "jumping jacks", "squat", "wave", "punch", "bow", "stand", "jump")
     shown = {}

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from motiondistill.priors.base import VideoFormat
 from motiondistill.priors.gaussian import Gaussian, GaussianPrior
-from motiondistill.score.objectives import prompt_evidence, sds_loss
+from motiondistill.score.objectives import csd_loss, prompt_evidence, sds_loss
 
 EXACT = 1e-12  # float64 on 24 dimensions
 FORMAT = VideoFormat(fps=8.0, frames=2, height=2, width=2)
@@ -57,6 +57,25 @@ def sds_gradient(
         sigma=sigma,
         guidance_scale=scale,
         generator=torch.Generator().manual_seed(seed),
+    )
+    (gradient,) = torch.autograd.grad(loss, x)
+    return gradient
+
+
+def csd_gradient(
+    prior: GaussianPrior, x: Tensor, sigma: Tensor, *, prompts: tuple[str, str], scale: float
+) -> Tensor:
+    """The gradient towards the second prompt, away from the first."""
+    x = x.clone().requires_grad_()
+    away, towards = (prior.embed([prompt] * len(x)) for prompt in prompts)
+    loss = csd_loss(
+        prior,
+        x,
+        towards,
+        away,
+        sigma=sigma,
+        guidance_scale=scale,
+        generator=torch.Generator().manual_seed(0),
     )
     (gradient,) = torch.autograd.grad(loss, x)
     return gradient
@@ -117,6 +136,37 @@ def test_guidance_extrapolates(prior: GaussianPrior, scale: float) -> None:
     guided = sds_gradient(prior, x, SIGMAS, prompt="jump", scale=scale)
     assert (guided - (without + scale * (conditional - without))).abs().max() < EXACT
     assert (conditional - without).abs().max() > 1e-3  # there is something to extrapolate
+
+
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_csd_is_what_guidance_adds_to_sds(prior: GaussianPrior, scale: float) -> None:
+    x = latents(3)
+    towards = csd_gradient(prior, x, SIGMAS, prompts=("", "jump"), scale=scale)
+    unguided = sds_gradient(prior, x, SIGMAS, prompt="", scale=1.0)
+    guided = sds_gradient(prior, x, SIGMAS, prompt="jump", scale=scale)
+    assert (towards - (guided - unguided)).abs().max() < EXACT
+    assert towards.abs().max() > 1e-3
+
+
+def test_csd_shrinks_nothing() -> None:
+    """Of two Gaussians that differ in their means alone, it is the line between them, anywhere."""
+    mean, covariance = random_gaussian(0)
+    other, _ = random_gaussian(1)
+    prior = GaussianPrior(
+        {
+            "walk": Gaussian.from_covariance(mean, covariance),
+            "jump": Gaussian.from_covariance(other, covariance),
+        },
+        FORMAT,
+    )
+    near, far = (
+        csd_gradient(prior, x, SIGMAS, prompts=("walk", "jump"), scale=2.0)
+        for x in (latents(3), 10 * latents(3, seed=8))
+    )
+    # The closed form at x = mean of "walk", less that of "jump" there, which is zero.
+    expected = -2 * closed_form(other.view(1, *SHAPE).expand(3, *SHAPE), SIGMAS, 0)
+    assert (near - expected).abs().max() < EXACT
+    assert (far - expected).abs().max() < EXACT
 
 
 @pytest.mark.parametrize(("batch", "frames", "size"), [(1, 2, 2), (4, 2, 2), (1, 5, 4)])

@@ -31,6 +31,7 @@ from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
 from motiondistill.render.randomization import random_background
 from motiondistill.runs import restore, snapshot
+from motiondistill.score.objectives import csd_loss, sds_loss
 from motiondistill.starts import FitSettings, Problem
 from motiondistill.structures import Motion
 
@@ -40,6 +41,7 @@ SETTINGS = Settings(
     FitSettings(num_samples=2, sampling_steps=2, num_steps=FIT),
     DistillSettings(num_steps=DISTILL, views=VIEWS),
     RegularizerWeights(),
+    csd_loss,
 )
 NEUTRAL = dataclasses.replace(SETTINGS, fit=dataclasses.replace(SETTINGS.fit, num_steps=0))
 REGULARIZERS = {"angular_speed", "joint_acceleration", "ground_penetration", "tilt"}
@@ -90,7 +92,7 @@ def test_a_run_yields_every_update(problem: Problem) -> None:
         counts.append(state.step)
         assert step.index == state.step - 1
         assert step.stage == ("fit" if step.index < FIT else "distill")
-        assert set(step.terms) == REGULARIZERS | {"fit" if step.stage == "fit" else "sds"}
+        assert set(step.terms) == REGULARIZERS | {"fit" if step.stage == "fit" else "score"}
         assert all(term.isfinite() and not term.requires_grad for term in step.terms.values())
         assert torch.equal(step.loss, torch.stack(list(step.terms.values())).sum())
         assert step.motion.rotations.shape == (FRAMES, 22, 3, 3)
@@ -226,6 +228,7 @@ def test_distillation_brings_the_renderings_to_the_priors_mean() -> None:
             learning_rate=1e-3,
         ),
         RegularizerWeights(),
+        sds_loss,
     )
     state = initial_state(problem, settings)
 

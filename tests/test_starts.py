@@ -21,6 +21,7 @@ from motiondistill.optimize import (
 from motiondistill.priors.base import Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import view_name
+from motiondistill.score.objectives import csd_loss
 from motiondistill.starts import (
     FitSettings,
     blur,
@@ -141,6 +142,7 @@ def test_a_fit_finds_a_known_motion_again(prior: Prior) -> None:
         FitSettings(num_samples=1, sampling_steps=1, num_steps=150),
         DistillSettings(),
         RegularizerWeights(),
+        csd_loss,
     )
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.data.choreography import Choreography, Wave, arm_pair, blend, keyed, trunk
-from motiondistill.data.draws import uniform
+from motiondistill.data.draws import start_phase, uniform
 from motiondistill.data.stance import Movement, draw_stance
 
 _GRAVITY = 9.81
@@ -20,9 +20,9 @@ def stand(times: Wave, generator: torch.Generator, rest: Float[Tensor, "joints 3
 
 
 def squat(times: Wave, generator: torch.Generator, rest: Float[Tensor, "joints 3"]) -> Choreography:
-    """Squats every 1.3 to 2.1 s, arms ahead for balance, feet planted."""
+    """Squats every 1.6 to 2 s, arms ahead for balance, feet planted."""
     stance = draw_stance(times, generator, rest, width=(0.0, 0.08), toes_out=(0.1, 0.4))
-    phase = _phase(times, uniform(generator, 1.3, 2.1), generator)
+    phase = _phase(times, uniform(generator, 1.6, 2.0), generator)
     down = ((1 - phase.cos()) / 2) ** uniform(generator, 0.7, 1.0)
     depth = uniform(generator, 0.32, 0.44) * down
     lean = uniform(generator, 0.45, 0.7) * down
@@ -50,9 +50,9 @@ def squat(times: Wave, generator: torch.Generator, rest: Float[Tensor, "joints 3
 def jumping_jacks(
     times: Wave, generator: torch.Generator, rest: Float[Tensor, "joints 3"]
 ) -> Choreography:
-    """Legs spread and arms rise overhead together, with a hop each way, every 0.85 to 1.4 s."""
+    """Legs spread and arms rise overhead together, with a hop each way, every 0.95 to 1.15 s."""
     stance = draw_stance(times, generator, rest)
-    phase = _phase(times, uniform(generator, 0.85, 1.4), generator)
+    phase = _phase(times, uniform(generator, 0.95, 1.15), generator)
     opened = (1 - (phase + 0.15 * (2 * phase).sin()).cos()) / 2
     top = uniform(generator, 2.6, 3.0)
     ahead = torch.full_like(times, uniform(generator, 0.0, 0.2))
@@ -69,9 +69,9 @@ def jumping_jacks(
 def raise_both_arms(
     times: Wave, generator: torch.Generator, rest: Float[Tensor, "joints 3"]
 ) -> Choreography:
-    """Both arms up and down once in 1.9 to 3 s, through the front or the sides."""
+    """Both arms up and down once in 1.9 to 2.3 s, through the front or the sides."""
     stance = draw_stance(times, generator, rest)
-    phase = _phase(times, uniform(generator, 1.9, 3.0), generator)
+    phase = _phase(times, uniform(generator, 1.9, 2.3), generator)
     # Flat tops: the arms rest a while above and below.
     raised = (0.5 - 0.7 * phase.cos()).clamp(0, 1)
     raised = raised * raised * (3 - 2 * raised)
@@ -83,9 +83,9 @@ def raise_both_arms(
 
 
 def bow(times: Wave, generator: torch.Generator, rest: Float[Tensor, "joints 3"]) -> Choreography:
-    """A bow from the hips every 1.9 to 2.8 s."""
+    """A bow from the hips every 1.9 to 2.3 s."""
     stance = draw_stance(times, generator, rest)
-    phase = _phase(times, uniform(generator, 1.9, 2.8), generator)
+    phase = _phase(times, uniform(generator, 1.9, 2.3), generator)
     down = (0.5 - 0.65 * phase.cos()).clamp(0, 1)
     bend = uniform(generator, 0.8, 1.35) * down * down * (3 - 2 * down)
     # The arms stay along the trunk, or fall towards the floor.
@@ -108,7 +108,7 @@ def jump(times: Wave, generator: torch.Generator, rest: Float[Tensor, "joints 3"
     flight = 2 * math.sqrt(2 * height / _GRAVITY)
     crouch = uniform(generator, 0.18, 0.3)
     swing = uniform(generator, 1.2, 2.6)
-    since = times - uniform(generator, 0.55, 1.05)
+    since = times - uniform(generator, 0.6, 0.75)
     lift = (0.5 * _GRAVITY * since * (flight - since)).clamp(min=0)
     sink_keys = [(-0.55, 0.0), (-0.15, crouch), (0.0, 0.0), (flight - 0.1, 0.03)]
     sink = keyed(since, [*sink_keys, (flight + 0.15, 0.8 * crouch), (flight + 0.6, 0.0)])
@@ -137,4 +137,4 @@ def jump(times: Wave, generator: torch.Generator, rest: Float[Tensor, "joints 3"
 
 
 def _phase(times: Wave, period: float, generator: torch.Generator) -> Wave:
-    return 2 * math.pi * (times / period + uniform(generator, 0.0, 1.0))
+    return 2 * math.pi * (times / period + start_phase(generator))

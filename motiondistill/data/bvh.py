@@ -1,5 +1,8 @@
 """Biovision hierarchy (BVH) files: reading, and the way from their joints to ours."""
 
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,8 +33,8 @@ class BvhClip:
 class _Joint:
     name: str
     parent: int
-    offset: tuple[float, float, float]
-    channels: tuple[str, ...]
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    channels: tuple[str, ...] = ()
 
 
 def read_bvh(path: Path, *, scale: float = 1.0, z_up: bool = False) -> BvhClip:
@@ -94,53 +97,59 @@ def to_joints(clip: BvhClip) -> Float[Tensor, "frames joints 3"]:
     return joints
 
 
-def _parse_hierarchy(words: list[str]) -> list[_Joint]:
+def _parse_hierarchy(words: Sequence[str]) -> list[_Joint]:
     """The joints in file order, parents first."""
     joints: list[_Joint] = []
     stack: list[int] = []
-    position = 1  # after HIERARCHY
-    while position < len(words):
-        word = words[position]
-        if word in ("ROOT", "JOINT", "End"):
-            parent = stack[-1] if stack else -1
-            name = f"{joints[parent].name}_end" if word == "End" else words[position + 1]
-            joints.append(_Joint(name, parent, (0.0, 0.0, 0.0), ()))
-            position += 2
-        elif word == "{":
-            stack.append(len(joints) - 1)
-            position += 1
-        elif word == "}":
-            stack.pop()
-            position += 1
-        elif word == "OFFSET":
-            x, y, z = (float(value) for value in words[position + 1 : position + 4])
-            joints[-1] = _Joint(joints[-1].name, joints[-1].parent, (x, y, z), ())
-            position += 4
-        elif word == "CHANNELS":
-            count = int(words[position + 1])
-            channels = tuple(name.lower() for name in words[position + 2 : position + 2 + count])
-            joints[-1] = _Joint(joints[-1].name, joints[-1].parent, joints[-1].offset, channels)
-            position += 2 + count
-        else:
-            raise ValueError(
-                f"expected a joint, OFFSET, CHANNELS or a brace in HIERARCHY; got {word!r}."
-            )
+    rest = iter(words[1:])  # after HIERARCHY
+    for word in rest:
+        match word:
+            case "ROOT" | "JOINT":
+                joints.append(_Joint(_take(rest, 1, word)[0], stack[-1] if stack else -1))
+            case "End" if stack:
+                _take(rest, 1, word)  # Site
+                joints.append(_Joint(f"{joints[stack[-1]].name}_end", stack[-1]))
+            case "{":
+                stack.append(len(joints) - 1)
+            case "}" if stack:
+                stack.pop()
+            case "OFFSET" if stack:
+                x, y, z = map(float, _take(rest, 3, word))
+                joints[-1] = dataclasses.replace(joints[-1], offset=(x, y, z))
+            case "CHANNELS" if stack:
+                names = _take(rest, int(_take(rest, 1, word)[0]), word)
+                channels = tuple(name.lower() for name in names)
+                joints[-1] = dataclasses.replace(joints[-1], channels=channels)
+            case _:
+                raise ValueError(
+                    f"expected a joint, OFFSET, CHANNELS or a brace in HIERARCHY; got {word!r}."
+                )
+    if stack or not joints:
+        raise ValueError("HIERARCHY must close every brace it opens; the file may be cut short.")
     return joints
 
 
 def _parse_motion(
-    words: list[str], channels: int
+    words: Sequence[str], channels: int
 ) -> tuple[Float[Tensor, "frames channels"], float]:
     """The table of channels and the frame rate, from `Frames: N Frame Time: T` and numbers."""
-    frames, frame_time = int(words[1]), float(words[4])
-    numbers = words[5:]
+    rest = iter(words)
+    _, count, _, _, seconds = _take(rest, 5, "MOTION")
+    frames, frame_time, numbers = int(count), float(seconds), [float(number) for number in rest]
     if frame_time <= 0 or len(numbers) != frames * channels:
         raise ValueError(
             f"MOTION must hold {frames} frames of {channels} channels and a positive frame time; "
             f"got {len(numbers)} numbers and {frame_time} s."
         )
-    table = torch.tensor([float(number) for number in numbers]).view(frames, channels)
-    return table, 1 / frame_time
+    return torch.tensor(numbers).view(frames, channels), 1 / frame_time
+
+
+def _take(words: Iterator[str], count: int, what: str) -> list[str]:
+    """The next `count` words."""
+    taken = list(itertools.islice(words, count))
+    if len(taken) < count:
+        raise ValueError(f"{what} must be followed by {count} words; the file ends after {taken}.")
+    return taken
 
 
 def _forward(

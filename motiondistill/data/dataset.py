@@ -16,7 +16,7 @@ from motiondistill.data.draws import index, uniform
 from motiondistill.data.joints import JOINTS_FPS, JointClip, read_joint_clips
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
 from motiondistill.data.retarget import neutral_pose, retarget
-from motiondistill.data.signs import side_shown, stays_on_floor
+from motiondistill.data.signs import left_strides, side_shown, stays_on_floor
 from motiondistill.data.windows import hold_in_place, looped, mirrored, resample
 from motiondistill.structures import Motion
 
@@ -32,31 +32,29 @@ SOURCE_LABELS: Final[dict[str, tuple[str, ...]]] = {
     "punch": ("punch",),
     "bow": ("bow",),
     "stand": ("idle",),
-    "dance": ("dance",),
 }
 # Clips whose manner would teach their class something wrong (monsters' gaits, uneven ground, loose
-# boxing), and one whose root height drifts.
-_UNFIT = frozenset(
-    "zombie zombie_walk stealthy_walk 03_01 03_02 spinkick Run_Anime 13_18 jesse_dance".split()
-)
+# boxing), or whose root height drifts.
+_UNFIT = frozenset("zombie zombie_walk stealthy_walk 03_01 03_02 spinkick Run_Anime 13_18".split())
 # Sources that share one skeleton, and so one neutral pose.
 _SKELETONS = {"amp": "dm"}
-# How often a sample comes from motion capture where there are windows of the action; few windows
-# are drawn rarely.
+# How often a sample comes from motion capture where there are windows of the action. Few windows
+# are drawn rarely, and so are those that start anywhere in their action: see `draws.start_phase`.
 MOCAP_SHARE: Final[dict[str, float]] = {
     "walk": 0.6,
     "run": 0.6,
-    "jump": 0.5,
-    "jumping jacks": 0.25,
-    "wave": 0.2,
-    "squat": 0.15,
-    "kick": 0.35,
-    "punch": 0.35,
-    "bow": 0.15,
+    "jump": 0.15,
+    "jumping jacks": 0.1,
+    "wave": 0.1,
+    "squat": 0.1,
+    "kick": 0.15,
+    "punch": 0.15,
+    "bow": 0.1,
     "stand": 0.2,
-    "dance": 1.0,
 }
 _STRIDE_SECONDS = 0.25
+# Windows of these start where the left foot is furthest ahead, and their mirror images would not.
+_GAITS = ("walk", "run")
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ class ActionDataset:
         clip = clips[index(generator, len(clips))]
         window = clip[index(generator, len(clip))]
         sided = action in SIDED_ACTIONS
-        flip = side != window.side if sided else side == "left"
+        flip = side != window.side if sided else side == "left" and action not in _GAITS
         return Window(mirrored(window.motion) if flip else window.motion, action, side, window.clip)
 
     def sample(self, generator: torch.Generator) -> tuple[Window, str]:
@@ -163,9 +161,12 @@ def _windows_of(
     if whole is None:
         return []
     last = (whole.num_frames - 1) / whole.fps - duration
+    starts = [step * _STRIDE_SECONDS for step in range(int(last / _STRIDE_SECONDS) + 1)]
+    if actions[0] in _GAITS:
+        starts = [start for start in left_strides(whole, rest_joints) if start <= last]
     windows = []
-    for step in range(int(last / _STRIDE_SECONDS) + 1):
-        cut = resample(whole, step * _STRIDE_SECONDS, fps, frames)
+    for start in starts:
+        cut = resample(whole, start, fps, frames)
         travel = (cut.translation[-1] - cut.translation[0])[[0, 2]].norm()
         window = hold_in_place(facing_forward(cut))
         if not stays_on_floor(window, rest_joints):

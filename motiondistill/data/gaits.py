@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.data.choreography import SIDES, Choreography, Wave, arm, leg, trunk
-from motiondistill.data.draws import uniform
+from motiondistill.data.draws import start_phase, uniform
 
 # Sagittal angles in degrees at every tenth of the cycle, from one heel strike of the leg to its
 # next: flexion of hip and knee, dorsiflexion of the ankle. Round figures of the curves in Winter
@@ -29,8 +29,8 @@ _FLIGHT_PHASE = 0.44
 
 
 def walk(times: Wave, generator: torch.Generator) -> Choreography:
-    """Walking on the spot: period 0.95 to 1.3 s, arms against legs."""
-    cycle = _cycle(times, uniform(generator, 0.95, 1.3), generator)
+    """Walking on the spot: period 1 to 1.2 s, arms against legs."""
+    cycle = _cycle(times, uniform(generator, 1.0, 1.2), generator)
     stride = uniform(generator, 0.8, 1.15)
     swing = uniform(generator, 0.2, 0.5)
     elbow = uniform(generator, 0.2, 0.55)
@@ -40,8 +40,8 @@ def walk(times: Wave, generator: torch.Generator) -> Choreography:
 
 
 def run(times: Wave, generator: torch.Generator) -> Choreography:
-    """Running on the spot: period 0.62 to 0.8 s, elbows bent, a flight between the steps."""
-    cycle = _cycle(times, uniform(generator, 0.62, 0.8), generator)
+    """Running on the spot: period 0.66 to 0.76 s, elbows bent, a flight between the steps."""
+    cycle = _cycle(times, uniform(generator, 0.66, 0.76), generator)
     stride = uniform(generator, 0.75, 1.1)
     swing = uniform(generator, 0.45, 0.8)
     elbow = uniform(generator, 1.3, 1.8)
@@ -53,7 +53,7 @@ def run(times: Wave, generator: torch.Generator) -> Choreography:
 
 
 def _cycle(times: Wave, period: float, generator: torch.Generator) -> Wave:
-    return times / period + uniform(generator, 0.0, 1.0)
+    return times / period + start_phase(generator)
 
 
 def _gait(

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.data.choreography import SIDES, Choreography, Wave, arm, blend, keyed, leg, trunk
-from motiondistill.data.draws import uniform
+from motiondistill.data.draws import start_phase, uniform
 from motiondistill.data.stance import Movement, draw_stance
 
 
@@ -17,9 +17,7 @@ def wave(
 ) -> Choreography:
     """The forearm swings from side to side, the upper arm raised; the other arm hangs."""
     stance = draw_stance(times, generator, rest)
-    phase = 2 * math.pi * uniform(generator, 1.0, 1.9) * times + uniform(
-        generator, 0.0, 2 * math.pi
-    )
+    phase = 2 * math.pi * (uniform(generator, 1.2, 1.6) * times + start_phase(generator))
     level = uniform(generator, 1.5, 2.3) + 0.05 * phase.sin()
     upper = arm(SIDES[side], level, torch.full_like(times, uniform(generator, 0.0, 0.5)))
     tilt = uniform(generator, -0.05, 0.3) + uniform(generator, 0.45, 0.85) * phase.sin()
@@ -37,7 +35,7 @@ def kick(
 ) -> Choreography:
     """One kick ahead: the leg swings back with a bent knee, snaps straight, and returns."""
     stance = draw_stance(times, generator, rest, width=(-0.05, 0.0))
-    hit = uniform(generator, 0.8, 1.25)
+    hit = uniform(generator, 0.9, 1.1)
     height = uniform(generator, 1.0, 1.6)
     hip_keys = [(-0.7, 0.0), (-0.3, -0.45), (0.0, height), (0.15, height), (0.7, 0.0)]
     knee_keys = [(-0.8, 0.1), (-0.45, 1.2), (-0.2, 1.4), (0.0, 0.15), (0.1, 0.15), (0.4, 1.3)]
@@ -68,12 +66,12 @@ def kick(
 def punch(
     times: Wave, generator: torch.Generator, rest: Float[Tensor, "joints 3"], side: int
 ) -> Choreography:
-    """Straight punches out of a guard, one every 0.75 to 1.2 s, the other foot ahead."""
+    """Straight punches out of a guard, one every 0.9 to 1.05 s, the other foot ahead."""
     ahead = uniform(generator, 0.08, 0.16)
     stance = draw_stance(
         times, generator, rest, width=(0.0, 0.06), forward=ahead if side == 1 else -ahead
     )
-    phase = (times / uniform(generator, 0.75, 1.2) + uniform(generator, 0.0, 1.0)) % 1.0
+    phase = (times / uniform(generator, 0.9, 1.05) + start_phase(generator)) % 1.0
     out = keyed(phase, [(0.0, 0.0), (0.16, 1.0), (0.3, 1.0), (0.7, 0.0)])
     level = torch.full_like(times, uniform(generator, 0.3, 0.6))
     reach = torch.full_like(times, uniform(generator, 1.45, 1.65))

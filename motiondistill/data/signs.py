@@ -22,6 +22,9 @@ _ON_THE_SPOT = 0.25
 # frames keep.
 _SOLES = (-0.1, 0.6)
 _MAX_HOVER = 0.12
+# A stride's peak is the highest within this many seconds, and the foot leads by this many metres.
+_STRIDE_REACH = 0.25
+_MIN_LEAD = 0.15
 
 
 def stays_on_floor(motion: Motion, rest_joints: Float[Tensor, "joints 3"]) -> bool:
@@ -29,6 +32,17 @@ def stays_on_floor(motion: Motion, rest_joints: Float[Tensor, "joints 3"]) -> bo
     soles = lowest_sole(motion.rotations, rest_joints) + motion.translation[:, 1]
     low, high = _SOLES
     return bool(soles.min() > low and soles.max() < high and soles.median() < _MAX_HOVER)
+
+
+def left_strides(motion: Motion, rest_joints: Float[Tensor, "joints 3"]) -> list[float]:
+    """Seconds at which the left foot is furthest ahead of the right one."""
+    _, joints = forward_kinematics(motion.rotations, rest_joints)
+    lead = joints[:, J["left_ankle"]] - joints[:, J["right_ankle"]]
+    ahead = (lead * motion.rotations[:, 0, :, 2]).sum(-1)
+    reach = max(1, round(_STRIDE_REACH * motion.fps))
+    highest = torch.nn.functional.max_pool1d(ahead[None], 2 * reach + 1, 1, reach)[0]
+    peaks = (ahead == highest) & (ahead > _MIN_LEAD)
+    return [float(frame) / motion.fps for frame in peaks.nonzero()[:, 0]]
 
 
 def side_shown(

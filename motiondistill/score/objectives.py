@@ -1,11 +1,32 @@
 """Score-distillation objectives: scalars whose gradient in the latents is what a prior asks for."""
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.priors.base import Conditioning, Prior, per_sample
 from motiondistill.priors.guidance import guide
+
+
+@runtime_checkable  # for the type checks of the tests
+class Objective(Protocol):
+    """A scalar whose gradient in the latents is what the prior asks for at these noise levels."""
+
+    def __call__(
+        self,
+        prior: Prior,
+        latents: Float[Tensor, "B C f h w"],
+        conditioning: Conditioning,
+        unconditional: Conditioning,
+        *,
+        sigma: Float[Tensor, " B"],
+        guidance_scale: float,
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """See `sds_loss`."""
+        ...
 
 
 def sds_loss(
@@ -26,13 +47,57 @@ def sds_loss(
     variance-preserving form. The value itself means nothing.
     """
     sigma = prior.snap(sigma)
+    noisy = _noisy(latents, sigma, generator)
+    with torch.no_grad():
+        denoised = guide(prior, noisy, sigma, conditioning, unconditional, guidance_scale)
+    return _with_gradient(latents, sigma, latents.detach() - denoised)
+
+
+def csd_loss(
+    prior: Prior,
+    latents: Float[Tensor, "B C f h w"],
+    conditioning: Conditioning,
+    unconditional: Conditioning,
+    *,
+    sigma: Float[Tensor, " B"],
+    guidance_scale: float,
+    generator: torch.Generator,
+) -> Float[Tensor, ""]:
+    """Classifier score distillation (Yu et al. 2023, Eq. 7): guidance alone, weighted as in SDS.
+
+    The gradient is `w s (D(negative) - D(prompt)) / sigma`, with SDS' weight w. SDS adds `w (x0 -
+    D(negative)) / sigma`, a pull to the mean of all that the prior holds possible: where a denoiser
+    is unsure of what moves, that is stillness. Both estimates here share this bias: it cancels.
+    """
+    sigma = prior.snap(sigma)
+    noisy = _noisy(latents, sigma, generator)
+    with torch.no_grad():
+        both = prior.denoise(
+            torch.cat([noisy, noisy]),
+            torch.cat([sigma, sigma]),
+            Conditioning.cat([unconditional, conditioning]),
+        )
+    without, with_prompt = both.chunk(2)
+    return _with_gradient(latents, sigma, guidance_scale * (without - with_prompt))
+
+
+@torch.no_grad()
+def _noisy(
+    latents: Float[Tensor, "B C f h w"], sigma: Float[Tensor, " B"], generator: torch.Generator
+) -> Float[Tensor, "B C f h w"]:
     # Drawn on the CPU, so that a run on another device sees the same noise.
     noise = torch.randn(latents.shape, generator=generator).to(latents)
+    return latents + per_sample(sigma, latents) * noise
+
+
+def _with_gradient(
+    latents: Float[Tensor, "B C f h w"],
+    sigma: Float[Tensor, " B"],
+    residual: Float[Tensor, "B C f h w"],
+) -> Float[Tensor, ""]:
+    """A scalar with the gradient `w residual / sigma` per latent, `w = sigma^2 / (1 + sigma^2)`."""
     level = per_sample(sigma, latents)
-    with torch.no_grad():
-        noisy = latents + level * noise
-        denoised = guide(prior, noisy, sigma, conditioning, unconditional, guidance_scale)
-        gradient = level / (1 + level.square()) * (latents - denoised)
+    gradient = level / (1 + level.square()) * residual.detach()
     return (gradient * latents).sum() / latents.numel()
 
 
