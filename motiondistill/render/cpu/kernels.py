@@ -1,5 +1,6 @@
 """How kernels are compiled, handed their arrays, and shared out between threads."""
 
+import functools
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -72,9 +73,9 @@ def array(tensor: Tensor) -> Array:
     return tensor.detach().contiguous().numpy()
 
 
-def centers(size: tuple[int, int], dtype: torch.dtype) -> Centers:
+@functools.lru_cache(maxsize=16)
+def centers(height: int, width: int, dtype: torch.dtype) -> Centers:
     """x of every column and y of every row, rounded as `rasterizer.pixel_centers` rounds them."""
-    height, width = size
     x, _, _ = rasterizer.pixel_centers(torch.arange(width), (1, width), dtype)
     _, y, _ = rasterizer.pixel_centers(torch.arange(height), (height, 1), dtype)
     return x.numpy(), y.numpy()

@@ -67,7 +67,7 @@ class _Rasterize(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, pos: Tensor, tri: Tensor, resolution: tuple[int, int]) -> Tensor:
         rast = pos.new_zeros(len(pos), *resolution, 4)
-        shared = (array(pos), array(tri), centers(resolution, pos.dtype))
+        shared = (array(pos), array(tri), centers(*resolution, pos.dtype))
         by_image(visibility.draw, len(pos), rast.numpy(), *shared)
         ctx.save_for_backward(pos, tri, rast)
         return rast
@@ -78,7 +78,7 @@ class _Rasterize(torch.autograd.Function):
         pos, tri, rast = ctx.saved_tensors
         pos_grad = torch.zeros_like(pos)
         arrays = [array(x) for x in (grad, rast, pos, tri)]
-        places = centers(rast.shape[1:3], pos.dtype)
+        places = centers(*rast.shape[1:3], pos.dtype)
         by_image(visibility.draw_backward, len(pos), pos_grad.numpy(), *arrays, places)
         return pos_grad, None, None
 
@@ -135,7 +135,7 @@ class _Antialias(torch.autograd.Function):
         batch, height, width, channels = color.shape
         codes = np.full((batch, 2, height, width), -1, np.int32)
         mesh = (array(pos), array(tri), array(rasterizer.twins(tri)))
-        places = centers((height, width), pos.dtype)
+        places = centers(height, width, pos.dtype)
         by_image(silhouettes.find, batch, codes, array(rast), *mesh, places)
         crossings = silhouettes.collect(codes, mesh[1], pos.shape[1])
         image = color.detach().clone(memory_format=torch.contiguous_format)
@@ -153,7 +153,7 @@ class _Antialias(torch.autograd.Function):
         pos_grad = torch.zeros(pos.shape, dtype=pos.dtype)
         grads = color_grad.view(-1, color.shape[3]).numpy(), pos_grad.view(-1, 4).numpy()
         flat = [array(x).reshape(-1, x.shape[-1]) for x in (grad, color)]
-        places = centers(color.shape[1:3], pos.dtype)
+        places = centers(*color.shape[1:3], pos.dtype)
         vertices = array(pos).reshape(-1, 4)
         blending.blend_backward(*grads, *flat, ctx.crossings, vertices, places)
         return color_grad, None, pos_grad, None
