@@ -13,9 +13,10 @@ from motiondistill.body.anny import Phenotype, anny_body
 from motiondistill.body.base import Body
 from motiondistill.body.smplx import smplx_body
 from motiondistill.body.smplx_file import find_model
+from motiondistill.build_prior import make_prior as make_prior
+from motiondistill.build_prior import pinned as pinned
 from motiondistill.cameras import Orbit
 from motiondistill.optimize import Settings
-from motiondistill.priors import EMBEDDED_PRIOR, Prior, load_prior, randomized
 from motiondistill.priors.base import VideoFormat
 from motiondistill.randomness import seeded
 from motiondistill.render import nvdiffrast
@@ -39,31 +40,12 @@ from motiondistill.render.shading import UNLIT, Light
 from motiondistill.render.shadow import ContactShadow
 from motiondistill.render.tailoring import clothed
 from motiondistill.report.media import read_cube_map, read_image
-from motiondistill.schema import BodyConfig, CameraConfig, OptimizeConfig, PriorConfig, RenderConfig
+from motiondistill.schema import BodyConfig, CameraConfig, OptimizeConfig, RenderConfig
 from motiondistill.score.objectives import Objective, csd_loss, sds_loss
 from motiondistill.starts import Problem
 from motiondistill.structures import NUM_JOINTS, Mesh, Motion
 
 logger = logging.getLogger(__name__)
-
-
-def make_prior(config: PriorConfig, seed: int) -> Prior:
-    """The frozen prior; `seed` matters only for random weights."""
-    folder = EMBEDDED_PRIOR if config.model == "embedded" else Path(config.model)
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"`prior.model` must be `embedded` or a pipeline folder, got {config.model!r}; "
-            "check the path."
-        )
-    logger.info("loading the prior from %s", folder)
-    prior = load_prior(folder)
-    match config.weights:
-        case "pretrained":
-            return prior
-        case "random":
-            return randomized(prior, seeded(seed, 0, "random weights"))
-        case _:
-            assert_never(config.weights)
 
 
 def make_body(config: BodyConfig) -> Body:

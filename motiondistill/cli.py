@@ -9,12 +9,13 @@ import dataclasses
 import logging
 import shlex
 import sys
-import tempfile
 import time
 import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from motiondistill.commands import convert
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,7 +79,16 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     form.add_argument("--print", action="store_true", help="the resolved values as YAML (default)")
     form.add_argument("--schema", action="store_true", help="the source of keys and defaults")
 
-    for command in (optimize, sample, config):
+    priors = commands.add_parser(
+        "priors",
+        help="the priors there are, and whether one works here",
+        usage="%(prog)s [check NAME|PATH [--out FILE.mp4]] [--config NAME|FILE] [key=value ...]",
+    )
+    priors.set_defaults(command=_priors)
+    priors.add_argument("--out", metavar="FILE.mp4", type=Path, help="the clip (runs/check.mp4)")
+
+    convert.add_to(commands)
+    for command in (optimize, sample, config, priors):
         command.add_argument("--config", metavar="NAME|FILE", help="a shipped name or a YAML file")
         command.add_argument(
             "overrides",
@@ -91,7 +101,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     unknown = [word for word in others if word.startswith("-")]
     if unknown:
         parser.error(f"unknown option {unknown[0]}")
-    options.overrides += others
+    options.overrides = [*options.overrides, *others]
     return options
 
 
@@ -112,6 +122,7 @@ def _optimize(options: argparse.Namespace) -> int:
     with _terminal() as console:
         try:
             threads = _compute_repeatably(settings.run.threads)
+            settings = dataclasses.replace(settings, prior=build.pinned(settings.prior))
             problem = build.make_problem(settings, prompt)
         except _USER_ERRORS:
             if not options.resume:
@@ -182,7 +193,7 @@ def _run(
 
 def _sample(options: argparse.Namespace) -> int:
     prompt, path = _checked(options.prompt), options.out
-    from motiondistill import build, config, priors
+    from motiondistill import build, config, priors, runs
     from motiondistill.prompts import slug, with_words
     from motiondistill.randomness import seeded
     from motiondistill.report.media import save_strip, save_video
@@ -196,7 +207,7 @@ def _sample(options: argparse.Namespace) -> int:
         raise ValueError(
             f"`--out` must end in .mp4, got {path}; name it {path.with_suffix('.mp4')}."
         )
-    _make_parent(path)
+    runs.make_parent(path)
     with _terminal():
         _compute_repeatably(settings.run.threads)
         prior = build.make_prior(settings.prior, settings.run.seed)
@@ -231,6 +242,13 @@ def _config(options: argparse.Namespace) -> int:
     return 0
 
 
+def _priors(options: argparse.Namespace) -> int:
+    from motiondistill.commands import priors
+
+    with _terminal():
+        return priors.run(options)
+
+
 def _checked(prompt: str) -> str:
     """The prompt with its white space tidied."""
     tidy = " ".join(prompt.split())
@@ -257,19 +275,6 @@ def _compute_repeatably(threads: int | None) -> int:
     if threads is not None:
         torch.set_num_threads(threads)
     return torch.get_num_threads()
-
-
-def _make_parent(path: Path) -> None:
-    """The file's folder; raises ValueError now for one that the result could not be written to."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise ValueError(
-            f"`--out` must be in a folder that can be written, got {path} ({error.strerror}); "
-            "name another."
-        ) from error
 
 
 @contextlib.contextmanager

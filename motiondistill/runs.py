@@ -65,6 +65,19 @@ def new_folder(out: Path | None, prompt: str) -> Path:
     return folder
 
 
+def make_parent(path: Path) -> None:
+    """The file's folder; raises ValueError now for one that the result could not be written to."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"`--out` must be in a folder that can be written, got {path} ({error.strerror}); "
+            "name another."
+        ) from error
+
+
 def write_config(folder: Path, config: OptimizeConfig, about: Mapping[str, Any]) -> None:
     """The resolved configuration and the run's origin; `--config` reads it back."""
     text = configs.to_yaml({**configs.to_dict(config), configs.ABOUT: dict(about)})

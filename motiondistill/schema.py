@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
 
 from motiondistill.optimize import DistillSettings, RegularizerWeights
+from motiondistill.prior_schema import PriorConfig
 from motiondistill.starts import FitSettings
 
 View = Literal[
@@ -20,19 +21,6 @@ View = Literal[
     "right side view",
     "front right view",
 ]
-
-
-@dataclass(frozen=True)
-class PriorConfig:
-    """The frozen video model that judges."""
-
-    # `embedded`, or a folder in the family's own diffusers layout.
-    model: str = "embedded"
-    # `random` keeps the architecture and draws fresh weights: a control that knows nothing.
-    weights: Literal["pretrained", "random"] = "pretrained"
-    # What guidance pushes away from, seen from the same side, so that it strengthens the action and
-    # not the view; empty is no text at all.
-    negative_prompt: str = "a person"
 
 
 @dataclass(frozen=True)
@@ -212,6 +200,7 @@ _RANGES = {
     "init.num_samples": (1, 64),
     "init.num_steps": (0, 1_000_000),
     "init.sampling_steps": (1, 1000),
+    "prior.batch_size": (1, 4096),
     "regularize.angular_speed": (0, 1e9),
     "regularize.ground_penetration": (0, 1e9),
     "regularize.joint_acceleration": (0, 1e9),

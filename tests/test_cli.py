@@ -144,7 +144,7 @@ def test_a_sample_is_a_video_and_a_strip(
         (["optimize", "x", "run.frames=100000"], "`run.frames` must be between 3 and 1024, got"),
         (["optimize", "x", "run.frames=10", "PRIOR"], "`frames` must be 4k+1 for this prior, got"),
         (["optimize", "x", "camera.size=[32,44]", "PRIOR"], "`width` must be a multiple of 8"),
-        (["optimize", "x", "prior.model=/nowhere"], "`prior.model` must be `embedded` or a"),
+        (["optimize", "x", "prior.model=/nowhere"], "`prior.model` must be one of embedded,"),
         (["optimize", "x", "--resume"], "`--resume` needs `--out`"),
         (["optimize", "x", "--resume", "--out", "empty"], "`--out` must be a run's folder to"),
         (["sample", "x", "--out", "a.gif"], "`--out` must end in .mp4, got a.gif; name it a.mp4."),
@@ -228,7 +228,7 @@ def test_the_configuration_is_printed_as_yaml_that_can_be_read_back(
     assert "class SampleConfig" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", [[], ["optimize"], ["sample"], ["config"]])
+@pytest.mark.parametrize("command", [[], ["optimize"], ["sample"], ["config"], ["priors"]])
 def test_help_does_without_torch(command: list[str]) -> None:
     script = """
 import sys

@@ -4,19 +4,36 @@ import subprocess
 import sys
 
 import pytest
+import tiny_animatediff
+import tiny_cogvideox
+import tiny_deepfloyd
+import tiny_hunyuan
 import tiny_latte
 import tiny_ltx
+import tiny_mochi
+import tiny_sd3
+import tiny_sdxl
+import tiny_stable_diffusion
+import tiny_unet3d
+import tiny_wan
 import torch
 from tiny_text import CAPTIONS
 
-from motiondistill.priors.loading import load_prior, randomized
+from motiondistill.priors.loading import family_of, load_components, load_prior, randomized
+from motiondistill.priors.on_demand import OnDemand
 from motiondistill.priors.sampling import sample
 
 SINGLE = 1e-4  # float32 through a random network
 PROMPTS = [CAPTIONS[0], CAPTIONS[1]]
 
 
-@pytest.fixture(scope="module", params=[tiny_latte, tiny_ltx], ids=["latte", "ltx"])
+VIDEO = [tiny_latte, tiny_ltx, tiny_cogvideox, tiny_wan, tiny_hunyuan, tiny_mochi]
+UNETS = [tiny_unet3d, tiny_animatediff]
+IMAGES = [tiny_stable_diffusion, tiny_sdxl, tiny_sd3, tiny_deepfloyd]
+FAMILIES = [*VIDEO, *UNETS, *IMAGES]
+
+
+@pytest.fixture(scope="module", params=FAMILIES, ids=lambda module: module.__name__)
 def family(request):
     return request.param
 
@@ -39,11 +56,17 @@ def native_size(prior):
     return prior.format.frames, prior.format.height, prior.format.width
 
 
-def networks(prior):
-    return prior.codec.vae, prior.denoiser.transformer, prior.text._encoder
+def networks(folder):
+    """All networks of a folder, the text encoders as well."""
+    parts = load_components(folder, family_of(folder)).values()
+    return [part for part in parts if isinstance(part, OnDemand | torch.nn.Module)]
 
 
-def test_every_frame_gets_gradient_that_finite_differences_confirm(prior):
+def denoising_network(prior):
+    return getattr(prior.denoiser, "transformer", None) or prior.denoiser.unet
+
+
+def test_every_frame_gets_gradient_that_finite_differences_confirm(family, prior):
     frames, height, width = native_size(prior)
     video = draw(2, frames, 3, height, width, seed=1).sigmoid().requires_grad_()
     latents = prior.encode(video)
@@ -52,7 +75,8 @@ def test_every_frame_gets_gradient_that_finite_differences_confirm(prior):
     (gradient,) = torch.autograd.grad((weights * latents).sum(), video)
     assert (gradient.abs().amax(dim=(0, 2, 3, 4)) > 0).all()
     direction = draw(*video.shape, seed=5)
-    step = 1e-3  # float32: larger than rounding, smaller than the encoder's curvature
+    # float32: larger than rounding, smaller than the encoder's curvature
+    step = getattr(family, "STEP", 1e-3)
 
     with torch.no_grad():
         ahead, behind = (
@@ -86,8 +110,9 @@ def test_denoising_depends_on_prompt_and_level_but_not_on_other_clips(prior):
     assert (rows - base).abs().max() < SINGLE
 
 
-def test_loaded_modules_are_frozen_evaluation_float32(prior):
-    for module in networks(prior):
+def test_loaded_modules_are_frozen_evaluation_float32(folder):
+    assert len(networks(folder)) >= 2
+    for module in networks(folder):
         assert not any(part.training for part in module.modules())
         for parameter in module.parameters():
             assert not parameter.requires_grad
@@ -99,7 +124,7 @@ def test_half_precision_weights_load_as_float32(family, folder, tmp_path, prior)
     sizes = [sum(p.stat().st_size for p in f.rglob("*.safetensors")) for f in (half, folder)]
     assert sizes[0] < 0.7 * sizes[1]
     loaded = load_prior(half)
-    for module in networks(loaded):
+    for module in networks(half):
         assert {p.dtype for p in module.parameters()} == {torch.float32}
     x, sigma = draw(1, *prior.latent_shape(*native_size(prior))), torch.tensor([1.0])
     with torch.no_grad():
@@ -110,14 +135,15 @@ def test_half_precision_weights_load_as_float32(family, folder, tmp_path, prior)
 def test_random_weights_are_other_weights_of_the_same_shape(prior):
     def weights(seed):
         fresh = randomized(prior, torch.Generator().manual_seed(seed))
-        return fresh.denoiser.transformer.state_dict()
+        return dict(denoising_network(fresh).named_parameters())
 
-    trained = prior.denoiser.transformer.state_dict()
+    trained = dict(denoising_network(prior).named_parameters())
     state = torch.random.get_rng_state()
     first, again, other = weights(1), weights(1), weights(2)
     assert torch.equal(torch.random.get_rng_state(), state)
     assert {k: v.shape for k, v in first.items()} == {k: v.shape for k, v in trained.items()}
-    matrices = [name for name, tensor in first.items() if tensor.ndim > 1]
+    # Some, like Mochi's frequencies of positions, start as zeros.
+    matrices = [name for name, tensor in first.items() if tensor.ndim > 1 and tensor.any()]
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not any(torch.equal(first[name], trained[name]) for name in matrices)
     assert not any(torch.equal(first[name], other[name]) for name in matrices)

@@ -8,8 +8,8 @@ import torch
 from tiny_latte import NATIVE, save_tiny, tiny_transformer
 from tiny_text import CAPTIONS
 
+from motiondistill.priors.families.latte import LatteDenoiser
 from motiondistill.priors.guidance import guide
-from motiondistill.priors.latte import LatteDenoiser
 from motiondistill.priors.loading import load_prior
 from motiondistill.priors.sampling import euler_steps, sample
 

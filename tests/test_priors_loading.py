@@ -38,7 +38,7 @@ def test_missing_folder_is_named(tmp_path):
 
 def test_other_families_are_refused(folder):
     (folder / "model_index.json").write_text('{"_class_name": "MysteryPipeline"}')
-    with pytest.raises(ValueError, match=r"pipeline \(.*LTXPipeline\), got 'MysteryPipeline'"):
+    with pytest.raises(ValueError, match=r"pipeline \(.*LTXPipeline.*\), got 'MysteryPipeline'"):
         load_prior(folder)
 
 
@@ -69,7 +69,7 @@ def test_truncated_weights_are_named(folder):
 @pytest.mark.parametrize("part", ["text_encoder", "vae", "transformer"])
 def test_missing_weights_are_named(folder, part):
     for path in (folder / part).glob("*.safetensors"):
-        path.rename(path.with_suffix(".bin"))
+        path.unlink()
     with pytest.raises(FileNotFoundError, match=f"{part}` must hold weights as .safetensors"):
         load_prior(folder)
 
@@ -83,10 +83,10 @@ def test_absent_and_surplus_weights_are_refused(folder, part):
     first = sorted(weights)[0]
     save_file({k: v for k, v in weights.items() if k != first}, path, {"format": "pt"})
     with pytest.raises(ValueError, match=f"{part}` must hold exactly the weights.*missing"):
-        load_prior(folder)
+        load_prior(folder).embed(["text encoders are read here"])
     save_file({**weights, "surplus": torch.zeros(1)}, path, {"format": "pt"})
     with pytest.raises(ValueError, match=f"{part}` must hold exactly the weights.*unexpected"):
-        load_prior(folder)
+        load_prior(folder).embed(["text encoders are read here"])
 
 
 def test_weights_of_another_size_are_refused(folder):

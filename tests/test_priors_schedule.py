@@ -12,6 +12,8 @@ from motiondistill.priors.schedule import (
     FlowSchedule,
     flow_schedule,
     flow_time_from_sigma,
+    linear_quadratic_times,
+    scheduler_times,
     shift_time,
     sigma_from_flow_time,
     x0_from_eps,
@@ -125,8 +127,73 @@ def test_levels_fall_from_sigma_max_to_zero():
         schedule.sampling_sigmas(0, 320)
 
 
+UNIPC = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("FlowMatchEulerDiscreteScheduler", {"shift": 3.0}),
+        ("FlowMatchEulerDiscreteScheduler", {}),
+        ("FlowMatchEulerDiscreteScheduler", {"shift": 3.0, "shift_terminal": 0.1}),
+        ("UniPCMultistepScheduler", {**UNIPC, "flow_shift": 5.0}),
+        ("UniPCMultistepScheduler", UNIPC),
+    ],
+)
+def test_levels_of_a_scheduler_that_is_told_only_the_number_of_steps(name, options):
+    import diffusers
+
+    scheduler = getattr(diffusers, name)(**options)
+    # As a file holds it; the object itself does not know its class's name.
+    config = {**scheduler.config, "_class_name": name}
+    schedule = flow_schedule(config, scheduler_times(config))
+    scheduler.set_timesteps(7)
+    sigmas = schedule.sampling_sigmas(7, 320)
+    top = schedule.max_time
+    assert (flow_time_from_sigma(sigmas) - scheduler.sigmas.clamp(max=top)).abs().max() < SINGLE
+    given = scheduler.timesteps.clamp(max=1000 * top)
+    assert schedule.time(sigmas[:-1]).tolist() == pytest.approx(given.tolist(), abs=1e-2)
+
+
+@given(TIMES)
+def test_time_that_runs_towards_data_mirrors_time_and_flow(time):
+    schedule, mirrored = FlowSchedule(), FlowSchedule(towards_data=True)
+    clean, noise = clean_and_noise((2, 3, 1, 2, 2))
+    sigma = sigma_from_flow_time(torch.full((2,), time, dtype=torch.float64))
+    scaled = (1 - time) * clean + time * noise
+    assert torch.allclose(
+        schedule.time(sigma) + mirrored.time(sigma), torch.tensor(1000.0).double()
+    )
+    assert (mirrored.clean(scaled, clean - noise, sigma) - clean).abs().max() < EXACT
+    assert torch.equal(schedule.snap(sigma), mirrored.snap(sigma))
+
+
+@given(st.integers(1, 200))
+def test_spacings_start_at_noise_and_fall_but_not_to_zero(steps):
+    unipc = {"_class_name": "UniPCMultistepScheduler"}
+    for times in (scheduler_times({"shift": 3.0}), scheduler_times(unipc), linear_quadratic_times):
+        values = times(steps)
+        assert len(values) == steps
+        assert values[0] == 1
+        assert (values.diff() < 0).all()
+        assert values[-1] > 0
+
+
+@given(st.floats(1e-3, 999.0))
+def test_whole_times_are_the_times_without_decimals(sigma):
+    sigma = torch.tensor([sigma])
+    exact, whole = FlowSchedule().time(sigma), FlowSchedule(whole_times=True).time(sigma)
+    assert whole == whole.round()
+    assert -2e-3 <= (exact - whole).item() < 1
+
+
 def test_unknown_scheduler_options_are_refused():
-    with pytest.raises(ValueError, match="`invert_sigmas`"):
-        flow_schedule({"invert_sigmas": True})
+    with pytest.raises(ValueError, match="`use_karras_sigmas` must be False, got True"):
+        flow_schedule({"use_karras_sigmas": True})
     with pytest.raises(ValueError, match=r"`time_shift_type`.*'linear'"):
         flow_schedule({"time_shift_type": "linear"})
+    unipc = {"_class_name": "UniPCMultistepScheduler"}
+    with pytest.raises(ValueError, match="`use_flow_sigmas` must be True, got False"):
+        flow_schedule({**unipc, "prediction_type": "flow_prediction"})
+    with pytest.raises(ValueError, match="`prediction_type` must be 'flow_prediction'"):
+        flow_schedule({**unipc, "use_flow_sigmas": True})

@@ -19,7 +19,14 @@ VARIANTS = [
     {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012},
     {"trained_betas": [0.1, 0.2, 0.3, 0.4]},
     {"num_train_timesteps": 250, "beta_end": 0.08},
+    {"beta_schedule": "squaredcos_cap_v2"},
 ]
+COGVIDEOX = {
+    "prediction_type": "v_prediction",
+    "rescale_betas_zero_snr": True,
+    "timestep_spacing": "trailing",
+    "clip_sample": False,
+}
 SPACINGS = [
     {"timestep_spacing": "leading"},
     {"timestep_spacing": "leading", "steps_offset": 1},
@@ -157,6 +164,77 @@ def test_pure_noise_has_no_level():
     assert rescale_to_zero_snr(schedule.alphas_cumprod)[-1] == 0
 
 
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_shifted_levels_are_cogvideox_s(shift):
+    """Both of its versions; the last level is pure noise and has no sigma."""
+    from diffusers import CogVideoXDDIMScheduler
+
+    scheduler = CogVideoXDDIMScheduler(**COGVIDEOX, snr_shift_scale=shift)
+    schedule = vp_schedule(scheduler.config)
+    assert scheduler.alphas_cumprod[-1] == 0
+    for _ in range(2):
+        products = scheduler.alphas_cumprod[:-1].double()
+        assert torch.allclose(schedule.alphas_cumprod, products, rtol=PRODUCT, atol=0)
+        scheduler.set_timesteps(7)
+    assert (schedule.sigmas[1:] > schedule.sigmas[:-1]).all()
+    visited = schedule.time(schedule.sampling_sigmas(7, 256)[:-1]).tolist()
+    assert visited == [998, *scheduler.timesteps[1:].tolist()]
+    scaled, output = clean_and_noise().float()
+    for timestep in (3, 571, 998):
+        expected = scheduler.step(output, timestep, scaled).pred_original_sample
+        ours = schedule.clean(scaled, output, schedule.sigmas[[timestep] * 2].float())
+        assert (ours - expected).abs().max() < SINGLE * max(1, expected.abs().max())
+
+
+def test_a_shift_divides_the_ratio_of_signal_to_noise():
+    levels = vp_schedule({"beta_schedule": "linear"}).alphas_cumprod
+    shifted = vp_schedule({"beta_schedule": "linear", "snr_shift_scale": 3.0}).alphas_cumprod
+    ratio = levels / (1 - levels)
+    assert (shifted / (1 - shifted) * 3 / ratio - 1).abs().max() < EXACT
+
+
+def test_cosine_levels_fall_like_a_squared_cosine():
+    """Nichol and Dhariwal 2021, Eq. 17, up to the bound on a step's noise at the very end."""
+    levels = vp_schedule({"beta_schedule": "squaredcos_cap_v2"}).alphas_cumprod
+    times = (torch.arange(1001, dtype=torch.float64) / 1000 + 0.008) / 1.008
+    expected = (times * math.pi / 2).cos() ** 2
+    assert (levels[:-1] - expected[1:-1] / expected[0]).abs().max() < EXACT
+    assert levels[-1] == pytest.approx(levels[-2].item() * 1e-3)
+
+
+@pytest.mark.parametrize("options", SPACINGS)
+@pytest.mark.parametrize("name", ["PNDMScheduler", "EulerDiscreteScheduler", "DDPMScheduler"])
+def test_other_schedulers_of_the_same_training_are_the_same(name, options):
+    import diffusers
+
+    config = {"beta_schedule": "scaled_linear", "clip_sample": False, "skip_prk_steps": True}
+    scheduler = getattr(diffusers, name).from_config({**config, **options})
+    schedule = vp_schedule(scheduler.config)
+    products = scheduler.alphas_cumprod.double()
+    assert torch.allclose(schedule.alphas_cumprod, products, rtol=PRODUCT, atol=0)
+    # Numbers of steps that divide 999: Euler also visits times between two levels.
+    scheduler.set_timesteps(4)
+    visited = schedule.time(schedule.sampling_sigmas(4, 256)[:-1])
+    expected = sorted(set(scheduler.timesteps.tolist()), reverse=True)  # PNDM repeats one
+    assert visited.tolist() == expected
+    if name != "PNDMScheduler":  # which tells no clean estimate
+        scaled, output = clean_and_noise().float()
+        sigma = schedule.sampling_sigmas(4, 256)[1]
+        sample = scaled * (1 + sigma**2).sqrt() if name.startswith("Euler") else scaled
+        if name.startswith("Euler"):
+            scheduler.scale_model_input(sample, scheduler.timesteps[1])
+        expected = scheduler.step(output, scheduler.timesteps[1], sample).pred_original_sample
+        ours = schedule.clean(scaled, output, sigma.expand(2))
+        assert (ours - expected).abs().max() < SINGLE * max(1, expected.abs().max())
+
+
+def test_what_old_files_leave_out_is_their_class_s_default():
+    plain = {"beta_schedule": "scaled_linear"}
+    for name, first in (("EulerDiscreteScheduler", 999), ("PNDMScheduler", 750)):
+        schedule = vp_schedule(plain | {"_class_name": name})
+        assert schedule.time(schedule.sampling_sigmas(4, 256)[:1]) == first
+
+
 def test_default_levels_reach_from_a_hundredth_to_the_known_maximum():
     """The linear schedule of Ho et al. 2020: abar_T = 4.0358e-5."""
     schedule = vp_schedule({"beta_schedule": "linear"})
@@ -177,8 +255,10 @@ def test_impossible_numbers_of_steps_are_refused(steps):
     [
         ({"clip_sample": True}, r"`clip_sample` must be false.*got True"),
         ({"thresholding": True}, r"`thresholding` must be false.*got True"),
-        ({"beta_schedule": "squaredcos_cap_v2"}, "`beta_schedule` must be 'linear' or"),
-        ({"beta_schedule": None}, "`beta_schedule` must be 'linear' or .*got None"),
+        ({"beta_schedule": "sigmoid"}, "`beta_schedule` must be 'linear', .*got 'sigmoid'"),
+        ({"beta_schedule": None}, "`beta_schedule` must be 'linear', .*got None"),
+        ({"use_karras_sigmas": True}, "`use_karras_sigmas` must be false.*got True"),
+        ({"use_flow_sigmas": True}, "`use_flow_sigmas` must be false.*got True"),
         ({"prediction_type": "flow"}, "`prediction_type` must be 'epsilon', .*got 'flow'"),
         ({"timestep_spacing": "even"}, "`timestep_spacing` must be 'leading', .*got 'even'"),
     ],

@@ -13,11 +13,27 @@ def tiny_tokenizer(max_length: int) -> Any:
     return build_t5_tokenizer(CAPTIONS, vocab_size=120, max_length=max_length)
 
 
-def tiny_encoder(tokenizer: Any) -> Any:
+def tiny_encoder(tokenizer: Any, channels: int = CHANNELS) -> Any:
     """A T5 encoder of one layer with random weights from the global generator."""
     from transformers import T5Config, T5EncoderModel
 
     config = T5Config(
+        vocab_size=len(tokenizer),
+        d_model=channels,
+        d_kv=8,
+        d_ff=32,
+        num_layers=1,
+        num_heads=2,
+        dropout_rate=0.1,
+    )
+    return T5EncoderModel(config).eval()
+
+
+def tiny_umt5_encoder(tokenizer: Any) -> Any:
+    """A UMT5 encoder of one layer with random weights from the global generator."""
+    from transformers import UMT5Config, UMT5EncoderModel
+
+    config = UMT5Config(
         vocab_size=len(tokenizer),
         d_model=CHANNELS,
         d_kv=8,
@@ -26,4 +42,4 @@ def tiny_encoder(tokenizer: Any) -> Any:
         num_heads=2,
         dropout_rate=0.1,
     )
-    return T5EncoderModel(config).eval()
+    return UMT5EncoderModel(config).eval()

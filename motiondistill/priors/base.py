@@ -40,8 +40,8 @@ class Conditioning:
 class VideoFormat:
     """The clips a prior was trained on, and the clips it can take.
 
-    Legal frame counts are `frame_step * k + frame_offset`, so `frame_step` 0 leaves only one;
-    height and width are multiples of `size_step`.
+    Legal frame counts are `frame_step * k + frame_offset`, so `frame_step` 0 leaves only one, and
+    at most `max_frames`; height and width are multiples of `size_step`.
     """
 
     fps: float
@@ -51,10 +51,16 @@ class VideoFormat:
     frame_step: int = 1
     frame_offset: int = 0
     size_step: int = 1
+    max_frames: int | None = None
 
     def check(self, frames: int, height: int, width: int) -> None:
         """Nothing, or a ValueError that names the rule, the value and the nearest legal values."""
         self._check("frames", frames, self.frame_step, self.frame_offset)
+        if self.max_frames is not None and frames > self.max_frames:
+            raise ValueError(
+                f"`frames` must be at most {self.max_frames} for this prior, got {frames}; "
+                "shorten the clip, or choose another prior."
+            )
         self._check("height", height, self.size_step, 0)
         self._check("width", width, self.size_step, 0)
 
@@ -234,6 +240,8 @@ class DiffusersPrior(Prior):
     denoiser: Denoiser
     schedule: Schedule
     text: TextEncoder
+    embedded_guidance: float | None = None
+    """Scale of the guidance that the network imitates by itself; None if it was not distilled."""
 
     @property
     def format(self) -> VideoFormat:

@@ -21,7 +21,7 @@ class Checkpoint:
     hub_id: str
     licence: str
     native: VideoFormat
-    """The clips it was trained on."""
+    """The clips it was trained on, with the rules for others that follow from its configuration."""
     gated: bool = False
     """Whether the hub asks for an account that accepted the licence."""
 
@@ -44,3 +44,7 @@ class Family:
     compose: Callable[[Components, VideoFormat, int], DiffusersPrior]
     """The prior of (components, native clip, text length)."""
     checkpoints: tuple[Checkpoint, ...]
+    optional: tuple[str, ...] = ()
+    """Parts that a pipeline may lack: their component then is None."""
+    guidance_distilled: bool = False
+    """Whether the released weights imitate guidance in one pass; two passes then come on top."""

@@ -18,7 +18,9 @@ def guide(
     """The guided clean estimate `D(empty) + scale * (D(prompt) - D(empty))`.
 
     Guiding x0 equals guiding noise, velocity or flow, because x0 is affine in each of them with the
-    same coefficients for both passes (Ho and Salimans 2022, Eq. 6). Both passes share one call.
+    same coefficients for both passes (Ho and Salimans 2022, Eq. 6). Both passes share one call;
+    a `PlacedDenoiser` makes it several. Estimates, and so guidance, are in single precision
+    whatever the network's own is.
     """
     if guidance_scale == 1:
         return prior.denoise(x_sigma, sigma, conditioning)

@@ -2,15 +2,27 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors import SafetensorError, safe_open
 
-from motiondistill.priors import latte, ltx
 from motiondistill.priors.base import DiffusersPrior, VideoFormat
+from motiondistill.priors.embedding_cache import CachedText, EmbeddingFiles, fingerprint
+from motiondistill.priors.families import FAMILIES
+from motiondistill.priors.family import Checkpoint, Components, Family
+from motiondistill.priors.memory import check_room
+from motiondistill.priors.on_demand import OnDemand
+from motiondistill.priors.placement import PlacedCodec, PlacedDenoiser, Placement
+from motiondistill.priors.weights import (
+    check_parts,
+    load_network,
+    load_tokenizer,
+    parts_of,
+    read_json,
+)
 
 EMBEDDED_PRIOR: Final = Path(__file__).parent / "embedded"
 """The folder of the prior that is shipped with the package."""
@@ -18,56 +30,109 @@ EMBEDDED_PRIOR: Final = Path(__file__).parent / "embedded"
 NATIVE_FILE: Final = "motiondistill.json"
 """What pipelines do not record: the clips a model was trained on, and the length of its text."""
 
-LATTE_TEXT_LENGTH: Final = 120
-LTX_TEXT_LENGTH: Final = 128
+_DENOISERS: Final = {"unet", "transformer", "transformer_2"}
 
 
-def load_prior(folder: Path, device: torch.device | str = "cpu") -> DiffusersPrior:
-    """The frozen prior in a pipeline folder, recognised by its `model_index.json`, in float32.
+def load_prior(
+    folder: Path,
+    placement: Placement | None = None,
+    *,
+    checkpoint: Checkpoint | None = None,
+    revision: str | None = None,
+    embeddings: Path | None = None,
+    allow_pickle: bool = False,
+    compiled: bool = False,
+) -> DiffusersPrior:
+    """The frozen prior in a pipeline folder, recognised by its `model_index.json`.
+
+    By default on the CPU in single precision. Text encoders are read when a prompt is embedded, and
+    released afterwards; with `embeddings`, a folder, every prompt is embedded once for all runs.
+    `checkpoint` is what is known of the weights, and `revision` their commit; without one, the
+    embeddings belong to the files' times of change.
+    `allow_pickle` lets `.bin` weights run programs. `compiled` compiles the denoiser at first use.
 
     Raises FileNotFoundError for what is missing, and ValueError for what is corrupt or unsupported.
     """
-    index = _read_json(folder / "model_index.json", folder)
-    family = index.get("_class_name")
-    match family:
-        case "LattePipeline":
-            from diffusers import AutoencoderKL, LatteTransformer3DModel
+    family, placement = family_of(folder), placement or Placement()
+    native, text_length = native_of(folder, family, checkpoint)
+    components = load_components(folder, family, placement, allow_pickle=allow_pickle)
+    if compiled:
+        for name in set(family.classes) & _DENOISERS:
+            if components[name] is not None:
+                components[name].compile()
+    prior = family.compose(components, native, text_length)
+    texts = [network for network in components.values() if isinstance(network, OnDemand)]
 
-            native, text_length = _read_native(folder, latte.NATIVE, LATTE_TEXT_LENGTH)
-            components = _components(folder, device, AutoencoderKL, LatteTransformer3DModel)
-            return latte.latte_prior(components, native, text_length)
-        case "LTXPipeline":
-            from diffusers import AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
+    def release() -> None:
+        for network in texts:
+            network.release()
 
-            native, text_length = _read_native(folder, ltx.NATIVE, LTX_TEXT_LENGTH)
-            components = _components(
-                folder, device, AutoencoderKLLTXVideo, LTXVideoTransformer3DModel
-            )
-            return ltx.ltx_prior(components, native, text_length)
-        case _:
-            raise ValueError(
-                f"`{folder / 'model_index.json'}` must name a supported pipeline "
-                f"(LattePipeline, LTXPipeline), got {family!r}; choose a folder of one of these."
-            )
-
-
-def write_native(folder: Path, native: VideoFormat, text_length: int) -> None:
-    """The file that tells `load_prior` a self-trained folder's native clip and text length."""
-    fields = {name: getattr(native, name) for name in ("fps", "frames", "height", "width")}
-    content = json.dumps({**fields, "text_length": text_length}, indent=2)
-    (folder / NATIVE_FILE).write_text(content + "\n", encoding="utf-8")
+    files = None
+    if embeddings is not None:
+        known = revision or fingerprint([folder / name for name in family.classes if _speaks(name)])
+        identity = (str(folder), known, str(text_length), str(placement.text_dtype), *_versions())
+        files = EmbeddingFiles(embeddings, identity)
+    text = CachedText(prior.text, files=files, release=release)
+    return _placed(dataclasses.replace(prior, text=text), placement)
 
 
-def randomized(prior: DiffusersPrior, generator: torch.Generator) -> DiffusersPrior:
-    """The same prior with freshly initialised denoiser weights: a control that knows nothing."""
-    return dataclasses.replace(prior, denoiser=prior.denoiser.randomized(generator))
+def family_of(folder: Path) -> Family:
+    """The family whose pipeline the folder's `model_index.json` names.
+
+    Raises ValueError, with what is supported, for another one.
+    """
+    name = read_json(folder / "model_index.json", folder).get("_class_name")
+    for family in FAMILIES:
+        if family.pipeline == name:
+            return family
+    supported = ", ".join(family.pipeline for family in FAMILIES)
+    raise ValueError(
+        f"`{folder / 'model_index.json'}` must name a supported pipeline ({supported}), "
+        f"got {name!r}; choose a folder of one of these."
+    )
 
 
-def _read_native(folder: Path, default: VideoFormat, text_length: int) -> tuple[VideoFormat, int]:
+def load_components(
+    folder: Path,
+    family: Family,
+    placement: Placement | None = None,
+    *,
+    allow_pickle: bool = False,
+) -> Components:
+    """The parts that the family names, frozen; an optional part that the folder lacks is None.
+
+    Text encoders are there on demand. Raises as `load_prior` does.
+    """
+    placement = placement or Placement()
+    index = read_json(folder / "model_index.json", folder)
+    components: dict[str, Any] = {
+        "model_index": index,
+        "scheduler": read_json(folder / "scheduler" / "scheduler_config.json", folder),
+    }
+    # All of them before the first one is read, which may take minutes.
+    check_parts(folder, family)
+    parts = parts_of(folder, family)
+    check_room(parts, placement)
+    for name in family.classes:
+        part = parts.get(name)
+        if part is None:
+            components[name] = None
+        elif part.is_tokenizer:
+            components[name] = load_tokenizer(part)
+        else:
+            load = partial(load_network, part, *placement.of(name), allow_pickle=allow_pickle)
+            components[name] = OnDemand(load) if _speaks(name) else load()
+    return components
+
+
+def native_of(
+    folder: Path, family: Family, checkpoint: Checkpoint | None = None
+) -> tuple[VideoFormat, int]:
+    """The native clip and the text length: of the folder's own file, else of what is known."""
     path = folder / NATIVE_FILE
     if not path.exists():
-        return default, text_length
-    content = _read_json(path, folder)
+        return checkpoint.native if checkpoint else family.native, family.text_length
+    content = read_json(path, folder)
     try:
         native = VideoFormat(
             float(content["fps"]),
@@ -83,98 +148,35 @@ def _read_native(folder: Path, default: VideoFormat, text_length: int) -> tuple[
         ) from error
 
 
-def _components(
-    folder: Path, device: torch.device | str, vae: Any, transformer: Any
-) -> dict[str, Any]:
-    import transformers
-
-    # A bar per text encoder says nothing to someone who loads a small prior.
-    progress: Any = transformers.utils.logging
-    progress.disable_progress_bar()
-    classes = {
-        "vae": vae,
-        "transformer": transformer,
-        "text_encoder": transformers.T5EncoderModel,
-    }
-    components = {name: _load_model(folder / name, kind, device) for name, kind in classes.items()}
-    components["scheduler"] = _read_json(folder / "scheduler" / "scheduler_config.json", folder)
-    components["tokenizer"] = _load_tokenizer(folder / "tokenizer", transformers.T5Tokenizer)
-    return components
+def write_native(folder: Path, native: VideoFormat, text_length: int) -> None:
+    """The file that tells `load_prior` a self-trained folder's native clip and text length."""
+    fields = {name: getattr(native, name) for name in ("fps", "frames", "height", "width")}
+    content = json.dumps({**fields, "text_length": text_length}, indent=2)
+    (folder / NATIVE_FILE).write_text(content + "\n", encoding="utf-8")
 
 
-def _load_model(folder: Path, kind: Any, device: torch.device | str) -> Any:
-    _read_json(folder / "config.json", folder.parent)
-    _check_weights(folder)
-    try:
-        model, report = kind.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"`{folder}` must hold a {kind.__name__} whose weights fit its config.json; "
-            f"copy the folder anew. The library says: {error}"
-        ) from error
-    _check_report(folder, report)
-    return model.to(device).eval().requires_grad_(False)
+def randomized(prior: DiffusersPrior, generator: torch.Generator) -> DiffusersPrior:
+    """The same prior with freshly initialised denoiser weights: a control that knows nothing."""
+    return dataclasses.replace(prior, denoiser=prior.denoiser.randomized(generator))
 
 
-def _check_report(folder: Path, report: Mapping[str, Any]) -> None:
-    # The libraries fill what is missing with random numbers and only log it.
-    for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        names = sorted(map(str, report.get(problem) or ()))
-        if names:
-            raise ValueError(
-                f"`{folder}` must hold exactly the weights its config.json describes, but has "
-                f"{len(names)} {problem.replace('_', ' ')} (first: {names[0]}); "
-                "copy the folder anew."
-            )
+def _placed(prior: DiffusersPrior, placement: Placement) -> DiffusersPrior:
+    """The prior, serving callers from elsewhere where that is not what its parts do anyway."""
+    device, batch_size = placement.device, placement.batch_size
+    if torch.device(device).type == "cpu" and batch_size is None:
+        return prior
+    return dataclasses.replace(
+        prior,
+        codec=PlacedCodec(prior.codec, device),
+        denoiser=PlacedDenoiser(prior.denoiser, device, batch_size),
+    )
 
 
-def _check_weights(folder: Path) -> None:
-    paths = sorted(folder.glob("*.safetensors"))
-    if not paths:
-        raise FileNotFoundError(
-            f"`{folder}` must hold weights as .safetensors, found none; "
-            "download that format or convert it."
-        )
-    for path in paths:
-        try:
-            with safe_open(path, framework="pt") as weights:
-                weights.keys()
-        except (SafetensorError, OSError) as error:
-            raise ValueError(
-                f"`{path}` must be a complete safetensors file ({error}); copy it anew."
-            ) from error
+def _speaks(name: str) -> bool:
+    """Whether embeddings depend on the part of that name."""
+    return name.startswith(("text_encoder", "tokenizer"))
 
 
-def _load_tokenizer(folder: Path, kind: Any) -> Any:
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"`{folder}` must hold the tokenizer, but is missing; copy the folder anew."
-        )
-    try:
-        return kind.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, ImportError) as error:
-        raise ValueError(
-            f"`{folder}` must hold a {kind.__name__}; copy it anew. The library says: {error}"
-        ) from error
-
-
-def _read_json(path: Path, folder: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"`{path}` is missing; `{folder}` must be a complete pipeline folder."
-        ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"`{path}` must be JSON ({error}); copy it anew.") from error
-    if not isinstance(content, dict):
-        raise ValueError(
-            f"`{path}` must be a JSON object, got {type(content).__name__}; copy it anew."
-        )
-    return content
+def _versions() -> tuple[str, ...]:
+    """What else made the embeddings."""
+    return tuple(version(package) for package in ("motiondistill", "transformers"))

@@ -12,4 +12,7 @@ def reinitialized(network: Any, generator: torch.Generator) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         fresh = type(network).from_config(network.config)
-    return fresh.to(network.device, network.dtype).eval().requires_grad_(False)
+    for parameter, original in zip(fresh.parameters(), network.parameters(), strict=True):
+        # One by one: some networks keep a few modules in single precision beside half.
+        parameter.data = parameter.data.to(original)
+    return fresh.to(network.device).eval().requires_grad_(False)

@@ -6,15 +6,40 @@ their timesteps are set.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from functools import partial
+from typing import Any, Final, TypeAlias, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.priors.base import Schedule, per_sample
+
+Times: TypeAlias = Callable[[int], Float[Tensor, " num_steps"]]
+"""Falling flow times of so many steps from 1, before any shift; they stop short of 0."""
+
+ROUNDING: Final = 1e-3
+"""More than what float32 leaves uncertain of a time of a thousand steps."""
+
+PLAIN_OPTIONS: Final[Mapping[str, Any]] = {
+    "use_karras_sigmas": False,
+    "use_exponential_sigmas": False,
+    "use_beta_sigmas": False,
+    "thresholding": False,
+    "time_shift_type": "exponential",
+}
+"""Options of schedulers for flow that would change levels or estimates in other ways than ours."""
+
+UNIPC_DEFAULTS: Final[Mapping[str, Any]] = {
+    "use_flow_sigmas": False,
+    "prediction_type": "epsilon",
+}
+UNIPC_FLOW: Final[Mapping[str, Any]] = {
+    "use_flow_sigmas": True,
+    "prediction_type": "flow_prediction",
+}
 
 
 def x0_from_eps(
@@ -70,6 +95,38 @@ def stretch_to_terminal(time: Float[Tensor, " steps"], terminal: float) -> Float
     return 1 - (1 - time) * (1 - terminal) / (1 - time[-1])
 
 
+def even_times(num_steps: int) -> Float[Tensor, " num_steps"]:
+    """Flow times that fall evenly, by the same amount also from the last one to 0."""
+    return torch.linspace(1, 1 / num_steps, num_steps, dtype=torch.float64)
+
+
+def times_down_to(num_steps: int, last: float) -> Float[Tensor, " num_steps"]:
+    """Flow times that fall evenly to `last`."""
+    return torch.linspace(1, last, num_steps, dtype=torch.float64)
+
+
+def times_above(num_steps: int, bound: float) -> Float[Tensor, " num_steps"]:
+    """Flow times that fall evenly and would reach `bound` one step later."""
+    return torch.linspace(1, bound, num_steps + 1, dtype=torch.float64)[:-1]
+
+
+def linear_quadratic_times(num_steps: int, signal: float = 0.025) -> Float[Tensor, " num_steps"]:
+    """Flow times whose first half falls evenly to `1 - signal` and whose second half speeds up.
+
+    The second half is the parabola that goes on with the same slope and ends at 0 (Genmo 2024,
+    Mochi's sampler; the pipelines of Movie Gen and Mochi share it).
+    """
+    if num_steps == 1:
+        return torch.ones(1, dtype=torch.float64)
+    linear = num_steps // 2
+    rest = num_steps - linear
+    slow = torch.arange(linear, dtype=torch.float64) * (signal / linear)
+    steps = torch.arange(rest, dtype=torch.float64)
+    slope = signal / linear
+    fast = signal + slope * steps + (1 - signal - slope * rest) * (steps / rest) ** 2
+    return 1 - torch.cat([slow, fast])
+
+
 @final
 @dataclass(frozen=True)
 class DynamicShift:
@@ -99,6 +156,12 @@ class FlowSchedule(Schedule):
     shift: float | DynamicShift = 1.0
     terminal: float | None = None
     """Flow time of the sampler's last network call; None leaves it where the shift puts it."""
+    times: Times = even_times
+    """Where the sampler goes, before the shift."""
+    whole_times: bool = False
+    """Whether the network is given its time without decimals, as UniPC gives it."""
+    towards_data: bool = False
+    """Whether time runs from noise to data and the network returns `x0 - noise`, as Mochi's."""
 
     @property
     def min_time(self) -> float:
@@ -121,7 +184,10 @@ class FlowSchedule(Schedule):
         return 1 / (1 + sigma)
 
     def time(self, sigma: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
-        return flow_time_from_sigma(sigma) * self.num_train_timesteps
+        time = flow_time_from_sigma(sigma) * self.num_train_timesteps
+        if self.towards_data:
+            time = self.num_train_timesteps - time
+        return (time + ROUNDING).floor() if self.whole_times else time
 
     def clean(
         self,
@@ -129,16 +195,16 @@ class FlowSchedule(Schedule):
         output: Float[Tensor, "B C f h w"],
         sigma: Float[Tensor, " B"],
     ) -> Float[Tensor, "B C f h w"]:
-        return x0_from_flow(scaled, output, per_sample(flow_time_from_sigma(sigma), scaled))
+        flow = -output if self.towards_data else output
+        return x0_from_flow(scaled, flow, per_sample(flow_time_from_sigma(sigma), scaled))
 
     def sampling_sigmas(self, num_steps: int, num_tokens: int) -> Float[Tensor, " steps_and_one"]:
         if num_steps < 1:
             raise ValueError(
                 f"`num_steps` must be at least 1, got {num_steps}; 20 is a good start."
             )
-        times = torch.linspace(1, 1 / num_steps, num_steps, dtype=torch.float64)
         shift = self.shift if isinstance(self.shift, float) else self.shift.shift(num_tokens)
-        times = shift_time(times, shift)
+        times = shift_time(self.times(num_steps), shift)
         # With a single step the last time is 1 itself and cannot be moved.
         if self.terminal is not None and num_steps > 1:
             times = stretch_to_terminal(times, self.terminal)
@@ -146,26 +212,18 @@ class FlowSchedule(Schedule):
         return torch.cat([sigmas, sigmas.new_zeros(1)]).float()
 
 
-def flow_schedule(config: Mapping[str, Any]) -> FlowSchedule:
-    """The flow schedule that a `FlowMatchEulerDiscreteScheduler` configuration describes."""
-    unsupported = [
-        name
-        for name in (
-            "invert_sigmas",
-            "use_karras_sigmas",
-            "use_exponential_sigmas",
-            "use_beta_sigmas",
-        )
-        if config.get(name)
-    ]
-    if config.get("time_shift_type", "exponential") != "exponential":
-        unsupported.append("time_shift_type")
-    if unsupported:
-        raise ValueError(
-            f"The scheduler's `{unsupported[0]}` must be left at its default, "
-            f"got {config[unsupported[0]]!r}; use a folder whose scheduler does not set it."
-        )
-    shift: float | DynamicShift = float(config.get("shift", 1.0))
+def flow_schedule(config: Mapping[str, Any], times: Times = even_times) -> FlowSchedule:
+    """The schedule of a `FlowMatchEulerDiscreteScheduler`, or a `UniPCMultistepScheduler` for flow.
+
+    `times` is the spacing that the family's pipeline hands to its scheduler; `scheduler_times` is
+    for pipelines that hand over none. Raises ValueError for options that would change the levels in
+    ways that are not supported here.
+    """
+    solver = config.get("_class_name") == "UniPCMultistepScheduler"
+    if solver:
+        _require({**UNIPC_DEFAULTS, **config}, UNIPC_FLOW)
+    _require(config, PLAIN_OPTIONS)
+    shift: float | DynamicShift = float(config.get("flow_shift" if solver else "shift") or 1.0)
     if config.get("use_dynamic_shifting"):
         shift = DynamicShift(
             base_log_shift=float(config.get("base_shift", 0.5)),
@@ -177,4 +235,27 @@ def flow_schedule(config: Mapping[str, Any]) -> FlowSchedule:
         num_train_timesteps=config.get("num_train_timesteps", 1000),
         shift=shift,
         terminal=config.get("shift_terminal") or None,
+        times=times,
+        whole_times=solver,
+        towards_data=bool(config.get("invert_sigmas")),
     )
+
+
+def scheduler_times(config: Mapping[str, Any]) -> Times:
+    """The spacing of a scheduler that is told the number of steps and nothing else."""
+    smallest = 1 / config.get("num_train_timesteps", 1000)
+    if config.get("_class_name") == "UniPCMultistepScheduler":
+        return partial(times_above, bound=smallest)
+    if not config.get("use_dynamic_shifting"):
+        # It shifts its smallest time when it is made, and all times again when it is used.
+        smallest = shift_time(torch.tensor(smallest).double(), config.get("shift", 1.0)).item()
+    return partial(times_down_to, last=smallest)
+
+
+def _require(config: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    for name, value in options.items():
+        if config.get(name, value) not in (value, None):
+            raise ValueError(
+                f"The scheduler's `{name}` must be {value!r}, got {config[name]!r}; "
+                "change its scheduler_config.json or use another folder."
+            )

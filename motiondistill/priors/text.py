@@ -37,9 +37,14 @@ def encode_without_padding(
     return embeddings * mask[..., None].to(embeddings)
 
 
+def plain_prompt(prompt: str) -> str:
+    """The prompt in small letters without outer space, as several pipelines read it uncleaned."""
+    return prompt.lower().strip()
+
+
 @final
 class T5Text(TextEncoder):
-    """T5 embeddings and their padding masks; every prompt is embedded once and then remembered.
+    """T5 embeddings and their padding masks.
 
     `prepare` is what the family does to a prompt first, `encode` how it treats the padding. The
     length is part of the model: another one gives other embeddings, or more of them to attend to.
@@ -59,27 +64,19 @@ class T5Text(TextEncoder):
         self._max_length = max_length
         self._prepare = prepare
         self._encode = encode
-        self._cache: dict[str, tuple[Tensor, Tensor]] = {}
 
     def embed(self, prompts: Sequence[str]) -> Conditioning:
         """Conditioning with `embeddings` [B L D] and `mask` [B L]; warns where it cuts a prompt."""
         check_prompts(prompts)
-        rows = [self._remembered(prompt) for prompt in prompts]
+        # One prompt at a time: batched matrix products round differently, and the same prompt must
+        # give the same bits whatever its company.
+        rows = [self._embed_one(self._prepare(prompt)) for prompt in prompts]
         return Conditioning(
             {
                 "embeddings": torch.cat([embeddings for embeddings, _ in rows]),
                 "mask": torch.cat([mask for _, mask in rows]),
             }
         )
-
-    def _remembered(
-        self, prompt: str
-    ) -> tuple[Float[Tensor, "1 tokens channels"], Bool[Tensor, "1 tokens"]]:
-        # One prompt at a time: batched matrix products round differently, and the same prompt must
-        # give the same bits whatever its company.
-        if prompt not in self._cache:
-            self._cache[prompt] = self._embed_one(self._prepare(prompt))
-        return self._cache[prompt]
 
     @torch.no_grad()
     def _embed_one(

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, final
+from typing import Any, Final, final
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,17 @@ from torch import Tensor
 
 from motiondistill.priors.base import Schedule, per_sample
 from motiondistill.priors.schedule import x0_from_eps, x0_from_v
+
+LINSPACE_CLASSES: Final = ("Euler", "DPMSolver", "UniPC", "Heun", "LMS", "KDPM2")
+"""Schedulers whose default spacing is "linspace", by the start of their names."""
+
+REFUSED_SPACINGS: Final = (
+    "use_karras_sigmas",
+    "use_exponential_sigmas",
+    "use_beta_sigmas",
+    "use_lu_lambdas",
+    "use_flow_sigmas",
+)
 
 
 def x0_from_sample(
@@ -34,6 +45,22 @@ def rescale_to_zero_snr(alphas_cumprod: Float[Tensor, " steps"]) -> Float[Tensor
     return ((roots - roots[-1]) * (roots[0] / (roots[0] - roots[-1]))) ** 2
 
 
+def shift_snr(alphas_cumprod: Float[Tensor, " steps"], shift: float) -> Float[Tensor, " steps"]:
+    """Levels whose signal-to-noise ratio is divided by `shift` (Yang et al. 2024, Sec. 3.1)."""
+    return alphas_cumprod / (shift + (1 - shift) * alphas_cumprod)
+
+
+def cosine_betas(num_train: int, max_beta: float = 0.999) -> Float[Tensor, " steps"]:
+    """Variances of steps whose levels fall like a squared cosine.
+
+    Nichol and Dhariwal 2021, Eq. 17. No step is noisier than `max_beta`, so that a trace of signal
+    is left at the end.
+    """
+    angles = (torch.arange(num_train + 1, dtype=torch.float64) / num_train + 0.008) / 1.008
+    levels = (angles * math.pi / 2).cos() ** 2
+    return (1 - levels[1:] / levels[:-1]).clamp(max=max_beta)
+
+
 def leading_timesteps(num_steps: int, num_train: int, offset: int) -> Int[Tensor, " num_steps"]:
     """Falling timesteps: multiples of a whole stride, plus `offset` (Lin et al. 2024, Tab. 2)."""
     return torch.arange(num_steps).flip(0) * (num_train // num_steps) + offset
@@ -48,6 +75,27 @@ def trailing_timesteps(num_steps: int, num_train: int) -> Int[Tensor, " num_step
 def linspace_timesteps(num_steps: int, num_train: int) -> Int[Tensor, " num_steps"]:
     """Falling timesteps spread evenly from the last to the first (Lin et al. 2024, Tab. 2)."""
     return torch.linspace(num_train - 1, 0, num_steps, dtype=torch.float64).round().long()
+
+
+def nearest_level(levels: Float[Tensor, " steps"], sigma: Float[Tensor, " B"]) -> Int[Tensor, " B"]:
+    """The timesteps whose noise levels (rising) are nearest in log sigma."""
+    logs = levels.log().to(sigma)
+    return torch.bucketize(sigma.log(), (logs[1:] + logs[:-1]) / 2)
+
+
+def sigmas_at(
+    levels: Float[Tensor, " steps"],
+    timesteps: Callable[[int], Int[Tensor, " num_steps"]],
+    num_steps: int,
+) -> Float[Tensor, " steps_and_one"]:
+    """The levels that a sampler visits in so many steps, and zero."""
+    if not 1 <= num_steps <= len(levels):
+        raise ValueError(
+            f"`num_steps` must be from 1 to {len(levels)}, got {num_steps}; 20 is a good start."
+        )
+    # An offset, or a last level of pure noise, would lead beyond the last level.
+    sigmas = levels[timesteps(num_steps).clamp(max=len(levels) - 1)]
+    return torch.cat([sigmas, sigmas.new_zeros(1)]).float()
 
 
 @final
@@ -75,13 +123,13 @@ class VPSchedule(Schedule):
         return self.sigmas[-1].item()
 
     def snap(self, sigma: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
-        return self.sigmas.to(sigma)[self._nearest(sigma)]
+        return self.sigmas.to(sigma)[nearest_level(self.sigmas, sigma)]
 
     def scale(self, sigma: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
         return (1 + sigma**2).rsqrt()
 
     def time(self, sigma: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
-        return self._nearest(sigma).to(sigma)
+        return nearest_level(self.sigmas, sigma).to(sigma)
 
     def clean(
         self,
@@ -99,23 +147,14 @@ class VPSchedule(Schedule):
         2021, Eq. 13). They lead from level to level also where the scheduler's own stride misses
         the next one, and to exactly zero also where it would stop at its first level.
         """
-        if not 1 <= num_steps <= len(self.alphas_cumprod):
-            raise ValueError(
-                f"`num_steps` must be from 1 to {len(self.alphas_cumprod)}, got {num_steps}; "
-                "20 is a good start."
-            )
-        # An offset, or a last level of pure noise, would lead beyond the last level.
-        timesteps = self.timesteps(num_steps).clamp(max=len(self.alphas_cumprod) - 1)
-        sigmas = self.sigmas[timesteps]
-        return torch.cat([sigmas, sigmas.new_zeros(1)]).float()
-
-    def _nearest(self, sigma: Float[Tensor, " B"]) -> Int[Tensor, " B"]:
-        levels = self.sigmas.log().to(sigma)
-        return torch.bucketize(sigma.log(), (levels[1:] + levels[:-1]) / 2)
+        return sigmas_at(self.sigmas, self.timesteps, num_steps)
 
 
 def vp_schedule(config: Mapping[str, Any]) -> VPSchedule:
-    """The schedule that a `DDPMScheduler` or `DDIMScheduler` configuration describes.
+    """The schedule that the configuration of a discrete diffusion scheduler describes.
+
+    DDPM, DDIM, PNDM, Euler, DPM-Solver and CogVideoX's record the same training; what they do
+    between two levels is theirs and does not matter here.
 
     Raises ValueError for options that would change the noise levels or the clean estimate in ways
     that are not supported here.
@@ -123,8 +162,13 @@ def vp_schedule(config: Mapping[str, Any]) -> VPSchedule:
     for name in ("clip_sample", "thresholding"):
         if config.get(name):
             raise _refused(name, config[name], "false, because latents have no bounds")
+    for name in REFUSED_SPACINGS:
+        if config.get(name):
+            raise _refused(name, config[name], "false, because it hides the trained levels")
     alphas_cumprod = torch.cumprod(1 - _betas(config), dim=0)
     num_train = len(alphas_cumprod)
+    # Before the rescaling, which then moves the shifted levels.
+    alphas_cumprod = shift_snr(alphas_cumprod, config.get("snr_shift_scale", 1.0))
     if config.get("rescale_betas_zero_snr"):
         # The last level then is pure noise, which has no finite sigma.
         alphas_cumprod = rescale_to_zero_snr(alphas_cumprod)[:-1]
@@ -144,8 +188,12 @@ def _betas(config: Mapping[str, Any]) -> Float[Tensor, " steps"]:
         case "scaled_linear":
             roots = torch.linspace(math.sqrt(start), math.sqrt(end), steps, dtype=torch.float64)
             return roots**2
+        case "squaredcos_cap_v2":
+            return cosine_betas(steps)
         case _:
-            raise _refused("beta_schedule", kind, "'linear' or 'scaled_linear'")
+            raise _refused(
+                "beta_schedule", kind, "'linear', 'scaled_linear' or 'squaredcos_cap_v2'"
+            )
 
 
 def _prediction(config: Mapping[str, Any]) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
@@ -163,7 +211,9 @@ def _prediction(config: Mapping[str, Any]) -> Callable[[Tensor, Tensor, Tensor, 
 def _spacing(
     config: Mapping[str, Any], num_train: int
 ) -> Callable[[int], Int[Tensor, " num_steps"]]:
-    match config.get("timestep_spacing", "leading"):
+    # Old files leave out what was the default of their class.
+    linspace = str(config.get("_class_name")).startswith(LINSPACE_CLASSES)
+    match config.get("timestep_spacing", "linspace" if linspace else "leading"):
         case "leading":
             offset = config.get("steps_offset", 0)
             return partial(leading_timesteps, num_train=num_train, offset=offset)

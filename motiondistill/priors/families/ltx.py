@@ -1,8 +1,7 @@
 """LTX-Video (HaCohen et al. 2024): rectified flow on the tokens of a causal video autoencoder."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Final, final
 
 import torch
 from jaxtyping import Float
@@ -15,11 +14,12 @@ from motiondistill.priors.base import (
     DiffusersPrior,
     VideoFormat,
 )
+from motiondistill.priors.family import Checkpoint, Components, Family
 from motiondistill.priors.random_weights import reinitialized
 from motiondistill.priors.schedule import flow_schedule
 from motiondistill.priors.text import T5Text
 
-NATIVE = VideoFormat(fps=25.0, frames=161, height=512, width=704)
+NATIVE: Final = VideoFormat(25.0, 161, 512, 704, frame_step=8, frame_offset=1, size_step=32)
 """The released checkpoints' defaults; the rules for other clips come from the autoencoder."""
 
 
@@ -107,9 +107,7 @@ class LTXDenoiser(Denoiser):
         return LTXDenoiser(fresh, self.seconds_per_latent, self.pixels_per_latent)
 
 
-def ltx_prior(
-    components: Mapping[str, Any], native: VideoFormat, text_length: int
-) -> DiffusersPrior:
+def ltx_prior(components: Components, native: VideoFormat, text_length: int) -> DiffusersPrior:
     """The prior made of an LTX pipeline's components, for clips of the native frame rate.
 
     `components` holds vae, transformer, text_encoder, tokenizer, and the scheduler's configuration.
@@ -138,3 +136,20 @@ def ltx_prior(
         schedule=flow_schedule(components["scheduler"]),
         text=T5Text(components["tokenizer"], components["text_encoder"], text_length),
     )
+
+
+FAMILY = Family(
+    title="LTX-Video",
+    pipeline="LTXPipeline",
+    kind="video",
+    native=NATIVE,
+    text_length=128,
+    classes={
+        "vae": "diffusers.AutoencoderKLLTXVideo",
+        "transformer": "diffusers.LTXVideoTransformer3DModel",
+        "text_encoder": "transformers.T5EncoderModel",
+        "tokenizer": "transformers.T5Tokenizer",
+    },
+    compose=ltx_prior,
+    checkpoints=(Checkpoint("ltx", "Lightricks/LTX-Video", "LTX-Video Open Weights", NATIVE),),
+)

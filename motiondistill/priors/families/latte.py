@@ -1,56 +1,21 @@
 """Latte (Ma et al. 2024): diffusion on single-frame latents, with attention in space and time."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Final, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.priors.base import (
-    Codec,
-    Conditioning,
-    Denoiser,
-    DiffusersPrior,
-    VideoFormat,
-)
+from motiondistill.priors.base import Conditioning, Denoiser, DiffusersPrior, VideoFormat
+from motiondistill.priors.family import Checkpoint, Components, Family
+from motiondistill.priors.framewise import FramewiseCodec, space_ratio
 from motiondistill.priors.random_weights import reinitialized
-from motiondistill.priors.text import T5Text, encode_without_padding
+from motiondistill.priors.text import T5Text, encode_without_padding, plain_prompt
 from motiondistill.priors.vp_schedule import vp_schedule
 
-NATIVE = VideoFormat(fps=8.0, frames=16, height=512, width=512)
+NATIVE: Final = VideoFormat(8.0, 16, 512, 512, frame_step=0, frame_offset=16, size_step=16)
 """The released checkpoint's defaults; the rules for other clips come from the networks."""
-
-
-@final
-@dataclass(frozen=True)
-class FramewiseCodec(Codec):
-    """An image autoencoder on every frame by itself; latents are scaled to about unit variance."""
-
-    vae: Any
-    video_format: VideoFormat
-
-    @property
-    def format(self) -> VideoFormat:
-        return self.video_format
-
-    def encode(self, video: Float[Tensor, "B F 3 H W"]) -> Float[Tensor, "B C f h w"]:
-        centred = (video * 2 - 1).flatten(0, 1).to(self.vae.dtype)
-        mode: Tensor = self.vae.encode(centred).latent_dist.mode().to(video)
-        frames = mode.view(*video.shape[:2], *mode.shape[1:])
-        latents: Tensor = frames.transpose(1, 2) * self.vae.config.scaling_factor
-        return latents
-
-    def decode(self, latents: Float[Tensor, "B C f h w"]) -> Float[Tensor, "B F 3 H W"]:
-        frames: Tensor = latents.transpose(1, 2) / self.vae.config.scaling_factor
-        centred: Tensor = self.vae.decode(frames.flatten(0, 1).to(self.vae.dtype)).sample
-        video = (centred.to(latents) / 2 + 0.5).clamp(0, 1)
-        return video.view(*frames.shape[:2], *video.shape[1:])
-
-    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
-        space = _space_ratio(self.vae)
-        return self.vae.config.latent_channels, frames, height // space, width // space
 
 
 @final
@@ -80,14 +45,7 @@ class LatteDenoiser(Denoiser):
         return LatteDenoiser(reinitialized(self.transformer, generator))
 
 
-def plain_prompt(prompt: str) -> str:
-    """The prompt in small letters without outer space, as the pipeline reads it uncleaned."""
-    return prompt.lower().strip()
-
-
-def latte_prior(
-    components: Mapping[str, Any], native: VideoFormat, text_length: int
-) -> DiffusersPrior:
+def latte_prior(components: Components, native: VideoFormat, text_length: int) -> DiffusersPrior:
     """The prior made of a Latte pipeline's components, for clips of the native frame rate.
 
     `components` holds vae, transformer, text_encoder, tokenizer, and the scheduler's configuration.
@@ -113,7 +71,7 @@ def latte_prior(
         native.width,
         frame_step=0,
         frame_offset=transformer.config.video_length,
-        size_step=_space_ratio(vae) * transformer.config.patch_size,
+        size_step=space_ratio(vae) * transformer.config.patch_size,
     )
     video_format.check(native.frames, native.height, native.width)
     return DiffusersPrior(
@@ -130,6 +88,18 @@ def latte_prior(
     )
 
 
-def _space_ratio(vae: Any) -> int:
-    ratio: int = 2 ** (len(vae.config.block_out_channels) - 1)
-    return ratio
+FAMILY = Family(
+    title="Latte",
+    pipeline="LattePipeline",
+    kind="video",
+    native=NATIVE,
+    text_length=120,
+    classes={
+        "vae": "diffusers.AutoencoderKL",
+        "transformer": "diffusers.LatteTransformer3DModel",
+        "text_encoder": "transformers.T5EncoderModel",
+        "tokenizer": "transformers.T5Tokenizer",
+    },
+    compose=latte_prior,
+    checkpoints=(Checkpoint("latte", "maxin-cn/Latte-1", "Apache-2.0", NATIVE),),
+)

@@ -1,0 +1,303 @@
+"""What does a step with each prior take? Memory and arithmetic, from configurations alone.
+
+    OMP_NUM_THREADS=1 python experiments/prior_costs.py [--only NAME ...]
+
+Networks of the released sizes are built on PyTorch's meta device, without weights, and run through
+the package's own codecs and denoisers in bfloat16. Needs no download, no accelerator and little
+memory. Writes results/prior_costs.md; `--only` prints the rows of some priors instead.
+"""
+
+import argparse
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from published_configs import PUBLISHED, Published
+
+from motiondistill.priors.base import Codec, DiffusersPrior, VideoFormat
+from motiondistill.priors.costs import (
+    Cost,
+    count_parameters,
+    denoising_cost,
+    empty_conditioning,
+    empty_network,
+    encoding_cost,
+)
+from motiondistill.priors.encode_modes import checkpointed, two_pass
+from motiondistill.priors.families import FAMILIES
+from motiondistill.priors.family import Family
+
+RESULTS = Path("results")
+COMMON = (17, 256, 256)  # frames, height, width
+GIB, TERA = 2**30, 1e12
+BYTES = 2  # of a bfloat16
+MODES: Mapping[str, Callable[[Codec], Codec]] = {
+    "graph": lambda codec: codec,
+    "checkpointed": checkpointed,
+    "two_pass": two_pass,
+}
+# Each with the most GiB that encoding may take, in its least mode.
+GOALS = {
+    ("wan2.1-1.3b", (17, 256, 256)): 2.0,
+    ("wan2.1-1.3b", (81, 480, 832)): 30.0,
+    ("modelscope", (16, 256, 256)): 0.5,
+}
+
+Size = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prior at one size."""
+
+    name: str
+    size: Size
+    parameters: Mapping[str, int]
+    encoding: Mapping[str, Cost]
+    """By mode."""
+    denoising: Cost
+    """One pass, without gradient."""
+
+    @property
+    def weights(self) -> int:
+        """Bytes of all but the text encoders, which are gone by then, and idle second experts."""
+        return BYTES * sum(
+            count for part, count in self.parameters.items() if not part.startswith("text_encoder")
+        )
+
+    def peak(self, mode: str) -> int:
+        """Bytes of a step: weights, and the most that encoding or denoising needs beside them."""
+        cost = self.encoding[mode]
+        return self.weights + max(cost.peak_bytes, cost.kept_bytes + self.denoising.peak_bytes)
+
+    def flops(self, mode: str) -> float:
+        """Of a step: encoding with its gradient, denoising with and without the prompt."""
+        return self.encoding[mode].flops + 2 * self.denoising.flops
+
+
+def family_of(name: str) -> tuple[Family, VideoFormat]:
+    """The family of a published model, and the clips that it was trained on."""
+    published = PUBLISHED[name]
+    for family in FAMILIES:
+        for checkpoint in family.checkpoints:
+            if checkpoint.name == name:
+                return family, checkpoint.native
+        if family.pipeline == published.pipeline:
+            return family, published.native or family.native
+    raise KeyError(name)
+
+
+def parameters(name: str) -> dict[str, int]:
+    """How many numbers every network holds, by its part's name."""
+    family, _ = family_of(name)
+    return {
+        part: count_parameters(empty_part(family, part, config))
+        for part, config in PUBLISHED[name].parts.items()
+    }
+
+
+def empty_prior(name: str) -> DiffusersPrior:
+    """The prior on the meta device, without text encoders."""
+    family, native = family_of(name)
+    published = PUBLISHED[name]
+    components: dict[str, Any] = dict.fromkeys(family.classes)
+    for part, config in published.parts.items():
+        # A pass asks one of two experts, and they are alike.
+        if not part.startswith(("text_encoder", "transformer_2")):
+            components[part] = empty_part(family, part, config)
+    components["scheduler"] = scheduler(published)
+    components["model_index"] = {"_class_name": family.pipeline}
+    return family.compose(components, native, family.text_length)
+
+
+def empty_part(family: Family, part: str, config: Mapping[str, Any]) -> Any:
+    """One network on the meta device."""
+    library, kind = family.classes[part].split(".")
+    modules = {"diffusers": diffusers, "transformers": transformers}
+    return empty_network(getattr(modules[library], kind), config, torch.bfloat16)
+
+
+def scheduler(published: Published) -> dict[str, Any]:
+    """The scheduler's configuration, filled up with the library's defaults."""
+    kind = getattr(diffusers, published.scheduler["_class_name"])
+    return {**kind.from_config(published.scheduler).config, **published.scheduler}
+
+
+def common_size(native: VideoFormat) -> Size:
+    """The longest clip within `COMMON` that the prior can take."""
+    if native.frame_step == 0:
+        return (native.frame_offset, *COMMON[1:])
+    frames = min(COMMON[0], native.frames)
+    frames -= (frames - native.frame_offset) % native.frame_step
+    return (frames, *COMMON[1:])
+
+
+def measure(name: str, known: dict[tuple[str, Size], dict[str, Cost]]) -> Iterator[Row]:
+    """The prior at the common size and at its own."""
+    counts = parameters(name)
+    prior = empty_prior(name)
+    native = prior.format
+    sizes = dict.fromkeys([common_size(native), (native.frames, native.height, native.width)])
+    if "vae" not in counts:  # pixels: made for one size
+        sizes = dict.fromkeys([(native.frames, native.height, native.width)])
+    conditioning = empty_conditioning(PUBLISHED[name].prompt)
+    for size in sizes:
+        shape = prior.latent_shape(*size)
+        yield Row(
+            name,
+            size,
+            counts,
+            encoding_costs(name, size, known),
+            denoising_cost(prior.denoiser, shape, conditioning),
+        )
+
+
+def vae_key(name: str) -> str:
+    """Alike for priors with one and the same autoencoder."""
+    family, _ = family_of(name)
+    return f"{family.classes.get('vae')} {PUBLISHED[name].parts.get('vae')}"
+
+
+def encoding_costs(
+    name: str, size: Size, known: dict[tuple[str, Size], dict[str, Cost]]
+) -> dict[str, Cost]:
+    """The cost of encoding by mode, measured once for all priors that share an autoencoder."""
+    key = vae_key(name), size
+    if key not in known:
+        codec = empty_prior(name).codec
+        # Modes leave their mark on the autoencoder, but none that a later one would not make.
+        known[key] = {mode: encoding_cost(make(codec), *size) for mode, make in MODES.items()}
+    return known[key]
+
+
+def encoding_line(row: Row) -> str:
+    """Kept and peak memory of the three modes, and their arithmetic."""
+    memory = " | ".join(
+        f"{cost.kept_bytes / GIB:.2f} / {cost.peak_bytes / GIB:.2f}"
+        for cost in row.encoding.values()
+    )
+    flops = " / ".join(f"{cost.flops / TERA:.1f}" for cost in row.encoding.values())
+    return f"| {row.name} | {show(row.size)} | {memory} | {flops} |"
+
+
+def step_line(row: Row) -> str:
+    """Parameters, one pass of the denoiser, and a whole step."""
+    speech = sum(n for part, n in row.parameters.items() if part.startswith("text_encoder"))
+    vae = row.parameters.get("vae", 0)
+    denoiser = sum(row.parameters.values()) - speech - vae
+    counts = f"{denoiser / 1e9:.2f} | {vae / 1e9:.2f} | {speech / 1e9:.2f}"
+    one = f"{row.denoising.peak_bytes / GIB:.2f} | {row.denoising.flops / TERA:.2f}"
+    memory = " / ".join(f"{row.peak(mode) / GIB:.1f}" for mode in MODES)
+    flops = " / ".join(f"{row.flops(mode) / TERA:.1f}" for mode in MODES)
+    return f"| {row.name} | {show(row.size)} | {counts} | {one} | {memory} | {flops} |"
+
+
+def goal_line(rows: list[Row], name: str, size: Size) -> str:
+    """Whether the least mode meets the goal."""
+    row = next(row for row in rows if (row.name, row.size) == (name, size))
+    before = row.encoding["graph"].peak_bytes / GIB
+    after = min(cost.peak_bytes for cost in row.encoding.values()) / GIB
+    bar = GOALS[name, size]
+    verdict = "met" if after <= bar else "**missed**"
+    return f"| {name} | {show(size)} | {before:.2f} | {after:.2f} | {bar:g} | {verdict} |"
+
+
+def show(size: Size) -> str:
+    """Frames, height and width."""
+    return "x".join(map(str, size))
+
+
+def write(rows: list[Row], seconds: float) -> None:
+    """The page."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    encoding = [encoding_line(row) for row in rows if "vae" in row.parameters]
+    page = PAGE.format(
+        commit=commit,
+        seconds=seconds,
+        torch=torch.__version__,
+        diffusers=diffusers.__version__,
+        goals="\n".join(goal_line(rows, *goal) for goal in GOALS),
+        encoding="\n".join(dict.fromkeys(encoding)),
+        steps="\n".join(step_line(row) for row in rows),
+    )
+    (RESULTS / "prior_costs.md").write_text(page, encoding="utf-8")
+
+
+PAGE = """# What a step takes
+
+Every figure follows from the released models' configurations (`experiments/published_configs.py`):
+networks of their sizes, without weights, run through this package's codecs and denoisers on
+PyTorch's meta device, in bfloat16, one clip at a time. Not in them: what convolutions take as
+workspace. Attention is counted as by the kernels that never hold its whole matrix.
+
+`prior.encode` says how much of an encoding is kept for the gradient in pixels. `graph` keeps all,
+`checkpointed` what is between the encoder's blocks, `two_pass` nothing: it encodes again when the
+gradient is due. The gradient is the same with each. In the last two an image autoencoder goes frame
+by frame.
+
+Command: `OMP_NUM_THREADS=1 python experiments/prior_costs.py`, {seconds:.0f} s; commit
+{commit}; torch {torch}, diffusers {diffusers}.
+
+## Goals
+
+The most that encoding a clip and its gradient take, GiB, without weights.
+
+| prior | clip | before | after | goal | |
+|---|---|---|---|---|---|
+{goals}
+
+## Encoding
+
+GiB kept while the denoiser works / at the peak; TFLOP of encoding and gradient.
+
+| prior | clip | graph | checkpointed | two_pass | TFLOP: graph / checkpointed / two_pass |
+|---|---|---|---|---|---|
+{encoding}
+
+What is left at a model's own size is mostly the largest block of its encoder, for one chunk of
+frames (Wan) or for the whole clip (LTX, Mochi, CogVideoX in eights of frames), and what chunks hand
+on to the next. HunyuanVideo's encoder goes through clips of over 16 frames in overlapping tiles of
+time by the library's default; in each it attends under a mask that is a whole matrix: 72,000 by
+72,000 at 720x1280, 19 GiB in float32.
+
+## Steps
+
+A step encodes a rendered clip with its gradient and denoises it with and without the prompt, one
+after the other. Billions of parameters; GiB and TFLOP of one pass through the denoiser; GiB of a
+step with the weights of denoiser and autoencoder, and its TFLOP, by `graph` / `checkpointed` /
+`two_pass`. Of two experts both are in memory.
+
+| prior | clip | denoiser | autoencoder | text | pass, GiB | pass, TFLOP | step, GiB | step, TFLOP |
+|---|---|---|---|---|---|---|---|---|
+{steps}
+"""
+
+
+def main() -> None:
+    """All priors, then the page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=PUBLISHED, default=[])
+    options = parser.parse_args()
+    started = time.process_time()
+    known: dict[tuple[str, Size], dict[str, Cost]] = {}
+    rows = []
+    for name in options.only or PUBLISHED:
+        for row in measure(name, known):
+            rows.append(row)
+            print(encoding_line(row), step_line(row), sep="\n", flush=True)
+    if not options.only:
+        write(rows, time.process_time() - started)
+
+
+if __name__ == "__main__":
+    main()

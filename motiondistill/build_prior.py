@@ -1,0 +1,119 @@
+"""The prior from its configuration: every choice by name is resolved here, by one `match` each."""
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import assert_never
+
+import torch
+
+from motiondistill.prior_schema import PriorConfig
+from motiondistill.priors.base import Codec, DiffusersPrior
+from motiondistill.priors.embedding_cache import cache_folder
+from motiondistill.priors.encode_modes import checkpointed, two_pass
+from motiondistill.priors.hub import EMBEDDED, locate
+from motiondistill.priors.loading import load_prior, randomized
+from motiondistill.priors.placement import Placement
+from motiondistill.priors.tiny_codec import load_tiny_codec
+from motiondistill.randomness import seeded
+
+logger = logging.getLogger(__name__)
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def make_prior(config: PriorConfig, seed: int) -> DiffusersPrior:
+    """The frozen prior, downloaded if it must be; `seed` matters only for random weights.
+
+    Raises FileNotFoundError and ValueError for models that are not there, damaged or unsupported,
+    and for devices that this machine lacks.
+    """
+    placement = make_placement(config)
+    location = locate(config.model, config.revision)
+    logger.info("loading the prior from %s", location.folder)
+    prior = load_prior(
+        location.folder,
+        placement,
+        checkpoint=location.checkpoint,
+        revision=location.revision,
+        # The shipped prior embeds a prompt faster than a disk finds it.
+        embeddings=None if config.model == EMBEDDED else cache_folder() / "embeddings",
+        allow_pickle=config.allow_pickle,
+        compiled=config.compile,
+    )
+    prior = with_encoding(config, _with_tiny_codec(config, prior, placement))
+    return _with_weights(config, prior, seed)
+
+
+def pinned(config: PriorConfig) -> PriorConfig:
+    """The same prior by the commit of its files, so that a stored configuration means them alone.
+
+    Raises as `make_prior` does, and may download.
+    """
+    return dataclasses.replace(config, revision=locate(config.model, config.revision).revision)
+
+
+def make_placement(config: PriorConfig) -> Placement:
+    """Devices and precisions; raises ValueError for devices that this machine lacks."""
+    text_dtype = config.text_dtype
+    if text_dtype == "auto":
+        text_dtype = "float32" if config.dtype == "float32" else "bfloat16"
+    return Placement(
+        device=_device("prior.device", config.device),
+        text_device=_device("prior.text_device", config.text_device),
+        dtype=_DTYPES[config.dtype],
+        vae_dtype=_DTYPES[config.vae_dtype],
+        text_dtype=_DTYPES[text_dtype],
+        batch_size=config.batch_size,
+    )
+
+
+def _device(key: str, name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        # The library says it at length; a build without CUDA even by an assertion.
+        count = torch.cuda.device_count()
+        here = ", ".join(["cpu", *(f"cuda:{index}" for index in range(count))])
+        raise ValueError(
+            f"`{key}` must be a device of this machine ({here}), got {name!r}; choose one of these."
+        ) from error
+    return device
+
+
+def with_encoding(config: PriorConfig, prior: DiffusersPrior) -> DiffusersPrior:
+    """The prior that keeps of an encoding what the configuration says."""
+
+    def with_codec(codec: Codec) -> DiffusersPrior:
+        return dataclasses.replace(prior, codec=codec)
+
+    match config.encode:
+        case "graph":
+            return prior
+        case "checkpointed":
+            return with_codec(checkpointed(prior.codec))
+        case "two_pass":
+            return with_codec(two_pass(prior.codec))
+        case _:
+            assert_never(config.encode)
+
+
+def _with_tiny_codec(
+    config: PriorConfig, prior: DiffusersPrior, placement: Placement
+) -> DiffusersPrior:
+    if config.tiny_autoencoder is None:
+        return prior
+    path = Path(config.tiny_autoencoder)
+    tiny = load_tiny_codec(path, prior.codec, placement.vae_dtype)
+    return dataclasses.replace(prior, codec=tiny)
+
+
+def _with_weights(config: PriorConfig, prior: DiffusersPrior, seed: int) -> DiffusersPrior:
+    match config.weights:
+        case "pretrained":
+            return prior
+        case "random":
+            return randomized(prior, seeded(seed, 0, "random weights"))
+        case _:
+            assert_never(config.weights)

@@ -1,0 +1,52 @@
+"""Priors made of configurations alone: shapes and rules, but no weights and no memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from motiondistill.priors.base import DiffusersPrior
+from motiondistill.priors.costs import count_parameters, empty_network
+from motiondistill.priors.family import Checkpoint
+from motiondistill.priors.loading import family_of, native_of
+from motiondistill.priors.placement import Placement
+from motiondistill.priors.weights import Part, parts_of, read_json
+
+
+@final
+@dataclass(frozen=True)
+class Outline:
+    """What a folder's configurations say of a prior."""
+
+    prior: DiffusersPrior
+    """Its networks are on the meta device; it has no tokenizer, and so embeds nothing."""
+    parameters: Mapping[str, int]
+    """Numbers in the weights of every network, by the part's name."""
+
+
+def outline(
+    folder: Path, placement: Placement | None = None, checkpoint: Checkpoint | None = None
+) -> Outline:
+    """The prior in a folder as far as configurations tell; its weights need not be there.
+
+    Raises FileNotFoundError and ValueError as `load_prior` does.
+    """
+    family, placement = family_of(folder), placement or Placement()
+    components: dict[str, Any] = dict.fromkeys(family.classes)
+    components["model_index"] = read_json(folder / "model_index.json", folder)
+    components["scheduler"] = read_json(folder / "scheduler" / "scheduler_config.json", folder)
+    networks = {
+        name: _empty(part, placement.of(name)[1])
+        for name, part in parts_of(folder, family).items()
+        if not part.is_tokenizer
+    }
+    native, text_length = native_of(folder, family, checkpoint)
+    prior = family.compose({**components, **networks}, native, text_length)
+    return Outline(prior, {name: count_parameters(network) for name, network in networks.items()})
+
+
+def _empty(part: Part, dtype: torch.dtype) -> Any:
+    config = read_json(part.folder / "config.json", part.folder.parent)
+    return empty_network(part.kind, config, dtype)

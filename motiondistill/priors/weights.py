@@ -1,0 +1,192 @@
+"""One part of a pipeline from its folder: a network with exactly its weights, or a tokenizer."""
+
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, final
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from motiondistill.priors.family import Family
+from motiondistill.priors.pickled import as_safetensors
+from motiondistill.priors.weight_files import weight_files
+
+_REMEDIES: Final = {
+    "UNet3DVideoCrafterConditionModel": (
+        "this is VideoCrafter2 with an input for the frame rate; run `motiondistill convert "
+        "videocrafter2` on the pipeline's folder"
+    )
+}
+
+
+@final
+@dataclass(frozen=True)
+class Part:
+    """A folder of a pipeline and the class, `library.Class`, that reads it."""
+
+    folder: Path
+    class_path: str
+
+    @property
+    def is_tokenizer(self) -> bool:
+        """Whether it holds no network."""
+        return "Tokenizer" in self.class_path
+
+    @property
+    def kind(self) -> Any:
+        """The class; importing its library takes seconds."""
+        library, name = self.class_path.split(".")
+        return getattr(importlib.import_module(library), name)
+
+    def check(self) -> None:
+        """See `check_parts`."""
+        if self.is_tokenizer:
+            _check_folder(self.folder, "the tokenizer")
+            return
+        config = read_json(self.folder / "config.json", self.folder.parent)
+        stored = config.get("_class_name")
+        if stored is not None and f"diffusers.{stored}" != self.class_path:
+            raise ValueError(
+                f"`{self.folder}` must hold {self.class_path} for this pipeline, got {stored}; "
+                f"{_REMEDIES.get(stored, 'use the folder as it was released')}."
+            )
+        _check_weights(self.folder)
+
+
+def parts_of(folder: Path, family: Family) -> dict[str, Part]:
+    """The parts that the family reads from a folder, without the optional ones that it lacks."""
+    index = read_json(folder / "model_index.json", folder)
+    # Pipelines record an optional part that they were built without as [null, null].
+    absent = {name for name in family.optional if not any(index.get(name) or ())}
+    return {
+        name: Part(folder / name, class_path)
+        for name, class_path in family.classes.items()
+        if name not in absent
+    }
+
+
+def check_parts(folder: Path, family: Family) -> None:
+    """Nothing, or an error for what can be seen of a pipeline folder without reading weights.
+
+    Raises FileNotFoundError for what is missing, and ValueError for what is damaged or of another
+    class.
+    """
+    read_json(folder / "scheduler" / "scheduler_config.json", folder)
+    for part in parts_of(folder, family).values():
+        part.check()
+
+
+def load_tokenizer(part: Part) -> Any:
+    """The tokenizer; code that a folder may bring along is not run."""
+    kind = part.kind
+    try:
+        return kind.from_pretrained(part.folder, local_files_only=True)
+    except (OSError, ValueError, ImportError) as error:
+        raise ValueError(
+            f"`{part.folder}` must hold a {kind.__name__}; copy it anew. The library says: {error}"
+        ) from error
+
+
+def load_network(
+    part: Part,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    *,
+    allow_pickle: bool = False,
+) -> Any:
+    """The frozen network, from `.safetensors` or else `.bin`; code in a folder is not run.
+
+    Raises ValueError for weights that do not fit the configuration, or that are more than tensors.
+    """
+    if weight_files(part.folder, ".safetensors"):
+        return _load(part, part.folder, device, dtype)
+    with as_safetensors(part.folder, allow_pickle=allow_pickle) as folder:
+        return _load(part, folder, device, dtype)
+
+
+def read_json(path: Path, folder: Path) -> dict[str, Any]:
+    """The JSON object in a file of the pipeline in `folder`."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"`{path}` is missing; `{folder}` must be a complete pipeline folder."
+        ) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"`{path}` must be JSON ({error}); copy it anew.") from error
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"`{path}` must be a JSON object, got {type(content).__name__}; copy it anew."
+        )
+    return content
+
+
+def _load(part: Part, folder: Path, device: torch.device | str, dtype: torch.dtype) -> Any:
+    import transformers
+
+    # A bar per text encoder says nothing to someone who loads a small prior.
+    progress: Any = transformers.utils.logging
+    progress.disable_progress_bar()
+    kind = part.kind
+    try:
+        model, report = kind.from_pretrained(
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=dtype,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"`{part.folder}` must hold a {kind.__name__} whose weights fit its config.json; "
+            f"copy the folder anew. The library says: {error}"
+        ) from error
+    _check_report(part.folder, report)
+    return model.to(device).eval().requires_grad_(False)
+
+
+def _check_report(folder: Path, report: Mapping[str, Any]) -> None:
+    # The libraries fill what is missing with random numbers and only log it.
+    for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        names = sorted(map(str, report.get(problem) or ()))
+        if names:
+            raise ValueError(
+                f"`{folder}` must hold exactly the weights its config.json describes, but has "
+                f"{len(names)} {problem.replace('_', ' ')} (first: {names[0]}); "
+                "copy the folder anew."
+            )
+
+
+def _check_weights(folder: Path) -> None:
+    paths = weight_files(folder, ".safetensors")
+    if not paths and not weight_files(folder, ".bin"):
+        raise FileNotFoundError(
+            f"`{folder}` must hold weights as .safetensors or .bin, found none; "
+            "download them or copy the folder anew."
+        )
+    for path in folder.glob("*model.safetensors.index.json"):
+        shards = set(read_json(path, folder.parent).get("weight_map", {}).values())
+        missing = sorted(shards - {found.name for found in paths})
+        if missing:
+            raise FileNotFoundError(
+                f"`{folder}` must hold every file that {path.name} lists, but has no "
+                f"{missing[0]}; download it or copy the folder anew."
+            )
+    for path in paths:
+        try:
+            with safe_open(path, framework="pt") as weights:
+                weights.keys()
+        except (SafetensorError, OSError) as error:
+            raise ValueError(
+                f"`{path}` must be a complete safetensors file ({error}); copy it anew."
+            ) from error
+
+
+def _check_folder(folder: Path, what: str) -> None:
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"`{folder}` must hold {what}, but is missing; copy the folder anew."
+        )
