@@ -15,7 +15,7 @@ from toy_gaussian import (
 
 from motiondistill.priors.base import VideoFormat
 from motiondistill.priors.gaussian import Gaussian, GaussianPrior
-from motiondistill.score.objectives import csd_loss, sds_loss
+from motiondistill.score.objectives import csd_loss, prompt_evidence, sds_loss
 
 EXACT = 1e-12  # float64 on 24 dimensions
 SIGMAS = torch.tensor([0.2, 1.0, 4.0], dtype=torch.float64)
