@@ -133,6 +133,10 @@ class Motion:
             jaw=None if self.jaw is None else function(self.jaw),
         )
 
+    def frames(self, chosen: slice | Int[Tensor, " chosen"]) -> "Motion":
+        """These frames of one motion without a batch."""
+        return self.map(lambda tensor: tensor[chosen])
+
     def detach(self) -> "Motion":
         """The same motion without its gradient history."""
         return self.map(torch.Tensor.detach)
