@@ -102,6 +102,23 @@ def test_sleeves_end_where_they_should(rest: Mesh, sleeve: float) -> None:
     assert bool(covered.diff().logical_not().sum() >= 198), "one end only"
 
 
+def test_a_trunk_wider_than_its_shoulders_has_no_sleeves(rest: Mesh) -> None:
+    joints = rest.joints[0]
+    shoulder, elbow = (joints[JOINT_INDEX[f"left_{name}"]] for name in ("shoulder", "elbow"))
+    lowest = joints[JOINT_INDEX["left_hip"], 1] + 0.04
+    highest = shoulder[1] - 0.45 * (elbow[0] - shoulder[0])
+    height = torch.linspace(float(lowest), float(highest), 200)
+    rings = Fabric(torch.stack([SHIRT, BADGE]), (1.0, 0.0, 0.0), 0.04)
+    outfit = plain_outfit(shirt=rings, sleeve=0.0, badge=0.0)
+    middle, flank, far_flank = (
+        wear(outfit, torch.stack([x.expand(200), height, torch.zeros(200)], -1), rest, 1e-4)
+        for x in (torch.zeros(1), shoulder[0] + 0.02, -shoulder[0] - 0.15)
+    )
+    # Rings go round at one height, out to where a heavy body's flanks are.
+    assert torch.equal(middle, flank) and torch.equal(middle, far_flank)
+    assert bool(is_colour(middle, BADGE).any()) and not bool(is_colour(middle, SKIN).any())
+
+
 def test_stripes_have_their_width_and_close_around_the_limb(rest: Mesh) -> None:
     fabric = Fabric(torch.stack([SHIRT, BADGE]), (1.0, 0.0, 0.0), 0.04)
     outfit = plain_outfit(shirt=fabric, badge=0.0)
