@@ -192,10 +192,10 @@ def _make_ground(config: RenderConfig) -> Ground | None:
         case "none":
             return None
         case "plain":
-            return Ground(shadow=shadow)
+            return Ground(config.ground_colour, shadow=shadow)
         case "checkered":
             shadow = ContactShadow() if config.shadow is None else shadow
-            return Ground(half_size=LEVEL_HALF_SIZE, checks=Checks(), shadow=shadow)
+            return Ground(config.ground_colour, LEVEL_HALF_SIZE, Checks(), shadow)
         case _:
             assert_never(config.ground)
 

@@ -105,6 +105,8 @@ class RenderConfig:
     # Image file, or for `cube` the folder with right, left, top, bottom, front and back.
     background_file: str | None = None
     ground: Literal["plain", "checkered", "none"] = "plain"
+    # Of plain ground, or of every second square; sRGB from 0 to 1.
+    ground_colour: tuple[float, float, float] = (0.74, 0.73, 0.70)
     # How dark the ground is under the body; null is 0 on plain ground and 0.55 on checkered.
     shadow: float | None = None
     # Drawn anew at every update of the distillation: the surroundings, the light, or both and the
@@ -219,6 +221,7 @@ _RANGES = {
     "render.ambient": (0, 1),
     "render.background_colour": (0, 1),
     "render.colour": (0, 1),
+    "render.ground_colour": (0, 1),
     "render.light": (-1e6, 1e6),
     "render.outfit": (0, 2**63 - 1),
     "render.shadow": (0, 1),

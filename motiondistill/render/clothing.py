@@ -117,7 +117,7 @@ def wear(
     rest: Mesh,
     width: Float[Tensor, "*#points"] | float,
 ) -> Float[Tensor, "*points 3"]:
-    """The outfit's sRGB colour at points (metres) of the body in the T-pose, which `rest` is.
+    """The outfit's sRGB colour in [0, 1] at points (metres) of the body in the T-pose, `rest`.
 
     `width` is how much of the body one sample stands for, metres: edges and stripes are averaged
     over it. Differentiable in the points.
@@ -150,7 +150,8 @@ def wear(
     # The hairline falls from the forehead to the nape.
     hairline = top - 0.105 + 0.85 * (z - at["head"][2])
     hair = step(y - hairline, width) * step(y - at["neck"][1], width)
-    return _over(colours, outfit.hair.to(points), hair)
+    # Bright cloth is uneven beyond white.
+    return _over(colours, outfit.hair.to(points), hair).clamp(0, 1)
 
 
 def _over(
