@@ -23,7 +23,7 @@ from motiondistill.render.appearance import Appearance, NormalMap, PartColours, 
 from motiondistill.render.background import Backdrop, Background, CubeMap, Sky, Solid
 from motiondistill.render.clothing import random_outfit
 from motiondistill.render.cpu import CpuRasterizer
-from motiondistill.render.ground import Checks, Ground
+from motiondistill.render.ground import LEVEL_HALF_SIZE, Checks, Ground
 from motiondistill.render.nvdiffrast import NvdiffrastRasterizer
 from motiondistill.render.randomization import (
     Change,
@@ -192,11 +192,10 @@ def _make_ground(config: RenderConfig) -> Ground | None:
         case "none":
             return None
         case "plain":
-            return Ground(shadow=shadow)
+            return Ground(config.ground_colour, shadow=shadow)
         case "checkered":
-            return Ground(
-                checks=Checks(), shadow=ContactShadow() if config.shadow is None else shadow
-            )
+            shadow = ContactShadow() if config.shadow is None else shadow
+            return Ground(config.ground_colour, LEVEL_HALF_SIZE, Checks(), shadow)
         case _:
             assert_never(config.ground)
 

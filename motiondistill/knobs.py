@@ -49,6 +49,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "render.ambient": (0, 1),
     "render.background_colour": (0, 1),
     "render.colour": (0, 1),
+    "render.ground_colour": (0, 1),
     "render.light": (-1e6, 1e6),
     "render.outfit": (0, 2**63 - 1),
     "render.shadow": (0, 1),

@@ -107,6 +107,8 @@ class RenderConfig:
     # Image file, or for `cube` the folder with right, left, top, bottom, front and back.
     background_file: str | None = None
     ground: Literal["plain", "checkered", "none"] = "plain"
+    # Of plain ground, or of every second square; sRGB from 0 to 1.
+    ground_colour: tuple[float, float, float] = (0.74, 0.73, 0.70)
     # How dark the ground is under the body; null is 0 on plain ground and 0.55 on checkered.
     shadow: float | None = None
     # Drawn anew at every update of the distillation: the surroundings, the light, or both and the

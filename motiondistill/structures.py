@@ -192,7 +192,7 @@ class Camera:
     size: tuple[int, int]
     """Image height and width, pixels."""
     near: float = 0.05
-    far: float = 300.0
+    far: float = 2000.0
 
     def clip_from_world(self) -> Float[Tensor, "*batch #frames 4 4"]:
         """Matrices from world to OpenGL clip space (see the module's conventions).

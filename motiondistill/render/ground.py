@@ -1,6 +1,7 @@
 """The ground plane: plain or checkered, and darker under the body."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,9 @@ from motiondistill.render.patterns import checker
 from motiondistill.render.rays import pixel_rays
 from motiondistill.render.shadow import ContactShadow
 from motiondistill.render.view import View
+
+LEVEL_HALF_SIZE: Final = 1000.0
+"""Half the side of a ground whose horizon tilts by at most 0.1 degrees, metres."""
 
 # Level rays meet the ground nowhere; no pixel of the ground is that near the horizon.
 _LEVEL = 1e-6
@@ -35,7 +39,8 @@ class Ground:
 
     colour: Colour = (0.74, 0.73, 0.70)
     half_size: float = 100.0
-    """Half its side, metres."""
+    """Half its side, metres. Its edge is the horizon, which looks level from everywhere with
+    `LEVEL_HALF_SIZE`; the shipped prior knows that of 100 m, whose corners show in large images."""
     checks: Checks | None = None
     shadow: ContactShadow | None = None
 
