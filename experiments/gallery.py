@@ -161,7 +161,9 @@ def cameras() -> list[Row]:
     seen = scene(body, ground="checkered", background="sky")
     wave, walk = body(clip(body, "wave", 2)), body(clip(body, "walk"))
     fields, widths = (0.1, 0.2, 0.4, 0.8, 1.2, 1.6, 2.0, 2.2), (200, 134, 100, 80, 66, 60)
-    lifted = [at(0.5, size=orbit.size, elevation=e) for e in (-0.2, 0, 0.2, 0.4, 0.7, 1, 1.3, 1.5)]
+    lifted = [
+        at(0.5, size=orbit.size, elevation=e) for e in (-0.2, 0.0, 0.2, 0.4, 0.7, 1.0, 1.3, 1.5)
+    ]
     orbits = [dataclasses.replace(orbit, fov_y=field) for field in fields]
     orbits += [dataclasses.replace(orbit, size=(100, width)) for width in widths]
     side = torch.tensor([0.5])
@@ -171,7 +173,9 @@ def cameras() -> list[Row]:
         rows.append(torch.cat([strip(seen, wave, each) for each in row], -1))
     paths = (turn(orbit, 2 * math.pi, 1.0), dolly(orbit, 2.0, 1.0), zoom(orbit, 2.0, 1.0))
     times, heading = torch.arange(8) / 8, torch.zeros(1)
-    return rows + [strip(seen, walk, path(times, heading)) for path in (*paths, pan(orbit, 0.4, 1))]
+    return rows + [
+        strip(seen, walk, path(times, heading)) for path in (*paths, pan(orbit, 0.4, 1.0))
+    ]
 
 
 def outputs() -> list[Row]:
