@@ -77,7 +77,8 @@ def _second_share(view: View, side: float) -> Float[Tensor, "*cameras #frames he
         rows = slice(first * _STRIPS, min(first + step, height) * _STRIPS)
         points, extent = ground_points(view.clip_from_world, (_STRIPS * height, width), rows)
         strips = (1 - checker(points / side, extent / side)) / 2
-        bands.append(strips.unflatten(-2, (-1, _STRIPS)).mean(-2))
+        parts = strips.reshape(*strips.shape[:-2], -1, _STRIPS, width)
+        bands.append(parts.mean(-2))
     return torch.cat(bands, -2)[..., None]
 
 
