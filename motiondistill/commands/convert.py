@@ -8,7 +8,7 @@ from typing import Any
 def add_to(commands: Any) -> None:
     """The command's arguments, among those of its siblings."""
     parser = commands.add_parser("convert", help="a prior's folder from weights in another layout")
-    parser.set_defaults(command=run, overrides=())
+    parser.set_defaults(command="convert", overrides=())
     parser.add_argument("kind", metavar="KIND", choices=["videocrafter2"], help="videocrafter2")
     parser.add_argument("ckpt", metavar="CKPT", type=Path, help="the checkpoint, model.ckpt")
     parser.add_argument("out", metavar="OUT", type=Path, help="the folder to write")

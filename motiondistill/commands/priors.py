@@ -8,6 +8,7 @@ import torch
 from rich.console import Console
 
 from motiondistill import config, prior_check, prior_table, runs
+from motiondistill.commands.session import terminal
 from motiondistill.schema import SampleConfig
 
 # What a pipe is given, so that rows stay lines.
@@ -16,6 +17,11 @@ _WIDE = 240
 
 def run(options: argparse.Namespace) -> int:
     """Prints the table, or what the check finds line by line; 0."""
+    with terminal():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     words = options.overrides
     if words[:1] != ["check"]:
         settings = config.load(SampleConfig, options.config, words).prior
