@@ -143,19 +143,13 @@ def measure(name: str, known: dict[tuple[str, Size], dict[str, Cost]]) -> Iterat
     counts = parameters(name)
     prior = empty_prior(name)
     native = prior.format
-    sizes = dict.fromkeys([common_size(native), (native.frames, native.height, native.width)])
-    if "vae" not in counts:  # pixels: made for one size
-        sizes = dict.fromkeys([(native.frames, native.height, native.width)])
+    sizes = [(native.frames, native.height, native.width)]
+    if "vae" in counts:  # models of pixels are made for one size
+        sizes.insert(0, common_size(native))
     conditioning = empty_conditioning(PUBLISHED[name].prompt)
-    for size in sizes:
-        shape = prior.latent_shape(*size)
-        yield Row(
-            name,
-            size,
-            counts,
-            encoding_costs(name, size, known),
-            denoising_cost(prior.denoiser, shape, conditioning),
-        )
+    for size in dict.fromkeys(sizes):
+        denoising = denoising_cost(prior.denoiser, prior.latent_shape(*size), conditioning)
+        yield Row(name, size, counts, encoding_costs(name, size, known), denoising)
 
 
 def vae_key(name: str) -> str:

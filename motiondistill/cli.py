@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from motiondistill.commands import convert
 from motiondistill.commands.outcomes import INTERRUPTED, USAGE_ERROR, USER_ERRORS
@@ -35,26 +35,47 @@ class _Parser(argparse.ArgumentParser):
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(prog="motiondistill", description="Text in, human motion out.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in (*_add_jobs(commands), _add_config(commands), _add_priors(commands)):
+        command.add_argument("--config", metavar="NAME|FILE", help="a shipped name or a YAML file")
+        command.add_argument(
+            "overrides",
+            metavar="key=value",
+            nargs="*",
+            help="settings; `motiondistill config COMMAND` lists them",
+        )
+    convert.add_to(commands)
+    # argparse takes the overrides behind the first option for unknown words.
+    options, others = parser.parse_known_args(arguments)
+    unknown = [word for word in others if word.startswith("-")]
+    if unknown:
+        parser.error(f"unknown option {unknown[0]}")
+    options.overrides = [*options.overrides, *others]
+    return options
 
+
+def _add_jobs(commands: Any) -> list[argparse.ArgumentParser]:
+    """The jobs that write motions and videos."""
     optimize = commands.add_parser("optimize", help="a motion from a prompt, by score distillation")
-    optimize.set_defaults(command="optimize")
     optimize.add_argument("prompt", metavar="PROMPT", help='such as "a person is walking"')
     optimize.add_argument("--out", metavar="DIR", type=Path, help="the run's folder (runs/...)")
     optimize.add_argument("--resume", action="store_true", help="go on with the run in --out")
 
     sample = commands.add_parser("sample", help="a video from a prior")
-    sample.set_defaults(command="sample")
     sample.add_argument("prompt", metavar="PROMPT", help='such as "a person is walking"')
     sample.add_argument("--out", metavar="FILE.mp4", type=Path, help="the video (runs/...)")
 
     render = commands.add_parser("render", help="a film of a saved motion")
-    render.set_defaults(command="render")
     render.add_argument(
         "motion", metavar="FILE|DIR", type=Path, help="a motion file (.npz), or a run's folder"
     )
     render.add_argument("--out", metavar="FILE.mp4", type=Path, help="the video (runs/...)")
+    for name, job in (("optimize", optimize), ("sample", sample), ("render", render)):
+        job.set_defaults(command=name)
+    return [optimize, sample, render]
 
-    config = commands.add_parser(
+
+def _add_config(commands: Any) -> argparse.ArgumentParser:
+    config: argparse.ArgumentParser = commands.add_parser(
         "config",
         help="what can be set, and its values",
         usage="%(prog)s [COMMAND] [--print | --schema] [--config NAME|FILE] [key=value ...]",
@@ -63,31 +84,18 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     form = config.add_mutually_exclusive_group()
     form.add_argument("--print", action="store_true", help="the resolved values as YAML (default)")
     form.add_argument("--schema", action="store_true", help="the source of keys and defaults")
+    return config
 
-    priors = commands.add_parser(
+
+def _add_priors(commands: Any) -> argparse.ArgumentParser:
+    priors: argparse.ArgumentParser = commands.add_parser(
         "priors",
         help="the priors there are, and whether one works here",
         usage="%(prog)s [check NAME|PATH [--out FILE.mp4]] [--config NAME|FILE] [key=value ...]",
     )
     priors.set_defaults(command="priors")
     priors.add_argument("--out", metavar="FILE.mp4", type=Path, help="the clip (runs/check.mp4)")
-
-    convert.add_to(commands)
-    for command in (optimize, sample, render, config, priors):
-        command.add_argument("--config", metavar="NAME|FILE", help="a shipped name or a YAML file")
-        command.add_argument(
-            "overrides",
-            metavar="key=value",
-            nargs="*",
-            help="settings; `motiondistill config COMMAND` lists them",
-        )
-    # argparse takes the overrides behind the first option for unknown words.
-    options, others = parser.parse_known_args(arguments)
-    unknown = [word for word in others if word.startswith("-")]
-    if unknown:
-        parser.error(f"unknown option {unknown[0]}")
-    options.overrides = [*options.overrides, *others]
-    return options
+    return priors
 
 
 def _run(options: argparse.Namespace) -> int:
