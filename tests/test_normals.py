@@ -40,8 +40,8 @@ def test_kernels_agree_with_torch(fast, slow, seed, batch):
     weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(1)).double()
     gradients = [torch.autograd.grad((weights * x).sum(), vertices)[0] for x in (found, expected)]
     assert torch.allclose(found, expected, rtol=DOUBLE, atol=DOUBLE)
-    # Thin triangles have short sums, whose directions turn quickly.
-    assert torch.allclose(*gradients, rtol=1e-9, atol=1e-9)
+    # Where areas nearly cancel, directions turn quickly, and rounding is magnified as gradients are.
+    assert (gradients[0] - gradients[1]).abs().max() < 1e-9 * gradients[1].abs().max().clamp(min=1)
 
 
 @pytest.mark.parametrize(("fast", "_slow"), TWINS)
