@@ -13,30 +13,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import diffusers
 import torch
-import transformers
-from published_configs import PUBLISHED, Published
 
 from motiondistill.priors.base import Codec, DiffusersPrior, VideoFormat
-from motiondistill.priors.costs import (
-    Cost,
-    count_parameters,
-    denoising_cost,
-    empty_conditioning,
-    empty_network,
-    encoding_cost,
-)
+from motiondistill.priors.costs import Cost, denoising_cost, empty_conditioning, encoding_cost
 from motiondistill.priors.encode_modes import checkpointed, two_pass
-from motiondistill.priors.families import FAMILIES
-from motiondistill.priors.family import Family
+from motiondistill.priors.outline import published_outline
+from motiondistill.priors.placement import Placement
+from motiondistill.priors.published import PUBLISHED
 
 RESULTS = Path("results")
 COMMON = (17, 256, 256)  # frames, height, width
 GIB, TERA = 2**30, 1e12
-BYTES = 2  # of a bfloat16
+HALF = torch.bfloat16
+PLACEMENT = Placement(dtype=HALF, vae_dtype=HALF, text_dtype=HALF)
 MODES: Mapping[str, Callable[[Codec], Codec]] = {
     "graph": lambda codec: codec,
     "checkpointed": checkpointed,
@@ -67,7 +59,7 @@ class Row:
     @property
     def weights(self) -> int:
         """Bytes of all but the text encoders, which are gone by then, and idle second experts."""
-        return BYTES * sum(
+        return HALF.itemsize * sum(
             count for part, count in self.parameters.items() if not part.startswith("text_encoder")
         )
 
@@ -81,52 +73,16 @@ class Row:
         return self.encoding[mode].flops + 2 * self.denoising.flops
 
 
-def family_of(name: str) -> tuple[Family, VideoFormat]:
-    """The family of a published model, and the clips that it was trained on."""
-    published = PUBLISHED[name]
-    for family in FAMILIES:
-        for checkpoint in family.checkpoints:
-            if checkpoint.name == name:
-                return family, checkpoint.native
-        if family.pipeline == published.pipeline:
-            return family, published.native or family.native
-    raise KeyError(name)
-
-
-def parameters(name: str) -> dict[str, int]:
+def parameters(name: str) -> Mapping[str, int]:
     """How many numbers every network holds, by its part's name."""
-    family, _ = family_of(name)
-    return {
-        part: count_parameters(empty_part(family, part, config))
-        for part, config in PUBLISHED[name].parts.items()
-    }
+    return published_outline(name, PLACEMENT).parameters
 
 
 def empty_prior(name: str) -> DiffusersPrior:
     """The prior on the meta device, without text encoders."""
-    family, native = family_of(name)
-    published = PUBLISHED[name]
-    components: dict[str, Any] = dict.fromkeys(family.classes)
-    for part, config in published.parts.items():
-        # A pass asks one of two experts, and they are alike.
-        if not part.startswith(("text_encoder", "transformer_2")):
-            components[part] = empty_part(family, part, config)
-    components["scheduler"] = scheduler(published)
-    components["model_index"] = {"_class_name": family.pipeline}
-    return family.compose(components, native, family.text_length)
-
-
-def empty_part(family: Family, part: str, config: Mapping[str, Any]) -> Any:
-    """One network on the meta device."""
-    library, kind = family.classes[part].split(".")
-    modules = {"diffusers": diffusers, "transformers": transformers}
-    return empty_network(getattr(modules[library], kind), config, torch.bfloat16)
-
-
-def scheduler(published: Published) -> dict[str, Any]:
-    """The scheduler's configuration, filled up with the library's defaults."""
-    kind = getattr(diffusers, published.scheduler["_class_name"])
-    return {**kind.from_config(published.scheduler).config, **published.scheduler}
+    # A pass asks one of two experts, and they are alike.
+    idle = [part for part in PUBLISHED[name].parts if part.startswith(("text", "transformer_2"))]
+    return published_outline(name, PLACEMENT, left_out=idle).prior
 
 
 def common_size(native: VideoFormat) -> Size:
@@ -154,8 +110,8 @@ def measure(name: str, known: dict[tuple[str, Size], dict[str, Cost]]) -> Iterat
 
 def vae_key(name: str) -> str:
     """Alike for priors with one and the same autoencoder."""
-    family, _ = family_of(name)
-    return f"{family.classes.get('vae')} {PUBLISHED[name].parts.get('vae')}"
+    codec = empty_prior(name).codec
+    return f"{type(getattr(codec, 'vae', None))} {PUBLISHED[name].parts.get('vae')}"
 
 
 def encoding_costs(
@@ -227,7 +183,7 @@ def write(rows: list[Row], seconds: float) -> None:
 
 PAGE = """# What a step takes
 
-Every figure follows from the released models' configurations (`experiments/published_configs.py`):
+Every figure follows from the released models' configurations (`motiondistill/priors/published.py`):
 networks of their sizes, without weights, run through this package's codecs and denoisers on
 PyTorch's meta device, in bfloat16, one clip at a time. Not in them: what convolutions take as
 workspace. Attention is counted as by the kernels that never hold its whole matrix.

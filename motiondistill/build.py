@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import os
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import Final, Literal, assert_never
 
 import torch
 
@@ -44,6 +44,9 @@ from motiondistill.schema import BodyConfig, CameraConfig, OptimizeConfig, Rende
 from motiondistill.score.objectives import Objective, csd_loss, sds_loss
 from motiondistill.starts import Problem
 from motiondistill.structures import NUM_JOINTS, Mesh, Motion
+
+IMAGE_FRAMES: Final = 16
+"""Of a clip for priors that know images alone: two seconds at their nominal rate."""
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +202,7 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
     Raises ValueError for clips that the prior cannot take.
     """
     prior = make_prior(config.prior, config.run.seed)
-    num_frames = config.run.frames or prior.format.frames
+    num_frames = config.run.frames or _usual_frames(prior.format)
     cameras = make_cameras(config.camera, prior.format)
     prior.format.check(num_frames, *cameras.size)
     body = make_body(config.body)
@@ -214,6 +217,12 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
         negative_prompt=config.prior.negative_prompt,
         changes=make_changes(config.render, body),
     )
+
+
+def _usual_frames(native: VideoFormat) -> int:
+    """The prior's own clip, or `IMAGE_FRAMES` for one that takes any number of single images."""
+    images = (native.frames, native.frame_step, native.frame_offset) == (1, 1, 0)
+    return IMAGE_FRAMES if images else native.frames
 
 
 def make_settings(config: OptimizeConfig) -> Settings:

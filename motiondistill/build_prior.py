@@ -41,7 +41,7 @@ def make_prior(config: PriorConfig, seed: int) -> DiffusersPrior:
         allow_pickle=config.allow_pickle,
         compiled=config.compile,
     )
-    prior = with_encoding(config, _with_tiny_codec(config, prior, placement))
+    prior = with_encoding(config, with_tiny_codec(config, prior))
     return _with_weights(config, prior, seed)
 
 
@@ -99,13 +99,15 @@ def with_encoding(config: PriorConfig, prior: DiffusersPrior) -> DiffusersPrior:
             assert_never(config.encode)
 
 
-def _with_tiny_codec(
-    config: PriorConfig, prior: DiffusersPrior, placement: Placement
-) -> DiffusersPrior:
+def with_tiny_codec(config: PriorConfig, prior: DiffusersPrior) -> DiffusersPrior:
+    """The prior with the tiny autoencoder that the configuration names, if it names one.
+
+    Raises FileNotFoundError and ValueError as `load_tiny_codec` does.
+    """
     if config.tiny_autoencoder is None:
         return prior
     path = Path(config.tiny_autoencoder)
-    tiny = load_tiny_codec(path, prior.codec, placement.vae_dtype)
+    tiny = load_tiny_codec(path, prior.codec, make_placement(config).vae_dtype)
     return dataclasses.replace(prior, codec=tiny)
 
 

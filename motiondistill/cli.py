@@ -94,7 +94,7 @@ def _add_priors(commands: Any) -> argparse.ArgumentParser:
         usage="%(prog)s [check NAME|PATH [--out FILE.mp4]] [--config NAME|FILE] [key=value ...]",
     )
     priors.set_defaults(command="priors")
-    priors.add_argument("--out", metavar="FILE.mp4", type=Path, help="the clip (runs/check.mp4)")
+    priors.add_argument("--out", metavar="FILE.mp4", type=Path, help="the clip (runs/...)")
     return priors
 
 

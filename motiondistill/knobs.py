@@ -1,10 +1,12 @@
 """The dotted keys of a job's dataclasses: what there is, the defaults, and what may be set."""
 
 import dataclasses
-from typing import Any, Final, cast, get_args, get_origin
+from typing import Any, Final, TypeAlias, cast, get_args, get_origin
+
+Ranges: TypeAlias = dict[str, tuple[int | float, int | float]]
 
 # The smallest and the largest value of every number; what depends on the prior, the prior checks.
-RANGES: Final[dict[str, tuple[float, float]]] = {
+RANGES: Final[Ranges] = {
     "body.age": (0, 1),
     "body.betas": (-20, 20),
     "body.expression": (-20, 20),
@@ -56,7 +58,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "render.shadow": (0, 1),
     "render.supersampling": (1, 16),
     "run.checkpoint_every": (1, 1_000_000),
-    "run.frames": (3, 1024),
+    "run.frames": (1, 1024),
     "run.seed": (0, 2**63 - 1),
     "run.threads": (1, 1024),
     "sample.guidance_scale": (0, 1000),
@@ -100,24 +102,25 @@ def show(value: Any) -> str:
     return "null" if value is None else repr(list(value) if isinstance(value, tuple) else value)
 
 
-def check_ranges(config: Any) -> None:
+def check_ranges(config: Any, ranges: Ranges = RANGES) -> None:
     """Raises ValueError that names the first key of a job's configuration out of its range."""
     for key, (kind, default) in knobs(type(config)).items():
         group, name = key.split(".")
         value = getattr(getattr(config, group), name)
         if records(kind) is None:
-            _check(key, key, value, default)
+            _check(ranges, key, key, value, default)
             continue
         for index, record in enumerate(value):
             for part in dataclasses.fields(record):
                 given = getattr(record, part.name)
-                _check(f"{key}.{part.name}", f"{key}[{index}].{part.name}", given, part.default)
+                inner = f"{key}.{part.name}", f"{key}[{index}].{part.name}"
+                _check(ranges, *inner, given, part.default)
 
 
-def _check(key: str, name: str, value: Any, default: Any) -> None:
-    if key not in RANGES or value is None:
+def _check(ranges: Ranges, key: str, name: str, value: Any, default: Any) -> None:
+    if key not in ranges or value is None:
         return
-    low, high = RANGES[key]
+    low, high = ranges[key]
     numbers = value if isinstance(value, tuple) else (value,)
     if not all(low <= number <= high for number in numbers):  # false for nan, too
         usual = "" if default is dataclasses.MISSING else f"; the default is {show(default)}"

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.build_prior import make_prior
+from motiondistill.build_prior import make_prior, with_encoding, with_tiny_codec
 from motiondistill.priors import Prior, sample
-from motiondistill.priors.base import DiffusersPrior
+from motiondistill.priors.base import Codec, Conditioning, DiffusersPrior
 from motiondistill.priors.memory import GIB
 from motiondistill.priors.tiny_codec import gradient_cosine, probe
 from motiondistill.randomness import seeded
@@ -22,6 +22,8 @@ from motiondistill.report.media import save_video
 from motiondistill.schema import SampleConfig
 
 PROMPT: Final = "a person is walking"
+OTHER_PROMPT: Final = "a person is waving"
+"""Of as many words, so that only a text encoder that reads them tells the two apart."""
 LEVELS: Final = (0.1, 1.0, 10.0)
 """Noise levels, of latents with about unit variance; where a prior ends earlier, its last one."""
 
@@ -34,7 +36,7 @@ def check(config: SampleConfig, clip: Path) -> Iterator[str]:
     """
     with _in_memory():
         started = time.monotonic()
-        prior = make_prior(config.prior, config.run.seed)
+        own, prior = _priors(config)
         yield f"loaded {config.prior.model} in {_since(started)}"
         if prior.embedded_guidance is not None:
             yield (
@@ -46,7 +48,7 @@ def check(config: SampleConfig, clip: Path) -> Iterator[str]:
         yield from _denoising(prior, video, config.run.seed)
         yield _gradient(prior, video)
         if config.prior.tiny_autoencoder is not None:
-            yield _likeness(prior, config)
+            yield _likeness(own.codec, prior.codec)
         yield _sampling(prior, config, clip)
         yield f"peak memory: {_peak(config.prior.device)}"
 
@@ -54,7 +56,8 @@ def check(config: SampleConfig, clip: Path) -> Iterator[str]:
 def _denoising(prior: Prior, video: Float[Tensor, "1 F 3 H W"], seed: int) -> Iterator[str]:
     started = time.monotonic()
     conditioning = prior.embed([PROMPT])
-    yield f"embedded a prompt in {_since(started)}"
+    _different(conditioning, prior.embed([OTHER_PROMPT]))
+    yield f"embedded two prompts in {_since(started)}"
     started = time.monotonic()
     with torch.no_grad():
         latents = prior.encode(video)
@@ -87,10 +90,17 @@ def _gradient(prior: Prior, video: Float[Tensor, "1 F 3 H W"]) -> str:
     return f"took the gradient of every frame's pixels in {_since(started)}"
 
 
-def _likeness(prior: DiffusersPrior, config: SampleConfig) -> str:
-    own = dataclasses.replace(config.prior, tiny_autoencoder=None)
-    full = make_prior(own, config.run.seed).codec
-    cosine = gradient_cosine(full, prior.codec, *probe(full))
+def _priors(config: SampleConfig) -> tuple[DiffusersPrior, DiffusersPrior]:
+    """The prior with its own autoencoder, and as configured: one and the same denoiser."""
+    plain = dataclasses.replace(config.prior, tiny_autoencoder=None)
+    own = make_prior(plain, config.run.seed)
+    if config.prior.tiny_autoencoder is None:
+        return own, own
+    return own, with_encoding(config.prior, with_tiny_codec(config.prior, own))
+
+
+def _likeness(full: Codec, tiny: Codec) -> str:
+    cosine = gradient_cosine(full, tiny, *probe(full))
     return f"the tiny autoencoder's gradient in pixels has a cosine of {cosine:.3f} with its own"
 
 
@@ -127,6 +137,14 @@ def _moving_bars(frames: int, height: int, width: int) -> Float[Tensor, "1 F 3 H
     shade = torch.tensor([0.0, 0.2, 0.4])[:, None, None]
     bars = (torch.sin(2 * torch.pi * (3 * (column - phase)[:, None, None] + shade)) + 1) / 2
     return bars.expand(frames, 3, height, width)[None].contiguous()
+
+
+def _different(ours: Conditioning, other: Conditioning) -> None:
+    if all(torch.equal(tensor, other.tensors[name]) for name, tensor in ours.tensors.items()):
+        raise ValueError(
+            f"`prior.model` must tell prompts apart, but embeds {PROMPT!r} and {OTHER_PROMPT!r} "
+            "alike; its tokenizer or its text encoder is damaged, so copy or download it anew."
+        )
 
 
 def _finite(what: str, tensor: Float[Tensor, "..."], remedy: str) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Final, final
 
 import torch
 from rich.table import Table
@@ -18,31 +18,44 @@ from motiondistill.priors.family import Checkpoint, Family
 from motiondistill.priors.hub import EMBEDDED, cached
 from motiondistill.priors.loading import EMBEDDED_PRIOR, family_of
 from motiondistill.priors.memory import GIB, free_bytes
-from motiondistill.priors.outline import outline
+from motiondistill.priors.outline import Outline, outline, published_outline
+from motiondistill.priors.placement import Placement
+from motiondistill.priors.published import PUBLISHED
+
+CAPTION: Final = (
+    "Parameters are the denoiser's. GiB: the weights of denoiser and autoencoder, + the peak of "
+    "encoding one native clip with its gradient, both as configured by prior.*; text encoders, the "
+    "denoiser's activations, the workspace of kernels and the renderer come on top. *: by the "
+    "published configuration, without the encoding, as the files are not here."
+)
 
 
 @final
 @dataclass(frozen=True)
 class Row:
-    """One prior; what only its files tell is None where they are not here."""
+    """One prior; what only its files tell is None or published where they are not here."""
 
     name: str
     family: str
     kind: str
     source: str
+    """Where its files come from."""
     licence: str
     native: VideoFormat
     parameters: int | None = None
     """Of the denoiser."""
-    bytes: int | None = None
-    """Weights, and the gradient of encoding one native clip, as configured."""
+    weights: int | None = None
+    """Bytes of denoiser and autoencoder, as configured."""
+    encoding: int | None = None
+    """Bytes at the peak of encoding one native clip and of its gradient, as configured."""
     state: str = "not downloaded"
 
 
 def rows(config: PriorConfig) -> Iterator[Row]:
-    """Every prior that has a short name, measured as configured where its files are here.
+    """Every prior that has a name, measured as configured.
 
-    Measures shapes alone: no weights are read, and nothing is downloaded.
+    Measures shapes alone: no weights are read, and nothing is downloaded. Where files are not here,
+    parameters and weights are those of the published configuration.
     """
     shipped = family_of(EMBEDDED_PRIOR)
     row = Row(EMBEDDED, shipped.title, shipped.kind, "-", "Apache-2.0", shipped.native)
@@ -52,9 +65,15 @@ def rows(config: PriorConfig) -> Iterator[Row]:
             row = _known(family, checkpoint)
             try:
                 folder = cached(checkpoint.hub_id)
-                yield row if folder is None else _measured(row, config, folder, checkpoint)
+                if folder is not None:
+                    row = _measured(row, config, folder, checkpoint)
             except (ValueError, FileNotFoundError) as error:
-                yield dataclasses.replace(row, state=f"damaged: {error}")
+                row = dataclasses.replace(row, state=f"damaged: {error}")
+            yield row if row.parameters else _published(row, config)
+        for recipe in family.recipes:
+            source = f"a folder by {recipe.how}"
+            row = Row(recipe.name, family.title, family.kind, source, recipe.licence, recipe.native)
+            yield _published(dataclasses.replace(row, state="to be made"), config)
 
 
 def table(found: Iterator[Row], config: PriorConfig) -> Table:
@@ -62,8 +81,9 @@ def table(found: Iterator[Row], config: PriorConfig) -> Table:
     free = free_bytes(torch.device(make_placement(config).device))
     room = "" if free is None else f", of {free / GIB:.1f} free"
     result = Table("name", "family", "parameters", "native clip", "rules", box=None, pad_edge=False)
-    for heading in ("licence", f"memory{room}", "hub"):
+    for heading in ("licence", f"GiB{room}", "state", "from"):
         result.add_column(heading, overflow="fold")
+    result.caption, result.caption_justify = CAPTION, "left"
     for row in found:
         result.add_row(
             row.name,
@@ -72,7 +92,8 @@ def table(found: Iterator[Row], config: PriorConfig) -> Table:
             _clip(row.native, row.kind),
             rules(row.native),
             row.licence,
-            row.state if row.bytes is None else f"{row.bytes / GIB:.1f} GiB",
+            _memory(row),
+            row.state,
             row.source,
         )
     return result
@@ -94,7 +115,7 @@ def rules(native: VideoFormat) -> str:
 def _known(family: Family, checkpoint: Checkpoint) -> Row:
     return Row(
         checkpoint.name,
-        family.title,
+        family.title + (", guidance-distilled" if family.guidance_distilled else ""),
         family.kind,
         checkpoint.hub_id,
         f"{checkpoint.licence}{' (gated)' if checkpoint.gated else ''}",
@@ -105,16 +126,35 @@ def _known(family: Family, checkpoint: Checkpoint) -> Row:
 def _measured(row: Row, config: PriorConfig, folder: Path, checkpoint: Checkpoint | None) -> Row:
     placement = make_placement(config)
     sketch = outline(folder, placement, checkpoint)
-    speech = sum(count for name, count in sketch.parameters.items() if name.startswith("text"))
-    vae = sketch.parameters.get("vae", 0)
-    denoiser = sum(sketch.parameters.values()) - speech - vae
     native = sketch.prior.format
     codec = with_encoding(config, sketch.prior).codec
     cost = encoding_cost(codec, native.frames, native.height, native.width)
+    row = dataclasses.replace(row, encoding=cost.peak_bytes, state="here")
+    return _with_sizes(row, sketch, placement)
+
+
+def _published(row: Row, config: PriorConfig) -> Row:
+    if row.name not in PUBLISHED:
+        return row
+    placement = make_placement(config)
+    speech = [part for part in PUBLISHED[row.name].parts if part.startswith("text")]
+    return _with_sizes(row, published_outline(row.name, placement, left_out=speech), placement)
+
+
+def _with_sizes(row: Row, sketch: Outline, placement: Placement) -> Row:
+    speech = sum(count for name, count in sketch.parameters.items() if name.startswith("text"))
+    vae = sketch.parameters.get("vae", 0)
+    denoiser = sum(sketch.parameters.values()) - speech - vae
     weights = denoiser * placement.dtype.itemsize + vae * placement.vae_dtype.itemsize
-    return dataclasses.replace(
-        row, native=native, parameters=denoiser, bytes=weights + cost.peak_bytes, state="here"
-    )
+    native = sketch.prior.format
+    return dataclasses.replace(row, native=native, parameters=denoiser, weights=weights)
+
+
+def _memory(row: Row) -> str:
+    if row.weights is None:
+        return ""
+    weights = f"{row.weights / GIB:.1f}"
+    return f"{weights}*" if row.encoding is None else f"{weights} + {row.encoding / GIB:.1f}"
 
 
 def _count(number: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 
 from motiondistill.film import OutputSettings
-from motiondistill.knobs import check_ranges, knobs, show
+from motiondistill.knobs import RANGES, check_ranges, knobs, show
 from motiondistill.optimize import DistillSettings, RegularizerWeights
 from motiondistill.prior_schema import PriorConfig
 from motiondistill.shots import ShotSettings
@@ -114,7 +114,8 @@ class RunConfig:
     """What belongs to the run and not to the method."""
 
     seed: int = 0
-    # Length of the clip; null takes the prior's own.
+    # Length of the clip, at least 3; null takes the prior's own, and for priors that know images
+    # alone 16, at 8 a second.
     frames: int | None = None
     # CPU threads; null takes every core. A run repeats bit for bit only with the same number.
     threads: int | None = None
@@ -136,7 +137,8 @@ class OptimizeConfig:
     run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        # Fewer frames have no acceleration.
+        check_ranges(self, RANGES | {"run.frames": (3, 1024)})
         _check_body(self)
 
 

@@ -1,12 +1,14 @@
 """Names in configurations become the objects they mean."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any, Literal
 
 import imageio.v3
 import numpy as np
 import pytest
+import tiny_stable_diffusion
 import torch
 from small_problem import body
 from tiny_ltx import save_tiny
@@ -89,6 +91,17 @@ def test_a_problem_is_the_configurations(folder: Path) -> None:
     assert isinstance(problem.scene.rasterizer, CpuRasterizer)
     longer = dataclasses.replace(config, run=RunConfig(frames=13))
     assert build.make_problem(longer, "x").num_frames == 13
+
+
+def test_priors_of_images_get_clips_of_two_seconds(tmp_path: Path) -> None:
+    images = tiny_stable_diffusion.save_tiny(tmp_path / "images")
+    native = json.loads((images / "motiondistill.json").read_text())
+    (images / "motiondistill.json").write_text(json.dumps({**native, "frames": 1, "fps": 8}))
+    problem = build.make_problem(OptimizeConfig(prior=PriorConfig(str(images))), "x")
+    assert (problem.prior.format.frames, problem.num_frames) == (1, 16)
+    assert problem.prior.format.fps == 8
+    four = OptimizeConfig(prior=PriorConfig(str(images)), run=RunConfig(frames=4))
+    assert build.make_problem(four, "x").num_frames == 4
 
 
 @pytest.mark.parametrize(

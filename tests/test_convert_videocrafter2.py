@@ -220,7 +220,23 @@ def test_a_failure_while_writing_leaves_nothing(checkpoint, tmp_path, monkeypatc
 
 def test_checkpoints_that_hold_programs_are_not_run(checkpoint, tmp_path):
     torch.save({"state_dict": print}, checkpoint)
-    with pytest.raises(ValueError, match="must hold tensors only"):
+    with pytest.raises(ValueError, match=r"must hold tensors only.*; download model\.ckpt") as told:
+        convert(checkpoint, tmp_path / "out")
+    assert "allow_pickle" not in str(told.value), "there is no such option here"
+
+
+@pytest.mark.parametrize("content", [{"state_dict": [1]}, {1: torch.ones(1)}, {"epoch": 3}])
+def test_checkpoints_of_anything_but_named_tensors_are_refused(content, checkpoint, tmp_path):
+    torch.save(content, checkpoint)
+    with pytest.raises(
+        ValueError, match=r"`CKPT` must hold tensors by name, but .* something else"
+    ):
+        convert(checkpoint, tmp_path / "out")
+
+
+def test_files_that_are_no_checkpoints_are_told(checkpoint, tmp_path):
+    checkpoint.write_bytes(bytes(range(7, 200)))
+    with pytest.raises(ValueError, match="must be a complete PyTorch file, but starts with"):
         convert(checkpoint, tmp_path / "out")
 
 

@@ -12,17 +12,12 @@ import yaml
 from huggingface_hub import constants
 from test_priors_hub import COMMIT, fill
 from test_priors_weights import Trap
-from tiny_families import TINY
 
-from motiondistill import build, prior_check
+from motiondistill import build, build_prior, prior_check
 from motiondistill.cli import main
 from motiondistill.prior_schema import PriorConfig
-from motiondistill.prior_table import rows, rules
 from motiondistill.priors import DiffusersPrior, memory
-from motiondistill.priors.base import VideoFormat
-from motiondistill.priors.families import FAMILIES
-from motiondistill.priors.loading import family_of, load_components, load_prior
-from motiondistill.priors.outline import outline
+from motiondistill.priors.tiny_codec import gradient_cosine, load_tiny_codec, probe
 
 
 @pytest.fixture(autouse=True)
@@ -60,60 +55,6 @@ def fails(capsys, *arguments):
     return last.removeprefix("motiondistill: error: ")
 
 
-def test_every_checkpoint_is_listed_with_what_is_known_of_it(capsys):
-    assert main(["priors"]) == 0
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
-    for family in FAMILIES:
-        for checkpoint in family.checkpoints:
-            line = lines[checkpoint.name]
-            for words in (checkpoint.hub_id, checkpoint.licence, rules(checkpoint.native)):
-                assert words in line
-            assert "not downloaded" in line and " B " not in line, "nothing is invented"
-            assert ("(gated)" in line) == checkpoint.gated
-    assert "here" not in lines["embedded"] and "16x64x64 at 8/s" in lines["embedded"]
-
-
-def test_what_is_here_is_measured_as_configured(tmp_path, whole):
-    fill(tmp_path / "hub", whole, "maxin-cn/Latte-1")
-    parameters = sum(
-        weight.numel() for weight in load_prior(whole).denoiser.transformer.parameters()
-    )
-    configs = PriorConfig(), PriorConfig(dtype="bfloat16")
-    plain, half = (next(row for row in rows(config) if row.name == "latte") for config in configs)
-    assert plain.parameters == parameters
-    assert plain.native.frames == 16 and plain.native.size_step == 16
-    assert plain.bytes - half.bytes == 2 * parameters
-
-
-def test_damaged_files_are_told_in_the_table(tmp_path, whole):
-    snapshot = fill(tmp_path / "hub", whole, "maxin-cn/Latte-1")
-    (snapshot / "vae" / "config.json").unlink()
-    (snapshot / "vae" / "config.json").write_text("{")
-    row = next(row for row in rows(PriorConfig()) if row.name == "latte")
-    assert row.bytes is None and row.state.startswith("damaged: `")
-
-
-@pytest.mark.parametrize("tiny", TINY, ids=lambda module: module.__name__)
-def test_outlines_have_the_rules_and_the_sizes_of_the_loaded_prior(tiny, tmp_path):
-    folder = tiny.save_tiny(tmp_path / "tiny")
-    sketch, loaded = outline(folder), load_prior(folder)
-    assert sketch.prior.format == loaded.format
-    assert sketch.prior.sigma_max == loaded.sigma_max
-    components = load_components(folder, family_of(folder))
-    for name, count in sketch.parameters.items():
-        assert count == sum(weight.numel() for weight in components[name].parameters()), name
-
-
-def test_rules_are_told_in_few_words():
-    def native(*rule, **others):
-        return VideoFormat(8.0, 9, 64, 64, *rule, **others)
-
-    assert rules(native(4, 1, 16)) == "4k+1 frames, sides 16k"
-    assert rules(native(8, 0, 8)) == "8k frames, sides 8k"
-    assert rules(native(0, 16, 16)) == "16 frames, sides 16k"
-    assert rules(native(1, 0, 8, max_frames=32)) == "any frames to 32, sides 8k"
-
-
 def test_the_check_passes_through_everything(whole, tmp_path, capsys):
     clip = tmp_path / "new" / "clip.mp4"
     assert main(["priors", "check", str(whole), "--out", str(clip), "prior.encode=two_pass"]) == 0
@@ -132,15 +73,20 @@ def test_the_check_takes_other_sizes_and_steps(tmp_path, capsys):
     assert main(["priors", "check", str(folder), "--out", str(clip), *knobs]) == 0
     out = capsys.readouterr().out
     assert "encoded 5x3x32x32 to" in out and "in 1 steps" in out
-    message = fails(capsys, folder, "--out", clip, "run.frames=6")
+    one = ["--out", str(tmp_path / "one.mp4"), "run.frames=1"]
+    assert main(["priors", "check", str(folder), *one]) == 0
+    assert "encoded 1x3x32x32 to" in capsys.readouterr().out
+    message = fails(capsys, folder, "--out", tmp_path / "six.mp4", "run.frames=6")
     assert message.startswith("`frames` must be 4k+1 for this prior, got 6; nearest: 5 or 9.")
 
 
 def test_mistakes_in_the_command_are_told(capsys, whole, tmp_path):
     assert fails(capsys).startswith("`priors check` must be told which prior; add a name")
     assert "must be told which prior" in fails(capsys, "prior.dtype=bfloat16")
-    assert main(["priors", "show"]) == 2
-    assert "an override must have the form key=value, got 'show'" in capsys.readouterr().err
+    assert main(["priors", "chek", "wan"]) == 2
+    assert "unknown word chek; `check`?" in capsys.readouterr().err
+    assert main(["priors", "--out", "a.mp4"]) == 2
+    assert "`--out` must come with `check`, got a.mp4" in capsys.readouterr().err
     assert fails(capsys, whole, "--out", "/proc/a.mp4").startswith("`--out` must be in a folder")
     assert fails(capsys, whole, "prior.dtype=float8").startswith("`prior.dtype` must be one of")
     assert fails(capsys, whole, "prior.batch_size=0").startswith("`prior.batch_size` must be betw")
@@ -148,6 +94,35 @@ def test_mistakes_in_the_command_are_told(capsys, whole, tmp_path):
         capsys, whole, "prior.device=cuda:99"
     )
     assert "`prior.text_device` must be a device" in fails(capsys, whole, "prior.text_device=oven")
+
+
+def test_one_prior_is_checked_and_no_other(capsys, whole, tmp_path):
+    assert "`prior.model` must be left out of `priors check" in fails(
+        capsys, whole, "prior.model=embedded"
+    )
+    (tmp_path / "mine.yaml").write_text("prior: {model: embedded}\n")
+    message = fails(capsys, whole, "--config", tmp_path / "mine.yaml")
+    assert message.startswith("`prior.model` must be left out")
+
+
+def test_no_clip_is_overwritten(capsys, whole, tmp_path):
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"dear to someone")
+    assert "`--out` must name a new file, got" in fails(capsys, whole, "--out", clip)
+    assert clip.read_bytes() == b"dear to someone"
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("animatediff", "AnimateDiffPipeline.from_pretrained("),
+        ("videocrafter2", "motiondistill convert videocrafter2 CKPT FOLDER"),
+    ],
+)
+def test_how_to_make_the_folder_of_a_prior_is_told(capsys, name, how):
+    message = fails(capsys, name)
+    assert message.startswith(f"`prior.model` must be a folder for {name}, which no repository")
+    assert how in message
 
 
 def test_what_is_nowhere_is_told(capsys):
@@ -180,7 +155,7 @@ def test_pickles_are_read_only_for_those_who_allow_it(capsys, folder, tmp_path):
 def test_too_little_memory_is_told(capsys, whole, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(memory, "free_bytes", lambda device: 1000)
-        assert "weights must fit the free memory of cpu, 0.0 GiB" in fails(capsys, whole)
+        assert "must fit the free memory of cpu, 0.0 GiB" in fails(capsys, whole)
 
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory.")
@@ -248,7 +223,7 @@ def test_a_run_records_the_commit_of_its_prior(tmp_path, capsys):
     assert f"snapshots/{COMMIT}" in (out / "log.txt").read_text() + capsys.readouterr().err
 
 
-def test_a_tiny_autoencoder_is_compared_with_the_models_own(whole, tmp_path, capsys):
+def test_a_tiny_autoencoder_is_compared_with_the_models_own(whole, tmp_path, capsys, monkeypatch):
     from diffusers import AutoencoderTiny
 
     with torch.random.fork_rng(devices=[]):
@@ -260,8 +235,14 @@ def test_a_tiny_autoencoder_is_compared_with_the_models_own(whole, tmp_path, cap
             num_decoder_blocks=(1, 1, 1),
         ).save_pretrained(tmp_path / "taesd")
     knob = f"prior.tiny_autoencoder={tmp_path / 'taesd'}"
-    clip = tmp_path / "clip.mp4"
+    clip, loads, load = tmp_path / "clip.mp4", [], build_prior.load_prior
+    monkeypatch.setattr(build_prior, "load_prior", lambda *a, **k: loads.append(a) or load(*a, **k))
     assert main(["priors", "check", str(whole), "--out", str(clip), knob]) == 0
+    assert len(loads) == 1, "a second denoiser may not fit"
     line = next(x for x in capsys.readouterr().out.splitlines() if "cosine" in x)
-    assert -1 <= float(line.split("cosine of ")[1].split()[0]) < 0.9, "they are strangers"
+    full = load(whole).codec
+    tiny = load_tiny_codec(tmp_path / "taesd", full)
+    cosine = gradient_cosine(full, tiny, *probe(full))
+    assert f"cosine of {cosine:.3f} " in line and cosine < 0.9, "they are strangers"
+    capsys.readouterr()
     assert "nowhere" in fails(capsys, whole, "prior.tiny_autoencoder=/nowhere")

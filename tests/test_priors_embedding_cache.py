@@ -16,6 +16,7 @@ from motiondistill.priors.base import Conditioning, TextEncoder
 from motiondistill.priors.embedding_cache import CachedText, EmbeddingFiles, cache_folder
 from motiondistill.priors.loading import family_of, load_components, load_prior
 from motiondistill.priors.on_demand import OnDemand
+from motiondistill.priors.text import T5Text
 
 PROMPTS = ["a person is walking", "a person squats", ""]
 
@@ -209,6 +210,24 @@ def test_a_changed_encoder_is_asked_again(folder, tmp_path):
     save_file({k: 2 * v for k, v in load_file(path).items()}, path, {"format": "pt"})
     after = load_prior(copy, embeddings=tmp_path / "cache").embed(PROMPTS)
     assert not equal(before, after)
+
+
+@pytest.mark.parametrize("name", ["model_index.json", "transformer/config.json"])
+def test_a_changed_configuration_asks_the_encoder_again(folder, tmp_path, monkeypatch, name):
+    """What the pipeline does with an empty prompt, say, or how wide its embeddings are."""
+    from shutil import copytree
+
+    copy = copytree(folder, tmp_path / "copy")
+    asked = []
+    real = T5Text.embed
+    monkeypatch.setattr(T5Text, "embed", lambda *given: asked.append(given[1]) or real(*given))
+    for _ in range(2):
+        load_prior(copy, embeddings=tmp_path / "cache").embed(PROMPTS[:1])
+    assert len(asked) == 1
+    path = copy / name
+    path.write_text(path.read_text() + "\n")
+    load_prior(copy, embeddings=tmp_path / "cache").embed(PROMPTS[:1])
+    assert len(asked) == 2
 
 
 def test_stand_ins_are_what_families_compose_with(folder):

@@ -5,7 +5,7 @@ import torch
 from tiny_codecs import SIZES, RawCodec, library_mean, tiny_codec
 from torch.autograd.graph import saved_tensors_hooks
 
-from motiondistill.priors.encode_modes import DetachedCodec, TwoPassCodec, checkpointed, two_pass
+from motiondistill.priors.encode_modes import TwoPassCodec, checkpointed, two_pass
 from motiondistill.priors.placement import PlacedCodec
 
 # The library computes attention, norms or Fourier features of these in float32.
@@ -108,13 +108,6 @@ def test_no_graph_is_made_where_none_is_asked_for():
         assert not codec.encode(video.requires_grad_()).requires_grad
 
 
-def test_detached_latents_are_the_same_and_have_no_gradient():
-    codec, video = tiny_codec("frames"), draw_video("frames").requires_grad_()
-    latents = DetachedCodec(codec).encode(video)
-    assert torch.equal(latents, codec.encode(video))
-    assert not latents.requires_grad
-
-
 def test_the_device_is_chosen_outside_of_the_mode():
     for mode in (two_pass, checkpointed):
         codec = mode(PlacedCodec(tiny_codec("frames"), "cpu"))
@@ -126,7 +119,7 @@ def test_the_device_is_chosen_outside_of_the_mode():
 def test_wrapped_codecs_pass_everything_else_on():
     codec = tiny_codec("frames")
     latents = draw(1, 4, 3, 4, 4, seed=2)
-    for wrapped in (two_pass(codec), DetachedCodec(codec)):
-        assert wrapped.format == codec.format
-        assert wrapped.latent_shape(3, 16, 16) == codec.latent_shape(3, 16, 16)
-        assert torch.equal(wrapped.decode(latents), codec.decode(latents))
+    wrapped = two_pass(codec)
+    assert wrapped.format == codec.format
+    assert wrapped.latent_shape(3, 16, 16) == codec.latent_shape(3, 16, 16)
+    assert torch.equal(wrapped.decode(latents), codec.decode(latents))

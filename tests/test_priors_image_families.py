@@ -11,7 +11,7 @@ import tiny_sd3
 import tiny_sdxl
 import tiny_stable_diffusion
 import torch
-from parity import agree, capped, ddim, draw, first_sigma, load_pipeline, our_latents
+from parity import agree, capped_flow, ddim, draw, first_sigma, load_pipeline, our_latents
 from tiny_text import CAPTIONS
 
 from motiondistill.priors.loading import family_of, load_components, load_prior
@@ -32,6 +32,7 @@ CASES = {
     "sdxl-plain-empty": (tiny_sdxl, {"zero_for_empty": False}),
     "sd3": (tiny_sd3, {}),
     "sd3-without-t5": (tiny_sd3, {"with_t5": False}),
+    "sd3-dynamic": (tiny_sd3, {"use_dynamic_shifting": True, "max_image_seq_len": 400}),
     "deepfloyd": (tiny_deepfloyd, {}),
 }
 
@@ -81,7 +82,7 @@ def pipeline_images(case, pipeline, noise, prior):
         return pipeline(EACH_FRAME, clean_caption=False, output_type="pt", **options).images
     options["output_type"] = "latent"
     if case.startswith("sd3"):
-        pipeline.scheduler = capped(config)
+        pipeline.scheduler = capped_flow(pipeline.scheduler, 0.999)
         options["max_sequence_length"] = tiny_sd3.TEXT_LENGTH
         return pipeline(EACH_FRAME, "", "", latents=0.999 * images, **options).images
     if "Euler" in config["_class_name"]:
@@ -166,6 +167,18 @@ def test_any_number_of_frames_is_legal_but_not_any_size(prior):
         assert prior.latent_shape(frames, height, width)[1] == frames
     with pytest.raises(ValueError, match=r"`height` must be a multiple of .*, got 17"):
         prior.latent_shape(1, 17, width)
+
+
+@pytest.mark.parametrize("case", ["sd3-dynamic", "sdxl"], indirect=True)
+def test_levels_are_those_of_one_image(prior):
+    _, height, width = native_size(prior)
+    one, many, larger = (
+        prior.sampling_sigmas(STEPS, prior.latent_shape(frames, scale * height, scale * width))
+        for frames, scale in ((1, 1), (40, 1), (1, 2))
+    )
+    assert torch.equal(one, many)
+    dynamic = hasattr(prior.schedule, "shift")
+    assert torch.equal(one, larger) != dynamic
 
 
 @pytest.mark.parametrize("case", ["sd-ddim", "sdxl", "deepfloyd"], indirect=True)

@@ -5,13 +5,13 @@ import shutil
 
 import pytest
 import torch
+from parity import agree, draw, load_pipeline, our_latents
 from tiny_latte import NATIVE, save_tiny, tiny_transformer
 from tiny_text import CAPTIONS
 
 from motiondistill.priors.families.latte import LatteDenoiser
-from motiondistill.priors.guidance import guide
 from motiondistill.priors.loading import load_prior
-from motiondistill.priors.sampling import euler_steps, sample
+from motiondistill.priors.sampling import sample
 
 SINGLE = 1e-4  # float32 through a random network, a few steps with guidance 4
 PROMPTS = [" A person Squats\n", CAPTIONS[0]]
@@ -44,18 +44,6 @@ def pipeline(folder):
     return load_pipeline(folder)
 
 
-def load_pipeline(folder):
-    from diffusers import LattePipeline
-
-    pipeline = LattePipeline.from_pretrained(folder, local_files_only=True)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
-
-
-def draw(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
 def draw_video(frames=16, height=64, width=64):
     generator = torch.Generator().manual_seed(1)
     return torch.rand(2, frames, 3, height, width, generator=generator)
@@ -76,8 +64,7 @@ def test_sampling_is_the_pipelines_own(any_folder):
     """From the start of noise: the pipeline's is pure noise at a level that is not quite that."""
     prior, pipeline = load_prior(any_folder), load_pipeline(any_folder)
     steps, scale = 5, 4.0
-    shape = prior.latent_shape(*SIZE)
-    noise = draw(2, *shape)
+    noise = draw(2, *prior.latent_shape(*SIZE))
     # The pipeline treats the padding of a negative prompt in another way, so it is given ours.
     conditioning, unconditional = prior.embed(PROMPTS), prior.embed(["", ""])
     expected = pipeline(
@@ -90,15 +77,8 @@ def test_sampling_is_the_pipelines_own(any_folder):
         latents=noise * (1 - pipeline.scheduler.alphas_cumprod[-1]).sqrt(),
         output_type="latent",
     ).frames
-
-    @torch.no_grad()
-    def denoise(x_sigma, sigma):
-        return guide(prior, x_sigma, sigma, conditioning, unconditional, scale)
-
-    *_, last = euler_steps(denoise, noise, prior.sampling_sigmas(steps, shape))
-    assert expected.std() > 0.1  # the comparison is not of zeros
-    # A random network that predicts noise ends far from unit size.
-    assert (last.x_sigma - expected).abs().max() < SINGLE * max(1, expected.abs().max())
+    ours = our_latents(prior, noise, PROMPTS, steps=steps, scale=scale)
+    assert agree(ours, expected, SINGLE)
 
 
 def test_decoding_is_the_pipelines_own(prior, pipeline):

@@ -5,12 +5,12 @@ import shutil
 
 import pytest
 import torch
+from parity import agree, capped_flow, draw, load_pipeline, our_latents
 from tiny_ltx import NATIVE, TEXT_LENGTH, save_tiny
 from tiny_text import CAPTIONS
 
-from motiondistill.priors.guidance import guide
 from motiondistill.priors.loading import load_prior
-from motiondistill.priors.sampling import euler_steps, sample
+from motiondistill.priors.sampling import sample
 from motiondistill.priors.schedule import FlowSchedule
 
 SINGLE = 1e-4  # float32 through a random network, a few steps with guidance 3
@@ -30,15 +30,7 @@ def prior(folder):
 
 @pytest.fixture(scope="module")
 def pipeline(folder):
-    from diffusers import LTXPipeline
-
-    pipeline = LTXPipeline.from_pretrained(folder, local_files_only=True)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
-
-
-def draw(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return load_pipeline(folder)
 
 
 def draw_video(frames=9, size=32):
@@ -73,34 +65,17 @@ def pipeline_latents(pipeline, noise, steps, scale):
 
 def test_sampling_is_the_pipelines_own(prior, pipeline):
     """Up to the start: the pipeline's is flow time 1 (infinite sigma), ours one step below."""
-    from diffusers import FlowMatchEulerDiscreteScheduler
-
     cap = FlowSchedule().max_time
-
-    class Capped(FlowMatchEulerDiscreteScheduler):
-        def set_timesteps(self, num_inference_steps=None, device=None, sigmas=None, mu=None):
-            super().set_timesteps(num_inference_steps, device, sigmas, mu)
-            self.sigmas = self.sigmas.clamp(max=cap)
-            self.timesteps = self.timesteps.clamp(max=1000 * cap)
-
     steps, scale = 4, 3.0
-    shape = prior.latent_shape(NATIVE.frames, NATIVE.height, NATIVE.width)
-    noise = draw(2, *shape)
+    noise = draw(2, *prior.latent_shape(NATIVE.frames, NATIVE.height, NATIVE.width))
     original = pipeline.scheduler
     uncapped = pipeline_latents(pipeline, noise, steps, scale)
-    pipeline.scheduler = Capped.from_config(original.config)
+    pipeline.scheduler = capped_flow(original, cap)
     capped = pipeline_latents(pipeline, cap * noise, steps, scale)
     pipeline.scheduler = original
-    conditioning, unconditional = prior.embed(PROMPTS), prior.embed(["", ""])
-
-    @torch.no_grad()
-    def denoise(x_sigma, sigma):
-        return guide(prior, x_sigma, sigma, conditioning, unconditional, scale)
-
-    *_, last = euler_steps(denoise, noise, prior.sampling_sigmas(steps, shape))
-    assert capped.std() > 0.1  # the comparison is not of zeros
-    assert (last.x_sigma - capped).abs().max() < SINGLE
-    assert (last.x_sigma - uncapped).std() < STARTING_STEP * uncapped.std()
+    ours = our_latents(prior, noise, PROMPTS, steps=steps, scale=scale)
+    assert agree(ours, capped, SINGLE)
+    assert (ours - uncapped).std() < STARTING_STEP * uncapped.std()
 
 
 def test_decoding_is_the_pipelines_own(prior, pipeline):

@@ -5,8 +5,7 @@ import shutil
 
 import pytest
 import torch
-from parity import draw, load_pipeline, our_latents
-from pipeline_calls import capped_flow, pipeline_output
+from parity import capped_flow, draw, load_pipeline, our_latents, pipeline_output
 from tiny_mochi import NATIVE, save_tiny
 from tiny_text import CAPTIONS
 

@@ -22,6 +22,7 @@ from motiondistill.priors.schedule import (
 )
 
 EXACT = 1e-10  # float64, a handful of operations on numbers of order one, divided by a >= 0.01
+EULER = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
 SINGLE = 1e-5  # float32 against the float32 arithmetic of a scheduler
 
 SHAPES = st.sampled_from([(2,), (1, 3), (2, 1, 3)])
@@ -78,7 +79,7 @@ def test_clean_estimate_agrees_with_the_scheduler():
     from diffusers import FlowMatchEulerDiscreteScheduler
 
     scheduler = FlowMatchEulerDiscreteScheduler()
-    schedule = flow_schedule(scheduler.config)
+    schedule = flow_schedule({**scheduler.config, **EULER})
     scaled, output = clean_and_noise((2, 3, 1, 2, 2)).float()
     for time in (0.05, 0.5, 0.95):
         scheduler.set_timesteps(sigmas=[time])  # one step, from `time` to zero: the clean estimate
@@ -111,7 +112,8 @@ def test_sampling_levels_are_the_pipelines(options):
         config.max_shift,
     )
     scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), mu=mu)
-    ours = flow_time_from_sigma(flow_schedule(config).sampling_sigmas(steps, tokens))
+    schedule = flow_schedule({**config, **EULER})
+    ours = flow_time_from_sigma(schedule.sampling_sigmas(steps, tokens))
     expected = scheduler.sigmas.clamp(max=FlowSchedule().max_time)
     assert (ours - expected).abs().max() < SINGLE
     assert ours[-1] == 0
@@ -171,7 +173,8 @@ def test_time_that_runs_towards_data_mirrors_time_and_flow(time):
 @given(st.integers(1, 200))
 def test_spacings_start_at_noise_and_fall_but_not_to_zero(steps):
     unipc = {"_class_name": "UniPCMultistepScheduler"}
-    for times in (scheduler_times({"shift": 3.0}), scheduler_times(unipc), linear_quadratic_times):
+    euler = {**EULER, "shift": 3.0}
+    for times in (scheduler_times(euler), scheduler_times(unipc), linear_quadratic_times):
         values = times(steps)
         assert len(values) == steps
         assert values[0] == 1
@@ -187,11 +190,41 @@ def test_whole_times_are_the_times_without_decimals(sigma):
     assert -2e-3 <= (exact - whole).item() < 1
 
 
+@given(st.floats(0.0, 1e6))
+def test_levels_snap_to_the_nearest_whole_time(sigma):
+    """So that noise is added at the very level that the network is told."""
+    schedule = FlowSchedule(whole_times=True)
+    for exact in (torch.tensor([sigma]), torch.tensor([sigma], dtype=torch.float64)):
+        level = schedule.snap(exact)
+        assert torch.equal(schedule.snap(level), level)
+        assert 0 < level <= schedule.sigma_max * (1 + 1e-6)
+        told = schedule.time(level).double()
+        assert told == told.round() and 1 <= told <= 999
+        assert level.double().item() == pytest.approx((told / (1000 - told)).item(), rel=1e-6)
+        wanted = FlowSchedule().time(FlowSchedule().snap(exact.double()))
+        assert (told - wanted).abs() < 0.5 + 1e-3
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"_class_name": "DDIMScheduler"},
+        {"_class_name": "DPMSolverMultistepScheduler", "flow_shift": 3.0},
+    ],
+)
+def test_other_schedulers_are_refused(config):
+    message = r"`_class_name` must be FlowMatchEuler.*got (None|'D.*'); use the scheduler_config"
+    for make in (flow_schedule, scheduler_times):
+        with pytest.raises(ValueError, match=message):
+            make(config)
+
+
 def test_unknown_scheduler_options_are_refused():
     with pytest.raises(ValueError, match="`use_karras_sigmas` must be False, got True"):
-        flow_schedule({"use_karras_sigmas": True})
+        flow_schedule({**EULER, "use_karras_sigmas": True})
     with pytest.raises(ValueError, match=r"`time_shift_type`.*'linear'"):
-        flow_schedule({"time_shift_type": "linear"})
+        flow_schedule({**EULER, "time_shift_type": "linear"})
     unipc = {"_class_name": "UniPCMultistepScheduler"}
     with pytest.raises(ValueError, match="`use_flow_sigmas` must be True, got False"):
         flow_schedule({**unipc, "prediction_type": "flow_prediction"})

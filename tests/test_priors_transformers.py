@@ -10,8 +10,14 @@ import tiny_hunyuan
 import tiny_mochi
 import tiny_wan
 import torch
-from parity import draw, load_pipeline, our_latents
-from pipeline_calls import capped_flow, capped_zero_snr, pipeline_output
+from parity import (
+    capped_flow,
+    capped_zero_snr,
+    draw,
+    load_pipeline,
+    our_latents,
+    pipeline_output,
+)
 from tiny_text import CAPTIONS
 
 from motiondistill.priors.base import per_sample

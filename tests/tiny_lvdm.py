@@ -84,9 +84,8 @@ class Gated(nn.Module):
 class FeedForward(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            Gated(channels), nn.Dropout(0.0), nn.Linear(4 * channels, channels)
-        )
+        last = nn.Linear(4 * channels, channels)
+        self.net = nn.Sequential(Gated(channels), nn.Dropout(0.0), last)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x)
@@ -171,10 +170,8 @@ class UNet(nn.Module):
 
         def attention(channels: int) -> list[nn.Module]:
             heads = channels // head
-            return [
-                SpatialTransformer(channels, heads, text),
-                TemporalTransformer(channels, heads, head),
-            ]
+            space = SpatialTransformer(channels, heads, text)
+            return [space, TemporalTransformer(channels, heads, head)]
 
         inputs: list[list[nn.Module]] = [[nn.Conv2d(4, base, 3, padding=1)]]
         channels, skipped, last = base, [base], len(multiples) - 1
@@ -200,9 +197,8 @@ class UNet(nn.Module):
         self.input_blocks = nn.ModuleList(nn.ModuleList(group) for group in inputs)
         self.middle_block = nn.ModuleList([middle[0], *attention(base * multiples[-1]), middle[1]])
         self.output_blocks = nn.ModuleList(nn.ModuleList(group) for group in outputs)
-        self.out = nn.Sequential(
-            nn.GroupNorm(GROUPS, base), nn.SiLU(), nn.Conv2d(base, 4, 3, padding=1)
-        )
+        last_layer = nn.Conv2d(base, 4, 3, padding=1)
+        self.out = nn.Sequential(nn.GroupNorm(GROUPS, base), nn.SiLU(), last_layer)
 
     def forward(self, video: Tensor, times: Tensor, text: Tensor, fps: float) -> Tensor:
         clips, _, count = video.shape[:3]
@@ -260,9 +256,8 @@ class Text(nn.Module):
         self.text_projection = nn.Parameter(torch.randn(width, width))
         self.logit_scale = nn.Parameter(torch.ones(()))
         self.transformer = nn.Module()
-        self.transformer.resblocks = nn.ModuleList(
-            TextLayer(width, width // 64) for _ in range(layers)
-        )
+        blocks = (TextLayer(width, width // 64) for _ in range(layers))
+        self.transformer.resblocks = nn.ModuleList(blocks)
         self.ln_final = nn.LayerNorm(width)
 
     def forward(self, ids: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ NATIVE = VideoFormat(fps=8.0, frames=2, height=32, width=48)
 CHANNELS = 40  # more than both CLIPs have together
 
 
-def tiny_pipeline(with_t5: bool = True) -> Any:
+def tiny_pipeline(with_t5: bool = True, **scheduler: Any) -> Any:
     """A `StableDiffusion3Pipeline` with random weights, 4x smaller in space; fixed seed."""
     import diffusers
 
@@ -38,7 +38,7 @@ def tiny_pipeline(with_t5: bool = True) -> Any:
         )
         return diffusers.StableDiffusion3Pipeline(
             transformer=transformer.eval(),
-            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+            scheduler=diffusers.FlowMatchEulerDiscreteScheduler(**{"shift": 3.0, **scheduler}),
             vae=tiny_clip.tiny_vae(
                 scaling_factor=1.5305,
                 shift_factor=0.0609,
@@ -54,8 +54,10 @@ def tiny_pipeline(with_t5: bool = True) -> Any:
         )
 
 
-def save_tiny(folder: Path, dtype: torch.dtype = torch.float32, with_t5: bool = True) -> Path:
+def save_tiny(
+    folder: Path, dtype: torch.dtype = torch.float32, with_t5: bool = True, **scheduler: Any
+) -> Path:
     """The folder, now holding a tiny pipeline with its native clip."""
-    tiny_pipeline(with_t5).to(dtype).save_pretrained(folder)
+    tiny_pipeline(with_t5, **scheduler).to(dtype).save_pretrained(folder)
     write_native(folder, NATIVE, TEXT_LENGTH)
     return folder

@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from motiondistill import config, prior_check, prior_table, runs
-from motiondistill.commands.session import terminal
+from motiondistill import config, prior_check, prior_table
+from motiondistill.commands.session import new_video, terminal
 from motiondistill.schema import SampleConfig
 
 # What a pipe is given, so that rows stay lines.
-_WIDE = 240
+_WIDE = 400
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,21 +23,44 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     words = options.overrides
-    if words[:1] != ["check"]:
-        settings = config.load(SampleConfig, options.config, words).prior
-        console = Console(width=None if sys.stdout.isatty() else _WIDE)
-        console.print(prior_table.table(prior_table.rows(settings), settings))
-        return 0
-    model, path = "".join(words[1:2]), options.out or Path("runs") / "check.mp4"
+    if words[:1] == ["check"]:
+        return _check(options, words[1:])
+    if words and "=" not in words[0]:
+        raise ValueError(
+            f"unknown word {words[0]}; `check`? `motiondistill priors check NAME` tells whether a "
+            "prior works here."
+        )
+    if options.out is not None:
+        raise ValueError(
+            f"`--out` must come with `check`, got {options.out} for a table; leave it out, or "
+            "write `motiondistill priors check NAME --out FILE.mp4`."
+        )
+    settings = config.load(SampleConfig, options.config, words).prior
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    console.print(prior_table.table(prior_table.rows(settings), settings))
+    return 0
+
+
+def _check(options: argparse.Namespace, words: list[str]) -> int:
+    model, overrides = "".join(words[:1]), words[1:]
     if not model or "=" in model:
         raise ValueError(
             "`priors check` must be told which prior; add a name that `motiondistill priors` "
             "lists, a hub id or a folder."
         )
+    if "prior.model" in config.named(SampleConfig, options.config, overrides):
+        raise ValueError(
+            f"`prior.model` must be left out of `priors check {model}`, which names the prior "
+            "already; leave it out."
+        )
     # The check samples to see that it works, not to see a good clip.
     chosen = {"prior": {"model": model}, "sample": {"num_steps": 4}}
-    wanted = config.load(SampleConfig, options.config, words[2:], base=chosen)
-    runs.make_parent(path)
+    wanted = config.load(SampleConfig, options.config, overrides, base=chosen)
+    path = new_video(options.out, f"check {Path(model).name}")
+    if path.exists():
+        raise FileExistsError(
+            f"`--out` must name a new file, got {path}, which exists; name another."
+        )
     if wanted.run.threads is not None:
         torch.set_num_threads(wanted.run.threads)
     for line in prior_check.check(wanted, path):

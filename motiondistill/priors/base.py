@@ -1,7 +1,7 @@
 """What every prior is, and the four parts that a diffusion prior is composed of."""
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -231,6 +231,11 @@ def per_sample(values: Float[Tensor, " B"], like: Float[Tensor, "B ..."]) -> Flo
     return values.to(like).view(-1, *[1] * (like.ndim - 1))
 
 
+def count_positions(frames: int, height: int, width: int) -> int:
+    """The latent positions of a clip: its tokens where a patch is one position."""
+    return frames * height * width
+
+
 @final
 @dataclass(frozen=True)
 class DiffusersPrior(Prior):
@@ -242,6 +247,8 @@ class DiffusersPrior(Prior):
     text: TextEncoder
     embedded_guidance: float | None = None
     """Scale of the guidance that the network imitates by itself; None if it was not distilled."""
+    count_tokens: Callable[[int, int, int], int] = count_positions
+    """What the schedule is told of the size of latents (f, h, w)."""
 
     @property
     def format(self) -> VideoFormat:
@@ -284,4 +291,4 @@ class DiffusersPrior(Prior):
         self, num_steps: int, latent_shape: tuple[int, int, int, int]
     ) -> Float[Tensor, " steps_and_one"]:
         _, frames, height, width = latent_shape
-        return self.schedule.sampling_sigmas(num_steps, frames * height * width)
+        return self.schedule.sampling_sigmas(num_steps, self.count_tokens(frames, height, width))

@@ -15,7 +15,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from motiondistill.priors.base import VideoFormat
 from motiondistill.priors.families import unet3d
 from motiondistill.priors.loading import write_native
 from motiondistill.priors.pickled import read_pickled
@@ -30,9 +29,6 @@ from motiondistill.priors.videocrafter2_weights import (
 )
 from motiondistill.priors.weight_files import weight_files
 from motiondistill.priors.weights import Part, load_network, load_tokenizer, read_json
-
-NATIVE: Final = VideoFormat(fps=10.0, frames=16, height=320, width=512)
-"""The authors' defaults: the size of training, and the frame rate they save videos with."""
 
 CONDITIONED_FPS: Final = 28.0
 """What the authors tell the network in their script, whatever they save with."""
@@ -80,8 +76,7 @@ def convert(ckpt: Path, out: Path) -> None:
             f"`CKPT` must be VideoCrafter2's checkpoint file, but {ckpt} is none; download "
             "model.ckpt of VideoCrafter/VideoCrafter2 from the hub."
         )
-    content = read_pickled(ckpt)
-    weights: Mapping[str, Tensor] = content.get("state_dict", content)
+    weights = _checkpoint(ckpt)
     missing = [p for p in (_UNET, _VAE, _TEXT) if not any(name.startswith(p) for name in weights)]
     if missing:
         raise ValueError(
@@ -97,6 +92,18 @@ def convert(ckpt: Path, out: Path) -> None:
         ) from error
     parts["tokenizer"] = _tokenizer(ckpt.parent / "tokenizer")
     _write(parts, out)
+
+
+def _checkpoint(ckpt: Path) -> dict[str, Tensor]:
+    remedy = "download model.ckpt of VideoCrafter/VideoCrafter2 from the hub"
+    content = read_pickled(ckpt, remedy=remedy)
+    weights = content.get("state_dict", content)
+    named = isinstance(weights, dict) and all(isinstance(name, str) for name in weights)
+    if not named or not all(isinstance(weight, Tensor) for weight in weights.values()):
+        raise ValueError(
+            f"`CKPT` must hold tensors by name, but {ckpt} holds something else; {remedy}."
+        )
+    return dict(weights)
 
 
 def _parts(weights: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -145,7 +152,7 @@ def _ported_parts(folder: Path) -> dict[str, Any]:
     for path in weight_files(place, ".safetensors"):
         weights |= load_file(path)
     for path in [] if weights else weight_files(place, ".bin"):
-        weights |= read_pickled(path)
+        weights |= read_pickled(path, remedy="convert the authors' model.ckpt instead")
     if not any(name.startswith("fps_embedding.") for name in weights):
         raise ValueError(
             f"`{place}` must hold weights with the frame rate's embedding, found none; "
@@ -235,7 +242,7 @@ def _write(parts: Mapping[str, Any], out: Path) -> None:
         for name, part in parts.items():
             part.save_pretrained(hidden / name)
         (hidden / "model_index.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
-        write_native(hidden, NATIVE, TEXT_LENGTH)
+        write_native(hidden, unet3d.VIDEOCRAFTER2, TEXT_LENGTH)
         os.replace(hidden, out)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)

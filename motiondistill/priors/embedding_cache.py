@@ -124,9 +124,10 @@ def cache_folder() -> Path:
     return Path(named) if named else Path(users) / "motiondistill"
 
 
-def fingerprint(folders: Sequence[Path]) -> str:
-    """A hash that changes when a file in the folders does: names, sizes and times of change."""
-    found = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+def fingerprint(paths: Sequence[Path]) -> str:
+    """A hash that changes when a file does, alone or in a folder: names, sizes, times of change."""
+    every = {inner for path in paths for inner in (path, *path.rglob("*"))}
+    found = sorted(path for path in every if path.is_file())
     entries = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in found]
     return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
 

@@ -1,7 +1,7 @@
 """How much of an encoding is remembered for its gradient: all, some, or none of it.
 
 Encoders keep far more for their backward pass than denoisers need at all. Every mode gives the same
-latents, and all but `DetachedCodec` the same gradient; they differ in memory and time.
+latents and the same gradient; they differ in memory and time.
 """
 
 from collections.abc import Callable
@@ -58,28 +58,6 @@ class TwoPassCodec(Codec):
             for clip in torch.split(video, 1)
         ]
         return torch.cat(clips)
-
-    def decode(self, latents: Float[Tensor, "B C f h w"]) -> Float[Tensor, "B F 3 H W"]:
-        return self.codec.decode(latents)
-
-    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
-        return self.codec.latent_shape(frames, height, width)
-
-
-@final
-@dataclass(frozen=True)
-class DetachedCodec(Codec):
-    """Another codec whose latents have no gradient: for who optimises the latents themselves."""
-
-    codec: Codec
-
-    @property
-    def format(self) -> VideoFormat:
-        return self.codec.format
-
-    @torch.no_grad()
-    def encode(self, video: Float[Tensor, "B F 3 H W"]) -> Float[Tensor, "B C f h w"]:
-        return self.codec.encode(video)
 
     def decode(self, latents: Float[Tensor, "B C f h w"]) -> Float[Tensor, "B F 3 H W"]:
         return self.codec.decode(latents)

@@ -28,6 +28,19 @@ class Checkpoint:
 
 @final
 @dataclass(frozen=True)
+class Recipe:
+    """Released weights that no repository holds as a pipeline: a folder must be made of them."""
+
+    name: str
+    """For tables and messages; `prior.model` is the folder that was made."""
+    licence: str
+    native: VideoFormat
+    how: str
+    """What makes the folder."""
+
+
+@final
+@dataclass(frozen=True)
 class Family:
     """How one kind of pipeline becomes a prior."""
 
@@ -44,6 +57,7 @@ class Family:
     compose: Callable[[Components, VideoFormat, int], DiffusersPrior]
     """The prior of (components, native clip, text length)."""
     checkpoints: tuple[Checkpoint, ...]
+    recipes: tuple[Recipe, ...] = ()
     optional: tuple[str, ...] = ()
     """Parts that a pipeline may lack: their component then is None."""
     guidance_distilled: bool = False

@@ -60,6 +60,13 @@ def locate(model: str, revision: str | None = None) -> Location:
                 f"got {revision!r}; leave it out."
             )
         return Location(EMBEDDED_PRIOR if model == EMBEDDED else Path(model))
+    recipes = [recipe for family in FAMILIES for recipe in family.recipes]
+    for recipe in recipes:
+        if model == recipe.name:
+            raise FileNotFoundError(
+                f"`prior.model` must be a folder for {model}, which no repository holds as a "
+                f"pipeline; make one by {recipe.how}, then set prior.model=FOLDER."
+            )
     if checkpoint is None and not _HUB_ID.fullmatch(model):
         names = [EMBEDDED, *(item.name for family in FAMILIES for item in family.checkpoints)]
         raise FileNotFoundError(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,7 @@ from motiondistill.priors.memory import check_room
 from motiondistill.priors.on_demand import OnDemand
 from motiondistill.priors.placement import PlacedCodec, PlacedDenoiser, Placement
 from motiondistill.priors.weights import (
+    Part,
     check_parts,
     load_network,
     load_tokenizer,
@@ -69,7 +71,7 @@ def load_prior(
 
     files = None
     if embeddings is not None:
-        known = revision or fingerprint([folder / name for name in family.classes if _speaks(name)])
+        known = revision or fingerprint(_spoken(folder, family))
         identity = (str(folder), known, str(text_length), str(placement.text_dtype), *_versions())
         files = EmbeddingFiles(embeddings, identity)
     text = CachedText(prior.text, files=files, release=release)
@@ -112,7 +114,7 @@ def load_components(
     # All of them before the first one is read, which may take minutes.
     check_parts(folder, family)
     parts = parts_of(folder, family)
-    check_room(parts, placement)
+    check_room({name: part for name, part in parts.items() if not _speaks(name)}, placement)
     for name in family.classes:
         part = parts.get(name)
         if part is None:
@@ -121,7 +123,8 @@ def load_components(
             components[name] = load_tokenizer(part)
         else:
             load = partial(load_network, part, *placement.of(name), allow_pickle=allow_pickle)
-            components[name] = OnDemand(load) if _speaks(name) else load()
+            speaking = partial(_load_with_room, name, part, placement, load)
+            components[name] = OnDemand(speaking) if _speaks(name) else load()
     return components
 
 
@@ -170,6 +173,18 @@ def _placed(prior: DiffusersPrior, placement: Placement) -> DiffusersPrior:
         codec=PlacedCodec(prior.codec, device),
         denoiser=PlacedDenoiser(prior.denoiser, device, batch_size),
     )
+
+
+def _load_with_room(name: str, part: Part, placement: Placement, load: Callable[[], Any]) -> Any:
+    # Only now: where every prompt is known already, a text encoder never takes any room.
+    check_room({name: part}, placement)
+    return load()
+
+
+def _spoken(folder: Path, family: Family) -> list[Path]:
+    """All that embeddings depend on; how wide, and of which parts, the other files tell."""
+    whole = [folder / name for name in family.classes if _speaks(name)]
+    return [*whole, folder / "model_index.json", *folder.glob("*/config.json")]
 
 
 def _speaks(name: str) -> bool:

@@ -17,18 +17,21 @@ GIB: Final = 2**30
 
 
 def check_room(parts: Mapping[str, Part], placement: Placement) -> None:
-    """Nothing, or a ValueError where the weights alone are more than a device's free memory."""
-    needed: dict[torch.device, int] = {}
+    """Nothing, or a ValueError where the parts' weights are more than a device's free memory.
+
+    Text encoders are to be asked for when one is needed: prompts may have been embedded before.
+    """
+    needed: dict[torch.device, dict[str, int]] = {}
     for name, part in parts.items():
         if not part.is_tokenizer:
             place, dtype = placement.of(name)
-            device = torch.device(place)
-            needed[device] = needed.get(device, 0) + weight_bytes(part.folder, dtype)
-    for device, size in needed.items():
-        free = free_bytes(device)
+            sizes = needed.setdefault(torch.device(place), {})
+            sizes[name] = weight_bytes(part.folder, dtype)
+    for device, sizes in needed.items():
+        free, size = free_bytes(device), sum(sizes.values())
         if free is not None and size > free:
             raise ValueError(
-                f"the prior's weights must fit the free memory of {device}, "
+                f"the weights of {' and '.join(sizes)} must fit the free memory of {device}, "
                 f"{free / GIB:.1f} GiB, but need {size / GIB:.1f} GiB; set prior.dtype=bfloat16, "
                 "choose another prior.device or prior.text_device, or a smaller model."
             )

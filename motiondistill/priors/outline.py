@@ -1,24 +1,26 @@
 """Priors made of configurations alone: shapes and rules, but no weights and no memory."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 import torch
 
-from motiondistill.priors.base import DiffusersPrior
+from motiondistill.priors.base import DiffusersPrior, VideoFormat
 from motiondistill.priors.costs import count_parameters, empty_network
-from motiondistill.priors.family import Checkpoint
+from motiondistill.priors.families import FAMILIES
+from motiondistill.priors.family import Checkpoint, Family, Recipe
 from motiondistill.priors.loading import family_of, native_of
 from motiondistill.priors.placement import Placement
-from motiondistill.priors.weights import Part, parts_of, read_json
+from motiondistill.priors.published import PUBLISHED
+from motiondistill.priors.weights import Part, as_misfit, parts_of, read_json
 
 
 @final
 @dataclass(frozen=True)
 class Outline:
-    """What a folder's configurations say of a prior."""
+    """What configurations say of a prior."""
 
     prior: DiffusersPrior
     """Its networks are on the meta device; it has no tokenizer, and so embeds nothing."""
@@ -47,6 +49,44 @@ def outline(
     return Outline(prior, {name: count_parameters(network) for name, network in networks.items()})
 
 
+def published_outline(
+    name: str, placement: Placement | None = None, *, left_out: Collection[str] = ()
+) -> Outline:
+    """The prior of that name in `PUBLISHED`, without any file of it.
+
+    Parts that are `left_out` are None, and not among the parameters. Raises KeyError for a name
+    that is not published.
+    """
+    import diffusers
+
+    published, placement = PUBLISHED[name], placement or Placement()
+    family, native = _known(name)
+    networks: dict[str, Any] = {}
+    for part, config in published.parts.items():
+        if part not in left_out:
+            kind = Part(Path(part), family.classes[part]).kind
+            networks[part] = empty_network(kind, config, placement.of(part)[1])
+    components: dict[str, Any] = dict.fromkeys(family.classes) | networks
+    components["model_index"] = {"_class_name": family.pipeline, **published.index}
+    scheduler: Any = getattr(diffusers, published.scheduler["_class_name"])
+    # Filled up with the library's defaults, as in a saved folder.
+    defaults = scheduler.from_config(published.scheduler).config
+    components["scheduler"] = {**defaults, **published.scheduler}
+    prior = family.compose(components, native, family.text_length)
+    return Outline(prior, {part: count_parameters(network) for part, network in networks.items()})
+
+
+def _known(name: str) -> tuple[Family, VideoFormat]:
+    """The family of released weights, and the clips that they were trained on."""
+    for family in FAMILIES:
+        known: tuple[Checkpoint | Recipe, ...] = (*family.checkpoints, *family.recipes)
+        for item in known:
+            if item.name == name:
+                return family, item.native
+    raise KeyError(name)
+
+
 def _empty(part: Part, dtype: torch.dtype) -> Any:
     config = read_json(part.folder / "config.json", part.folder.parent)
-    return empty_network(part.kind, config, dtype)
+    with as_misfit(part):
+        return empty_network(part.kind, config, dtype)

@@ -17,24 +17,39 @@ from motiondistill.priors.weight_files import weight_files
 
 _PICKLED_STEM: Final = {"pytorch_model": "model"}  # what transformers calls the same in safetensors
 
+_STARTS: Final = (b"PK", b"\x80")
+"""Of a zip archive, and of a pickle, as PyTorch writes them."""
+_LFS_POINTER: Final = b"version https://git-lfs"
+_ALLOW: Final = (
+    "get the weights as .safetensors, or, if you trust who made this file, set "
+    "prior.allow_pickle=true"
+)
 
-def read_pickled(path: Path, *, allow_pickle: bool = False) -> dict[str, Any]:
+
+def read_pickled(path: Path, *, allow_pickle: bool = False, remedy: str = _ALLOW) -> dict[Any, Any]:
     """The dictionary in a PyTorch file, on the CPU.
 
     Only tensors and plain containers are read, so that the file cannot run anything, unless
-    `allow_pickle` says that its maker is trusted. Raises ValueError for anything else.
+    `allow_pickle` says that its maker is trusted. Raises ValueError for anything else, with the
+    `remedy` for files that hold Python objects.
     """
+    _check_start(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=not allow_pickle)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"`{path}` must hold tensors only, but holds Python objects, which may run any "
-            "program when they are read; get the weights as .safetensors, or, if you trust who "
-            "made this file, set prior.allow_pickle=true."
+            f"program when they are read; {remedy}."
         ) from error
-    except (OSError, RuntimeError, EOFError, KeyError, ValueError) as error:
+    except (ImportError, AttributeError) as error:
         raise ValueError(
-            f"`{path}` must be a complete PyTorch file ({error}); copy it anew."
+            f"`{path}` must hold tensors only, but needs other code ({error}); get the weights as "
+            ".safetensors, or install the package that made this file."
+        ) from error
+    except (OSError, RuntimeError, EOFError, LookupError, ValueError) as error:
+        raise ValueError(
+            f"`{path}` must be a complete PyTorch file, but reading it fails "
+            f"({type(error).__name__}: {error}); copy or download it anew."
         ) from error
     if not isinstance(content, dict):
         raise ValueError(
@@ -42,6 +57,26 @@ def read_pickled(path: Path, *, allow_pickle: bool = False) -> dict[str, Any]:
             "use the weights that the pipeline was released with."
         )
     return content
+
+
+def _check_start(path: Path) -> None:
+    """Nothing, or an error for what is told from the first bytes; pickles would only stumble."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_LFS_POINTER))
+    except OSError as error:
+        raise ValueError(
+            f"`{path}` must be a PyTorch file that can be read ({error}); check the path."
+        ) from error
+    if start == _LFS_POINTER:
+        problem, remedy = "is a pointer of Git LFS to one", "run `git lfs pull` in its folder"
+    elif not start:
+        problem, remedy = "is empty", "copy or download it anew"
+    elif not start.startswith(_STARTS):
+        problem, remedy = f"starts with {start[:8]!r}", "copy or download it anew"
+    else:
+        return
+    raise ValueError(f"`{path}` must be a complete PyTorch file, but {problem}; {remedy}.")
 
 
 @contextlib.contextmanager
@@ -63,12 +98,12 @@ def as_safetensors(folder: Path, *, allow_pickle: bool) -> Iterator[Path]:
         yield copy
 
 
-def _unshared(path: Path, tensors: dict[str, Any]) -> dict[str, Tensor]:
+def _unshared(path: Path, tensors: dict[Any, Any]) -> dict[str, Tensor]:
     """The tensors with memory of their own, which the format demands."""
     for key, value in tensors.items():
-        if not isinstance(value, Tensor):
+        if not isinstance(value, Tensor) or not isinstance(key, str):
             raise ValueError(
-                f"`{path}` must hold tensors only, but {key!r} is a {type(value).__name__}; "
+                f"`{path}` must hold named tensors only, but {key!r} is a {type(value).__name__}; "
                 "use the weights that the pipeline was released with."
             )
     return {key: value.detach().clone().contiguous() for key, value in tensors.items()}

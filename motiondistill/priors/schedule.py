@@ -178,7 +178,13 @@ class FlowSchedule(Schedule):
         return self.max_time / (1 - self.max_time)
 
     def snap(self, sigma: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
-        return sigma.clamp(self.min_time / (1 - self.min_time), self.sigma_max)
+        """The level itself, or the nearest of a whole time; away from both ends."""
+        sigma = sigma.clamp(self.min_time / (1 - self.min_time), self.sigma_max)
+        if not self.whole_times:
+            return sigma
+        # Noise of another level than the network is told would be a bias of the score.
+        time = (flow_time_from_sigma(sigma) * self.num_train_timesteps).round()
+        return (time / (self.num_train_timesteps - time)).clamp(max=self.sigma_max)
 
     def scale(self, sigma: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
         return 1 / (1 + sigma)
@@ -217,9 +223,9 @@ def flow_schedule(config: Mapping[str, Any], times: Times = even_times) -> FlowS
 
     `times` is the spacing that the family's pipeline hands to its scheduler; `scheduler_times` is
     for pipelines that hand over none. Raises ValueError for options that would change the levels in
-    ways that are not supported here.
+    ways that are not supported here, and for other schedulers.
     """
-    solver = config.get("_class_name") == "UniPCMultistepScheduler"
+    solver = _is_solver(config)
     if solver:
         _require({**UNIPC_DEFAULTS, **config}, UNIPC_FLOW)
     _require(config, PLAIN_OPTIONS)
@@ -244,12 +250,27 @@ def flow_schedule(config: Mapping[str, Any], times: Times = even_times) -> FlowS
 def scheduler_times(config: Mapping[str, Any]) -> Times:
     """The spacing of a scheduler that is told the number of steps and nothing else."""
     smallest = 1 / config.get("num_train_timesteps", 1000)
-    if config.get("_class_name") == "UniPCMultistepScheduler":
+    if _is_solver(config):
         return partial(times_above, bound=smallest)
     if not config.get("use_dynamic_shifting"):
         # It shifts its smallest time when it is made, and all times again when it is used.
         smallest = shift_time(torch.tensor(smallest).double(), config.get("shift", 1.0)).item()
     return partial(times_down_to, last=smallest)
+
+
+def _is_solver(config: Mapping[str, Any]) -> bool:
+    """Whether it is UniPC, and not Euler; a ValueError for all others."""
+    match config.get("_class_name"):
+        case "UniPCMultistepScheduler":
+            return True
+        case "FlowMatchEulerDiscreteScheduler":
+            return False
+        case name:
+            raise ValueError(
+                "The scheduler's `_class_name` must be FlowMatchEulerDiscreteScheduler or "
+                f"UniPCMultistepScheduler for a model of rectified flow, got {name!r}; "
+                "use the scheduler_config.json that the model was released with."
+            )
 
 
 def _require(config: Mapping[str, Any], options: Mapping[str, Any]) -> None:

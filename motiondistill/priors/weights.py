@@ -1,8 +1,9 @@
 """One part of a pipeline from its folder: a network with exactly its weights, or a tokenizer."""
 
+import contextlib
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
@@ -13,6 +14,17 @@ from safetensors import SafetensorError, safe_open
 from motiondistill.priors.family import Family
 from motiondistill.priors.pickled import as_safetensors
 from motiondistill.priors.weight_files import weight_files
+
+_VOCABULARIES: Final = (
+    ("tokenizer.json",),
+    ("vocab.json", "merges.txt"),
+    ("spiece.model",),
+    ("tokenizer.model",),
+)
+"""The files that hold a vocabulary, in each form that a library writes."""
+
+_FEWEST_PIECES: Final = 26
+"""No tokenizer spells words with fewer pieces; without its files a library makes do with one."""
 
 _REMEDIES: Final = {
     "UNet3DVideoCrafterConditionModel": (
@@ -44,7 +56,7 @@ class Part:
     def check(self) -> None:
         """See `check_parts`."""
         if self.is_tokenizer:
-            _check_folder(self.folder, "the tokenizer")
+            _check_vocabulary(self.folder)
             return
         config = read_json(self.folder / "config.json", self.folder.parent)
         stored = config.get("_class_name")
@@ -80,14 +92,26 @@ def check_parts(folder: Path, family: Family) -> None:
 
 
 def load_tokenizer(part: Part) -> Any:
-    """The tokenizer; code that a folder may bring along is not run."""
+    """The tokenizer; code that a folder may bring along is not run.
+
+    Raises ValueError for a damaged one, also where the library makes do with no vocabulary.
+    """
     kind = part.kind
     try:
-        return kind.from_pretrained(part.folder, local_files_only=True)
-    except (OSError, ValueError, ImportError) as error:
+        tokenizer = kind.from_pretrained(part.folder, local_files_only=True)
+    except (OSError, ValueError, ImportError, LookupError, TypeError) as error:
         raise ValueError(
-            f"`{part.folder}` must hold a {kind.__name__}; copy it anew. The library says: {error}"
+            f"`{part.folder}` must hold a {kind.__name__}; copy it anew. "
+            f"The library says: {_words(error)}"
         ) from error
+    special = {*tokenizer.added_tokens_encoder, *tokenizer.all_special_tokens}
+    pieces = len(set(tokenizer.get_vocab()) - special)
+    if pieces < _FEWEST_PIECES:
+        raise ValueError(
+            f"`{part.folder}` must hold a {kind.__name__} with a vocabulary, got {pieces} pieces "
+            "besides special tokens, so that all prompts would mean the same; copy it anew."
+        )
+    return tokenizer
 
 
 def load_network(
@@ -105,6 +129,27 @@ def load_network(
         return _load(part, part.folder, device, dtype)
     with as_safetensors(part.folder, allow_pickle=allow_pickle) as folder:
         return _load(part, folder, device, dtype)
+
+
+@contextlib.contextmanager
+def as_misfit(part: Part) -> Iterator[None]:
+    """Says of what the library raises while it makes a network that the part is damaged."""
+    try:
+        yield
+    # What a wrong value in a configuration comes to deep inside of a network's constructor.
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+    ) as error:
+        raise ValueError(
+            f"`{part.folder}` must hold a {part.kind.__name__} whose weights fit its config.json; "
+            f"copy the folder anew. The library says: {_words(error)}"
+        ) from error
 
 
 def read_json(path: Path, folder: Path) -> dict[str, Any]:
@@ -131,7 +176,7 @@ def _load(part: Part, folder: Path, device: torch.device | str, dtype: torch.dty
     progress: Any = transformers.utils.logging
     progress.disable_progress_bar()
     kind = part.kind
-    try:
+    with as_misfit(part):
         model, report = kind.from_pretrained(
             folder,
             local_files_only=True,
@@ -139,11 +184,6 @@ def _load(part: Part, folder: Path, device: torch.device | str, dtype: torch.dty
             dtype=dtype,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ValueError(
-            f"`{part.folder}` must hold a {kind.__name__} whose weights fit its config.json; "
-            f"copy the folder anew. The library says: {error}"
-        ) from error
     _check_report(part.folder, report)
     return model.to(device).eval().requires_grad_(False)
 
@@ -185,8 +225,19 @@ def _check_weights(folder: Path) -> None:
             ) from error
 
 
-def _check_folder(folder: Path, what: str) -> None:
+def _check_vocabulary(folder: Path) -> None:
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"`{folder}` must hold {what}, but is missing; copy the folder anew."
+            f"`{folder}` must hold the tokenizer, but is missing; copy the folder anew."
         )
+    if not any(all((folder / name).is_file() for name in names) for names in _VOCABULARIES):
+        forms = ", or ".join(" with ".join(names) for names in _VOCABULARIES)
+        raise FileNotFoundError(
+            f"`{folder}` must hold the tokenizer's vocabulary ({forms}), but does not; "
+            "download it or copy the folder anew."
+        )
+
+
+def _words(error: BaseException) -> str:
+    """The error's own words, with its kind: alone, they may be a key, a number or nothing."""
+    return f"{type(error).__name__}: {error}"

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from motiondistill.priors.base import Conditioning, Denoiser, DiffusersPrior, VideoFormat
 from motiondistill.priors.clip_text import clip_text
-from motiondistill.priors.family import Components, Family
+from motiondistill.priors.family import Components, Family, Recipe
 from motiondistill.priors.frames import per_frame
 from motiondistill.priors.framewise import FramewiseCodec, space_ratio
 from motiondistill.priors.image_unet import check_unet
@@ -84,4 +84,13 @@ FAMILY: Final = Family(
     compose=animatediff_prior,
     # Its adapters are released without an image model; a folder holds the chosen pair.
     checkpoints=(),
+    recipes=(
+        Recipe(
+            "animatediff",
+            "the image model's",
+            NATIVE,
+            "diffusers' AnimateDiffPipeline.from_pretrained(IMAGE_MODEL, "
+            "motion_adapter=ADAPTER).save_pretrained(FOLDER)",
+        ),
+    ),
 )

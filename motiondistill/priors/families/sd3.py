@@ -72,6 +72,11 @@ def read_sd3(
     return {"embeddings": torch.cat([clips, t5], dim=1), "pooled": torch.cat(pooled, dim=-1)}
 
 
+def count_image_tokens(frames: int, height: int, width: int, *, patch_size: int) -> int:
+    """The patches of one image: each frame is one, however many there are."""
+    return (height // patch_size) * (width // patch_size)
+
+
 def sd3_prior(components: Components, native: VideoFormat, text_length: int) -> DiffusersPrior:
     """The prior made of a Stable Diffusion 3 pipeline's components; frames are images to it.
 
@@ -87,12 +92,14 @@ def sd3_prior(components: Components, native: VideoFormat, text_length: int) -> 
         towers.append(Tower(components["tokenizer_3"], components["text_encoder_3"], text_length))
     read = partial(read_sd3, t5_length=text_length, channels=transformer.config.joint_attention_dim)
     scheduler = components["scheduler"]
-    size_step = space_ratio(vae) * transformer.config.patch_size
+    patch_size = transformer.config.patch_size
+    size_step = space_ratio(vae) * patch_size
     return DiffusersPrior(
         codec=FramewiseCodec(vae, dataclasses.replace(native, size_step=size_step)),
         denoiser=SD3Denoiser(transformer),
         schedule=flow_schedule(scheduler, scheduler_times(scheduler)),
         text=TowersText(tuple(towers), read),
+        count_tokens=partial(count_image_tokens, patch_size=patch_size),
     )
 
 

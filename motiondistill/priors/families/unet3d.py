@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from motiondistill.priors.base import Conditioning, Denoiser, DiffusersPrior, VideoFormat
 from motiondistill.priors.clip_text import clip_text
-from motiondistill.priors.family import Checkpoint, Components, Family
+from motiondistill.priors.family import Checkpoint, Components, Family, Recipe
 from motiondistill.priors.framewise import FramewiseCodec, space_ratio
 from motiondistill.priors.image_unet import check_unet
 from motiondistill.priors.random_weights import reinitialized
@@ -18,6 +18,8 @@ from motiondistill.priors.vp_schedule import vp_schedule
 
 MODELSCOPE: Final = VideoFormat(8.0, 16, 256, 256, size_step=8)
 ZEROSCOPE: Final = VideoFormat(8.0, 24, 320, 576, size_step=8)
+# The authors' defaults: the size of training, and the frame rate they save videos with.
+VIDEOCRAFTER2: Final = VideoFormat(10.0, 16, 320, 512, size_step=8)
 
 
 @final
@@ -79,5 +81,13 @@ FAMILY: Final = Family(
     checkpoints=(
         Checkpoint("modelscope", "ali-vilab/text-to-video-ms-1.7b", "CC-BY-NC-4.0", MODELSCOPE),
         Checkpoint("zeroscope", "cerspense/zeroscope_v2_576w", "CC-BY-NC-4.0", ZEROSCOPE),
+    ),
+    recipes=(
+        Recipe(
+            "videocrafter2",
+            "its makers'",
+            VIDEOCRAFTER2,
+            "motiondistill convert videocrafter2 CKPT FOLDER",
+        ),
     ),
 )
