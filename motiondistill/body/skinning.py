@@ -24,10 +24,9 @@ class Skin:
     is linear in the 3x4 matrices `[G_j | p_j]`, so the whole clip is one matrix product with
     `blend`, which stacks `w_vj [u_vj; 1]` over the joints.
 
-    `torch.compile` takes bodies whole, but nothing here asks for it. Forward and backward of 16
-    frames on one core, it makes the low Anny faster (3.0 to 1.4 ms), where joints cost more than
-    vertices, but neither the full one (7.9 to 7.7 ms) nor SMPL-X by much (25 to 21 ms); and
-    compiling takes longer than the steps of a run save.
+    `torch.compile` takes bodies whole, but nothing here asks for it: it halves the time of the low
+    Anny, a tenth of a render's, hardly changes larger bodies, and takes longer to compile than the
+    steps of a run save.
     """
 
     rest_joints: Float[Tensor, "joints 3"]

@@ -45,7 +45,9 @@ def find(
     walker = torch.arange(len(front), device=front.device)
     triangle, goal = (rast[..., 3].reshape(-1)[pixel].long() - 1 for pixel in (front, back))
     entry = torch.full_like(triangle, -1)
-    while len(walker):
+    for _ in range(len(tri)):
+        if not len(walker):
+            break
         edges = 3 * triangle[:, None] + torch.arange(3, device=tri.device)
         pair = (front[walker], back[walker], vertical[walker])
         distance, steep = _cross(pos, _ends(tri, edges), pair, (rast.shape[1], rast.shape[2]))
@@ -149,7 +151,9 @@ def blend(
     target = torch.where(uncovers, crossings.front, crossings.back)
     source = torch.where(uncovers, crossings.back, crossings.front)
     flat_color = color.reshape(-1, channels)
-    change = alpha.abs() * (gather(flat_color, source) - gather(flat_color, target))
+    # Not `alpha.abs()`: its derivative is 0 where a silhouette is exactly half-way.
+    share = torch.where(uncovers, alpha, -alpha)
+    change = share * (gather(flat_color, source) - gather(flat_color, target))
     flat = target * channels + torch.arange(channels, device=target.device)[:, None]
     result = color.reshape(-1).index_add(0, flat.reshape(-1), change.reshape(-1))
     return result.view(batch, height, width, channels)
