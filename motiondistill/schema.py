@@ -117,7 +117,7 @@ class RenderConfig:
     # `nvdiffrast` is an optional library for CUDA devices; `auto` takes it where it is there, else
     # `cpu`. `reference` is slow, and the truth for the others.
     rasterizer: Literal["cpu", "nvdiffrast", "reference", "auto"] = "cpu"
-    # Every pixel is the mean of this many, squared. Where outlines meet, 2 halves the error of their
+    # Every pixel is the mean of this many, squared. Where outlines meet, 2 halves the error of the
     # gradient, and 4 brings it within 2 % of the truth at 64 pixels.
     supersampling: int = 1
 
