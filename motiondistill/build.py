@@ -23,7 +23,7 @@ from motiondistill.render.appearance import Appearance, NormalMap, PartColours, 
 from motiondistill.render.background import Backdrop, Background, CubeMap, Sky, Solid
 from motiondistill.render.clothing import random_outfit
 from motiondistill.render.cpu import CpuRasterizer
-from motiondistill.render.ground import Checks, Ground
+from motiondistill.render.ground import LEVEL_HALF_SIZE, Checks, Ground
 from motiondistill.render.nvdiffrast import NvdiffrastRasterizer
 from motiondistill.render.randomization import (
     Change,
@@ -130,7 +130,7 @@ def make_changes(config: RenderConfig, body: Body) -> tuple[Change, ...]:
     """What is drawn anew of the scene for every clip."""
     colours: Change = random_colours
     if config.appearance == "clothing" and config.shading != "normals":
-        colours = random_clothes(_at_rest(body))
+        colours = random_clothes(at_rest(body))
     match config.randomize:
         case "nothing":
             return ()
@@ -154,9 +154,9 @@ def _make_appearance(config: RenderConfig, body: Body, rasterizer: Rasterizer) -
             return plain(config.colour)
         case "clothing":
             outfit = random_outfit(seeded(config.outfit, 0, "outfit"))
-            return clothed(outfit, _at_rest(body), rasterizer)
+            return clothed(outfit, at_rest(body), rasterizer)
         case "texture":
-            rest = _at_rest(body)
+            rest = at_rest(body)
             if rest.uv is None:
                 raise ValueError(
                     "`render.appearance` must not be texture for a body without texture "
@@ -192,11 +192,10 @@ def _make_ground(config: RenderConfig) -> Ground | None:
         case "none":
             return None
         case "plain":
-            return Ground(shadow=shadow)
+            return Ground(config.ground_colour, shadow=shadow)
         case "checkered":
-            return Ground(
-                checks=Checks(), shadow=ContactShadow() if config.shadow is None else shadow
-            )
+            shadow = ContactShadow() if config.shadow is None else shadow
+            return Ground(config.ground_colour, LEVEL_HALF_SIZE, Checks(), shadow)
         case _:
             assert_never(config.ground)
 
@@ -207,7 +206,7 @@ def _named_file(key: str, value: str | None, choice: str) -> Path:
     return Path(value)
 
 
-def _at_rest(body: Body) -> Mesh:
+def at_rest(body: Body) -> Mesh:
     """One frame of the body in the T-pose."""
     return body(Motion(rotations.identity(1, NUM_JOINTS), torch.zeros(1, 3), fps=1.0))
 

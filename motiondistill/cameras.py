@@ -156,22 +156,26 @@ def project(
 def azimuths_of(views: Sequence[str | float]) -> Float[Tensor, " views"]:
     """The azimuth of every view, radians: names of `VIEW_NAMES` by their centres, numbers as is.
 
-    The final word may be left out: `front left` is `front left view`.
+    The final words may be left out: `back` is `back view`, and `left` is `left side view`.
     """
     step = 2 * math.pi / len(VIEW_NAMES)
+    short = [_short(name) for name in VIEW_NAMES]
     angles = []
     for view in views:
         if isinstance(view, str):
-            name = view if view.endswith(" view") else f"{view} view"
-            if name not in VIEW_NAMES:
+            if _short(view) not in short:
                 raise ValueError(
                     f"`views` must hold angles or names ({', '.join(VIEW_NAMES)}), got {view!r}; "
                     "choose one of the names."
                 )
-            angles.append(VIEW_NAMES.index(name) * step)
+            angles.append(short.index(_short(view)) * step)
         else:
             angles.append(float(view))
     return torch.tensor(angles)
+
+
+def _short(view: str) -> str:
+    return view.removesuffix(" view").removesuffix(" side")
 
 
 def view_azimuths(

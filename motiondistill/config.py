@@ -1,5 +1,6 @@
 """A job's configuration: defaults < YAML, which is the difference < `key=value`, today's change."""
 
+import dataclasses
 import difflib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,19 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin
 
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
-from motiondistill.schema import (
-    JOBS,
-    OptimizeConfig,
-    SampleConfig,
-    Schema,
-    groups,
-    job_of,
-    knobs,
-    show,
-)
+from motiondistill.knobs import groups, knobs, records, show
+from motiondistill.schema import JOBS, JobConfig, Schema, job_of
 
 ABOUT = "about"
 """The key under which a run's `config.yaml` tells its origin; it is no setting."""
@@ -40,13 +33,8 @@ def load(
     another resolved configuration, such as a stored run's. Raises ValueError and FileNotFoundError
     that name the key and the remedy.
     """
-    layers = [base or {}]
-    if config is not None:
-        given = _read_yaml(find(config, job_of(schema)))
-        layers.append({key: value for key, value in given.items() if key != ABOUT})
-    layers.append(_from_arguments(overrides))
     resolved = OmegaConf.structured(schema)
-    for layer in layers:
+    for layer in [base or {}, *_given(schema, config, overrides)]:
         for key, value in flat(layer):
             _check_key(schema, key, value)
             try:
@@ -58,10 +46,18 @@ def load(
                     f"`{key}` must be {_in_words(kind)}, got {show(value)}; "
                     f"the default is {show(default)}."
                 ) from error
-    return cast(Schema, OmegaConf.to_object(resolved))
+    try:
+        return cast(Schema, OmegaConf.to_object(resolved))
+    except MissingMandatoryValue as error:
+        raise ValueError(f"`{error.full_key}` must be given; add it.") from error
 
 
-def to_dict(config: OptimizeConfig | SampleConfig) -> dict[str, Any]:
+def named(schema: type[Schema], config: str | None, overrides: Sequence[str]) -> set[str]:
+    """The dotted keys that a configuration and overrides set, whatever their values."""
+    return {key for layer in _given(schema, config, overrides) for key, _ in flat(layer)}
+
+
+def to_dict(config: JobConfig) -> dict[str, Any]:
     """The resolved configuration as nested plain values."""
     return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.structured(config)))
 
@@ -106,7 +102,8 @@ def find(config: str, job: str) -> Traversable:
 
 def schema_source(job: str) -> str:
     """The source of the dataclasses behind a job's keys, the job's own last."""
-    classes = [*groups(JOBS[job]).values(), JOBS[job]]
+    parts = [records(kind) for kind, _ in knobs(JOBS[job]).values()]
+    classes = [*filter(None, parts), *groups(JOBS[job]).values(), JOBS[job]]
     return "\n\n".join(inspect.getsource(kind).rstrip() for kind in classes)
 
 
@@ -114,6 +111,16 @@ def read_about(file: Traversable) -> dict[str, Any]:
     """What a run's `config.yaml` tells of its origin."""
     about = _read_yaml(file).get(ABOUT)
     return about if isinstance(about, dict) else {}
+
+
+def _given(
+    schema: type[Schema], config: str | None, overrides: Sequence[str]
+) -> list[dict[str, Any]]:
+    layers = [_from_arguments(overrides)]
+    if config is not None:
+        given = _read_yaml(find(config, job_of(schema)))
+        layers.insert(0, {key: value for key, value in given.items() if key != ABOUT})
+    return layers
 
 
 def _read_yaml(file: Traversable) -> dict[str, Any]:
@@ -171,8 +178,17 @@ def _check_key(schema: type, key: str, value: Any) -> None:
 
 def _in_words(kind: Any) -> str:
     """A field's type in words."""
-    names = {int: "a whole number", float: "a number", str: "text", type(None): "null"}
-    arguments = get_args(kind)
+    names = {
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        bool: "true or false",
+        type(None): "null",
+    }
+    arguments, record = get_args(kind), records(kind)
+    if record is not None:
+        parts = (f"{part.name}: {_in_words(part.type)}" for part in dataclasses.fields(record))
+        return f"a list of {{{', '.join(parts)}}}"
     if kind in names:
         return names[kind]
     if get_origin(kind) is Literal:

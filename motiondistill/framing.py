@@ -49,19 +49,38 @@ def framing(
         azimuths: The views to be served, radians.
         margin: Share of the picture's half height and half width that stays empty at its edges.
     """
-    if not 0 <= margin < 1:
-        raise ValueError(f"`margin` must be between 0 and 1, got {margin}; 0.05 leaves a little.")
     vertices = mesh.vertices.detach()
     points = vertices.flatten(-3, -2)
     target = (points.amin(-2) + points.amax(-2)) / 2
-    height, width = orbit.size
-    tangent = (1 - margin) * math.tan(orbit.fov_y / 2)
-    limits = torch.tensor([tangent * width / height, tangent]).to(points)
     centre = torch.zeros(len(azimuths), 3).to(points)
     poses = orbit_poses(azimuths.to(points), orbit.elevation, 1.0, centre)
+    offsets = points - target[..., None, :]
+    return Framing(target, distance_to_see(offsets, poses[:, :3, :3], orbit, margin=margin))
+
+
+def distance_to_see(
+    offsets: Float[Tensor, "*batch points 3"],
+    camera_from_world: Float[Tensor, "views 3 3"],
+    orbit: Orbit,
+    *,
+    margin: float = 0.05,
+) -> Float[Tensor, "*batch"]:
+    """The least distance from the target at which all points are in the picture of every view.
+
+    Args:
+        offsets: The points relative to the target, metres, in the world's axes.
+        camera_from_world: The views' rotations; each camera looks straight at the target.
+        orbit: Field of view and size of the pictures.
+        margin: See `framing`.
+    """
+    if not 0 <= margin < 1:
+        raise ValueError(f"`margin` must be between 0 and 1, got {margin}; 0.05 leaves a little.")
+    height, width = orbit.size
+    tangent = (1 - margin) * math.tan(orbit.fov_y / 2)
+    limits = torch.tensor([tangent * width / height, tangent]).to(offsets)
     needed = []
-    for rotation in poses[:, :3, :3]:  # view by view, to keep memory small
-        seen = (points - target[..., None, :]) @ rotation.mT
+    for rotation in camera_from_world:  # view by view, to keep memory small
+        seen = offsets @ rotation.mT
         before = (seen[..., :2].abs() / limits).amax(-1).clamp(min=Camera.near)
         needed.append((before - seen[..., 2]).amax(-1))
-    return Framing(target, torch.stack(needed).amax(0))
+    return torch.stack(needed).amax(0)

@@ -23,7 +23,7 @@ from motiondistill.atomic import write_atomically
 from motiondistill.checkpoints import Tree, save_step
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.optimize import State, Step, choose, motion_of
-from motiondistill.progress import Reporter
+from motiondistill.progress import Reporter, loss_in_words
 from motiondistill.prompts import slug
 from motiondistill.randomness import seeded
 from motiondistill.schema import OptimizeConfig
@@ -63,6 +63,19 @@ def new_folder(out: Path | None, prompt: str) -> Path:
             "name another, or go on with that run by --resume."
         )
     return folder
+
+
+def make_parent(path: Path) -> None:
+    """The file's folder; raises ValueError now for one that the result could not be written to."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"`--out` must be in a folder that can be written, got {path} ({error.strerror}); "
+            "name another."
+        ) from error
 
 
 def write_config(folder: Path, config: OptimizeConfig, about: Mapping[str, Any]) -> None:
@@ -166,7 +179,7 @@ def carry_out(
     with Interruption() as interruption, _scalars(folder, state.step) as record, report:
         for last in steps:
             record(state.step, last)
-            report(state.step, last.loss, last.terms)
+            report(state.step, loss_in_words(last.loss, last.terms))
             if state.step % checkpoint_every == 0:
                 save_step(folder / CHECKPOINTS, state.step, snapshot(state))
             if interruption.requested:

@@ -3,11 +3,13 @@
 A loop's knobs are a dataclass beside the loop; here they are composed into jobs and checked.
 """
 
-import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, cast
+from typing import Final, Literal, TypeVar
 
+from motiondistill.film import OutputSettings
+from motiondistill.knobs import check_ranges, knobs, show
 from motiondistill.optimize import DistillSettings, RegularizerWeights
+from motiondistill.shots import ShotSettings
 from motiondistill.starts import FitSettings
 
 View = Literal[
@@ -105,6 +107,8 @@ class RenderConfig:
     # Image file, or for `cube` the folder with right, left, top, bottom, front and back.
     background_file: str | None = None
     ground: Literal["plain", "checkered", "none"] = "plain"
+    # Of plain ground, or of every second square; sRGB from 0 to 1.
+    ground_colour: tuple[float, float, float] = (0.74, 0.73, 0.70)
     # How dark the ground is under the body; null is 0 on plain ground and 0.55 on checkered.
     shadow: float | None = None
     # Drawn anew at every update of the distillation: the surroundings, the light, or both and the
@@ -144,8 +148,8 @@ class OptimizeConfig:
     run: RunConfig = field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
-        _check_ranges(self)
-        _check_body(self.body)
+        check_ranges(self)
+        _check_body(self)
 
 
 @dataclass(frozen=True)
@@ -180,64 +184,41 @@ class SampleConfig:
     run: SampleRunConfig = field(default_factory=SampleRunConfig)
 
     def __post_init__(self) -> None:
-        _check_ranges(self)
+        check_ranges(self)
 
 
-Schema = TypeVar("Schema", bound=OptimizeConfig | SampleConfig)
-JOBS: dict[str, type[OptimizeConfig] | type[SampleConfig]] = {
+@dataclass(frozen=True)
+class FilmRunConfig:
+    """What belongs to the run and not to the picture."""
+
+    # Of what `render.randomize` draws, once for the whole motion.
+    seed: int = 0
+    # CPU threads; null takes every core.
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class FilmConfig:
+    """Everything `motiondistill render` can be told; other defaults than elsewhere stand here."""
+
+    # Where no body is named, the one that the motion file tells is taken.
+    body: BodyConfig = field(default_factory=lambda: BodyConfig(resolution="full"))
+    camera: ShotSettings = field(default_factory=ShotSettings)
+    render: RenderConfig = field(default_factory=lambda: RenderConfig(supersampling=2))
+    output: OutputSettings = field(default_factory=OutputSettings)
+    run: FilmRunConfig = field(default_factory=FilmRunConfig)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        _check_body(self)
+
+
+JobConfig = OptimizeConfig | SampleConfig | FilmConfig
+Schema = TypeVar("Schema", bound=JobConfig)
+JOBS: Final[dict[str, type[JobConfig]]] = {
     "optimize": OptimizeConfig,
     "sample": SampleConfig,
-}
-
-# The smallest and the largest value of every number; what depends on the prior, the prior checks.
-_RANGES = {
-    "body.age": (0, 1),
-    "body.betas": (-20, 20),
-    "body.expression": (-20, 20),
-    "body.gender": (0, 1),
-    "body.height": (0, 1),
-    "body.muscle": (0, 1),
-    "body.proportions": (0, 1),
-    "body.weight": (0, 1),
-    "camera.distance": (0.5, 50),
-    "camera.distance_jitter": (0, 50),
-    "camera.elevation": (-1.5, 1.5),
-    "camera.elevation_jitter": (0, 1.5),
-    "camera.fov_jitter": (0, 1.25),
-    "camera.fov_y": (0.05, 2.5),
-    "camera.size": (16, 2048),
-    "camera.target_height": (-2, 4),
-    "init.guidance_scale": (0, 1000),
-    "init.learning_rate": (0, 1),
-    "init.num_samples": (1, 64),
-    "init.num_steps": (0, 1_000_000),
-    "init.sampling_steps": (1, 1000),
-    "regularize.angular_speed": (0, 1e9),
-    "regularize.ground_penetration": (0, 1e9),
-    "regularize.joint_acceleration": (0, 1e9),
-    "regularize.tilt": (0, 1e9),
-    "render.ambient": (0, 1),
-    "render.background_colour": (0, 1),
-    "render.colour": (0, 1),
-    "render.light": (-1e6, 1e6),
-    "render.outfit": (0, 2**63 - 1),
-    "render.shadow": (0, 1),
-    "render.supersampling": (1, 16),
-    "run.checkpoint_every": (1, 1_000_000),
-    "run.frames": (3, 1024),
-    "run.seed": (0, 2**63 - 1),
-    "run.threads": (1, 1024),
-    "sample.guidance_scale": (0, 1000),
-    "sample.num_steps": (1, 1000),
-    "sample.size": (16, 2048),
-    "score.azimuth_jitter": (0, 3.1416),
-    "score.first_level": (0.02, 0.98),
-    "score.guidance_scale": (0, 1000),
-    "score.last_level": (0.02, 0.98),
-    "score.learning_rate": (0, 1),
-    "score.level_jitter": (0, 0.5),
-    "score.num_steps": (0, 1_000_000),
-    "score.views": (1, 64),
+    "render": FilmConfig,
 }
 
 
@@ -246,47 +227,15 @@ def job_of(schema: type) -> str:
     return next(name for name, known in JOBS.items() if known is schema)
 
 
-def groups(schema: type) -> dict[str, type]:
-    """The groups of a job's keys, with their dataclasses."""
-    return {group.name: cast(type, group.type) for group in dataclasses.fields(schema)}
-
-
-def knobs(schema: type) -> dict[str, tuple[Any, Any]]:
-    """Type and default of every dotted key."""
-    return {
-        f"{group}.{knob.name}": (knob.type, knob.default)
-        for group, kind in groups(schema).items()
-        for knob in dataclasses.fields(kind)
-    }
-
-
-def show(value: Any) -> str:
-    """A value as it would be written in YAML."""
-    return "null" if value is None else repr(list(value) if isinstance(value, tuple) else value)
-
-
-def _check_ranges(config: OptimizeConfig | SampleConfig) -> None:
+def _check_body(config: OptimizeConfig | FilmConfig) -> None:
+    """Refuses keys that the chosen body does not have, rather than to ignore them."""
     for key, (_, default) in knobs(type(config)).items():
         group, name = key.split(".")
-        value = getattr(getattr(config, group), name)
-        if key not in _RANGES or value is None:
-            continue
-        low, high = _RANGES[key]
-        numbers = value if isinstance(value, tuple) else (value,)
-        if not all(low <= number <= high for number in numbers):  # false for nan, too
+        value = getattr(config.body, name, None)
+        owner = "smplx" if name in ("model_path", "betas", "expression") else "anny"
+        chosen = config.body.name
+        if group == "body" and name != "name" and owner != chosen and value != default:
             raise ValueError(
-                f"`{key}` must be between {low:g} and {high:g}, got {show(value)}; "
-                f"the default is {show(default)}."
-            )
-
-
-def _check_body(config: BodyConfig) -> None:
-    """Refuses keys that the chosen body does not have, rather than to ignore them."""
-    for knob in dataclasses.fields(config):
-        value = getattr(config, knob.name)
-        owner = "smplx" if knob.name in ("model_path", "betas", "expression") else "anny"
-        if knob.name != "name" and owner != config.name and value != knob.default:
-            raise ValueError(
-                f"`body.{knob.name}` must be left out with body.name={config.name}, got "
-                f"{show(value)}; only {owner} has it."
+                f"`{key}` must be left out with body.name={chosen}, got {show(value)}; only "
+                f"{owner} has it."
             )

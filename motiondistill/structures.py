@@ -133,6 +133,10 @@ class Motion:
             jaw=None if self.jaw is None else function(self.jaw),
         )
 
+    def frames(self, chosen: slice | Int[Tensor, " chosen"]) -> "Motion":
+        """These frames of one motion without a batch."""
+        return self.map(lambda tensor: tensor[chosen])
+
     def detach(self) -> "Motion":
         """The same motion without its gradient history."""
         return self.map(torch.Tensor.detach)
@@ -188,7 +192,7 @@ class Camera:
     size: tuple[int, int]
     """Image height and width, pixels."""
     near: float = 0.05
-    far: float = 300.0
+    far: float = 2000.0
 
     def clip_from_world(self) -> Float[Tensor, "*batch #frames 4 4"]:
         """Matrices from world to OpenGL clip space (see the module's conventions).

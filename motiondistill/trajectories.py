@@ -134,6 +134,11 @@ def monotone_cubic(
     return (1 - t) * start + t * end + t * (1 - t) * bend
 
 
+def still(orbit: Orbit, *, azimuth: float = 0.0) -> Trajectory:
+    """The orbit's camera at this azimuth (radians), which stays where it is."""
+    return Trajectory((_key(orbit, azimuth),), orbit.size)
+
+
 def turn(orbit: Orbit, angle: float, seconds: float, *, azimuth: float = 0.0) -> Trajectory:
     """Round the subject by `angle` (radians, positive to its left) at constant speed."""
     first = _key(orbit, azimuth)

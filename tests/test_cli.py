@@ -228,7 +228,7 @@ def test_the_configuration_is_printed_as_yaml_that_can_be_read_back(
     assert "class SampleConfig" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", [[], ["optimize"], ["sample"], ["config"]])
+@pytest.mark.parametrize("command", [[], ["optimize"], ["sample"], ["render"], ["config"]])
 def test_help_does_without_torch(command: list[str]) -> None:
     script = """
 import sys

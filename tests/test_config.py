@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from motiondistill import config, schema
+from motiondistill.knobs import RANGES, knobs, records
 from motiondistill.prompts import VIEW_NAMES
 from motiondistill.schema import JOBS, OptimizeConfig, SampleConfig
 
@@ -142,14 +143,39 @@ def test_a_missing_file_names_the_shipped_ones() -> None:
 
 @pytest.mark.parametrize("job", JOBS)
 def test_every_number_has_a_range_and_every_default_lies_in_it(job: str) -> None:
-    knobs = schema.knobs(JOBS[job])
-    numbers = {key for key, (kind, _) in knobs.items() if {int, float} & _parts(kind)}
-    assert numbers == set(schema._RANGES) & set(knobs)
+    kinds = every_kind(job)
+    numbers = {key for key, kind in kinds.items() if {int, float} & _parts(kind)}
+    assert numbers == set(RANGES) & set(kinds)
     JOBS[job]()  # checks the defaults
 
 
 def test_every_range_belongs_to_a_key() -> None:
-    assert set(schema._RANGES) <= {key for job in JOBS.values() for key in schema.knobs(job)}
+    assert set(RANGES) <= {key for job in JOBS for key in every_kind(job)}
+
+
+def every_kind(job: str) -> dict[str, Any]:
+    """The types of all keys, also of those in lists of records."""
+    found = {}
+    for key, (kind, _) in knobs(JOBS[job]).items():
+        record = records(kind)
+        parts = dataclasses.fields(record) if record else ()
+        found |= {f"{key}.{part.name}": part.type for part in parts} or {key: kind}
+    return found
+
+
+def test_a_jobs_own_defaults_are_shown_and_restored() -> None:
+    assert knobs(JOBS["render"])["body.resolution"][1] == "full"
+    assert knobs(JOBS["optimize"])["body.resolution"][1] == "low"
+    with pytest.raises(ValueError, match=r"`render\.supersampling` .*the default is 2\."):
+        config.load(JOBS["render"], None, ["render.supersampling=none"])
+
+
+def test_what_was_named_is_told_from_what_was_not(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("body: {age: 0.5}\nabout: {prompt: x}\n")
+    named = config.named(JOBS["render"], str(file), ["body.name=anny"])
+    assert named == {"body.age", "body.name"}
+    assert config.named(JOBS["render"], None, []) == set()
 
 
 def test_the_views_are_those_of_the_prompts() -> None:
@@ -159,7 +185,7 @@ def test_the_views_are_those_of_the_prompts() -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_the_schema_shows_every_key(job: str) -> None:
     source = config.schema_source(job)
-    assert all(f"    {key.split('.')[1]}: " in source for key in schema.knobs(JOBS[job]))
+    assert all(f"    {key.split('.')[1]}: " in source for key in knobs(JOBS[job]))
 
 
 def test_a_sample_has_no_keys_of_the_optimisation() -> None:

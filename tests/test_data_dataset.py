@@ -13,7 +13,7 @@ from motiondistill.cameras import facing_forward
 from motiondistill.data.dataset import Window, action_dataset, mocap_windows
 from motiondistill.data.joints import JOINTS_FPS, read_joint_clips, sound_frames
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.data.signs import side_shown, stays_on_floor
+from motiondistill.data.signs import left_strides, side_shown, stays_on_floor
 from motiondistill.data.windows import headings, hold_in_place, mirrored
 from motiondistill.kinematics import forward_kinematics
 from motiondistill.randomness import seeded
@@ -128,6 +128,20 @@ def test_gaits_start_with_the_left_foot_ahead(action: str, tmp_path: Path) -> No
         assert lead[0] > 0.6 * lead.max()
         captured += sample.clip == "cmu/gait"
     assert captured
+
+
+def test_strides_are_found_where_they_peak_wherever_a_clip_begins_and_ends() -> None:
+    walk = parametric_motion("walk", "right", seeded(0), rest_joints(), 60.0, 240)
+    strides = left_strides(walk, rest_joints())
+    assert len(strides) >= 2
+    period = strides[1] - strides[0]
+    for cut in (0.1, 0.3, 0.5, 0.7, 0.9):
+        start = round((strides[0] + cut * period) * 60)
+        late = dataclasses.replace(
+            walk, rotations=walk.rotations[start:], translation=walk.translation[start:]
+        )
+        expected = [stride - start / 60 for stride in strides[1:]]
+        assert left_strides(late, rest_joints()) == pytest.approx(expected)
 
 
 def test_signs_tell_actions_apart() -> None:

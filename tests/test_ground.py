@@ -13,7 +13,10 @@ from motiondistill.render import shadow
 from motiondistill.render.appearance import plain
 from motiondistill.render.background import Solid
 from motiondistill.render.cpu import CpuRasterizer
-from motiondistill.render.ground import Checks, Ground, ground_points
+from motiondistill.render.ground import LEVEL_HALF_SIZE, Checks, Ground, ground_points
+from motiondistill.render.outputs import depth
+from motiondistill.render.rasterizer import Rasterizer
+from motiondistill.render.reference import ReferenceRasterizer
 from motiondistill.render.scene import Scene
 from motiondistill.render.shading import UNLIT
 from motiondistill.render.shadow import CELL, CELLS, ContactShadow
@@ -102,6 +105,52 @@ def test_the_pattern_does_not_alias() -> None:
     assert error(filtered) < BOX < error(one_ray) / 5
     # Towards the horizon, squares fade to their mean.
     assert float((filtered[17:20] - 0.5).abs().max()) < 0.05
+
+
+@pytest.mark.parametrize("azimuth", [0.0, 0.4, math.pi / 4, 2.0])
+def test_a_large_ground_has_a_level_horizon(azimuth: float) -> None:
+    side = 200
+    black, white = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    away = globe((0.0, -50.0, 0.0))
+
+    def tilt(half_size: float) -> float:
+        """How much higher the horizon is in one column than in another, pixels."""
+        ground = Ground(white, half_size)
+        scene = Scene(CPU, background=Solid(black), ground=ground)
+        columns = scene(away, camera(azimuth, (side, side)))[0, 0, 0].sum(0)
+        return float(columns.max() - columns.min())
+
+    assert tilt(LEVEL_HALF_SIZE) < math.tan(math.radians(0.1)) * side
+    assert azimuth == 0 or tilt(100.0) > 2 * tilt(LEVEL_HALF_SIZE)
+
+
+def test_a_large_ground_is_as_exact_under_the_feet() -> None:
+    seen_by = camera(0.7, (100, 100))
+    view = draw(CPU, globe((0.0, -50.0, 0.0)), seen_by, ground_half_size=LEVEL_HALF_SIZE)
+    points, _ = ground_points(view.clip_from_world, view.size)
+    x, z = points[0, 0].flip(0).unbind(-1)
+    world = torch.stack([x, torch.zeros_like(x), z], -1).flatten(0, 1)
+    _, truth = project(world[None], seen_by)
+    found = depth(view).flatten()
+    near = found < 6.0
+    assert int(near.sum()) > 1000
+    assert torch.allclose(found[near], truth.flatten()[near], atol=1e-3)
+
+
+@pytest.mark.parametrize("rasterizer", [CPU, ReferenceRasterizer()], ids=["cpu", "reference"])
+def test_a_camera_below_the_ground_looks_through_it(rasterizer: Rasterizer) -> None:
+    body = globe((0.0, 0.7, 0.0), 0.3, rings=8)
+    poses = torch.cat([camera(0.3, elevation=lift).camera_from_world for lift in (-0.6, 0.3)])
+    for mixed in (poses, poses.transpose(0, 1)):  # two cameras, and one that moves
+        seen_by = Camera(mixed, 0.52, (40, 40))
+        scene = Scene(rasterizer, ground=Ground(checks=Checks(), shadow=ContactShadow()))
+        with_ground, without = (
+            each(body, seen_by).flatten(0, 1)
+            for each in (scene, dataclasses.replace(scene, ground=None))
+        )
+        below, above = (with_ground - without).abs().flatten(1).amax(1).tolist()
+        assert below == 0 and above > 0.1
+        assert float(without[0].std()) > 0.02, "the body is seen"
 
 
 @pytest.mark.parametrize("height", [0.0, 0.3, 1.0, 2.0])

@@ -13,8 +13,11 @@ from motiondistill.report.media import (
     enlarge,
     read_cube_map,
     read_image,
+    save_batches,
     save_strip,
     save_video,
+    shrink_tile,
+    strip_frames,
 )
 
 # Flat colours pass through 8-bit yuv420p and x264, whose roundings stay below 4/255 (measured).
@@ -59,6 +62,29 @@ def test_a_strip_has_a_row_a_view_and_its_frames_in_order(
     assert (np.diff(top) > 0).all()
     assert top[0] == 0
     assert frames == 1 or top[-1] == 255
+
+
+@pytest.mark.parametrize(("side", "expected"), [(100, 100), (256, 256), (511, 511), (512, 256)])
+def test_large_tiles_are_averaged_by_a_whole_factor(side: int, expected: int) -> None:
+    tile = torch.rand(2, 3, side, side + 2, generator=torch.Generator().manual_seed(0))
+    small = shrink_tile(tile)
+    assert small.shape[-2] == expected
+    factor = side // expected
+    assert torch.allclose(small[1, 2, 0, 0], tile[1, 2, :factor, :factor].mean())
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 9, 81])
+def test_a_strip_shows_the_first_frame_the_last_and_others_between(count: int) -> None:
+    frames = strip_frames(count).tolist()
+    assert frames[0] == 0 and frames[-1] == count - 1 and len(frames) == min(count, 8)
+    assert len(set(frames)) == len(frames)
+
+
+def test_a_video_that_comes_in_batches_is_the_same_file(tmp_path: Path) -> None:
+    video = torch.rand(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    save_video(tmp_path / "whole.mp4", video, fps=8.0, loops=1)
+    save_batches(tmp_path / "parts.mp4", iter([video[:2], video[2:3], video[3:]]), 8.0)
+    assert (tmp_path / "parts.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
 def test_enlarging_repeats_pixels() -> None:

@@ -33,7 +33,8 @@ class Silent(Reporter):
     def __exit__(self, *_: object) -> None:
         pass
 
-    def __call__(self, step: int, loss: torch.Tensor, terms: object) -> None:
+    def __call__(self, step: int, words: str = "", *, count: int = 1) -> None:
+        assert words.startswith("loss ")
         self.seen += 1
 
 

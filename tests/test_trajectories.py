@@ -19,6 +19,7 @@ from motiondistill.trajectories import (
     dolly,
     monotone_cubic,
     pan,
+    still,
     the_short_way,
     turn,
     zoom,
@@ -233,3 +234,10 @@ def test_a_single_key_frame_is_a_camera_that_stands_still() -> None:
 def test_mistakes_are_told(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_camera_that_stands_still_is_the_orbits() -> None:
+    orbit = Orbit(elevation=0.4, distance=3.0)
+    camera = still(orbit, azimuth=0.7)(TIMES, torch.tensor(0.2))
+    expected = orbit(torch.tensor(0.9)).camera_from_world
+    assert torch.allclose(camera.camera_from_world, expected.expand(17, 4, 4), atol=TOLERANCE)

@@ -42,6 +42,8 @@ def left_strides(motion: Motion, rest_joints: Float[Tensor, "joints 3"]) -> list
     reach = max(1, round(_STRIDE_REACH * motion.fps))
     highest = torch.nn.functional.max_pool1d(ahead[None], 2 * reach + 1, 1, reach)[0]
     peaks = (ahead == highest) & (ahead > _MIN_LEAD)
+    # At the ends the highest of what is seen may be a flank.
+    peaks[0] = peaks[-1] = False
     return [float(frame) / motion.fps for frame in peaks.nonzero()[:, 0]]
 
 

@@ -55,7 +55,7 @@ class Appearance(abc.ABC):
     def __call__(
         self, view: View, light: Light, floor: Float[Tensor, "3"]
     ) -> Float[Tensor, "images height width 3"]:
-        """The lit body, `floor` on the ground, and anything where neither is seen.
+        """The lit body, `floor` on the ground, and zero where neither is seen.
 
         Row 0 is at the bottom. Differentiable in the body's vertices.
         """
@@ -97,7 +97,8 @@ class NormalMap(Appearance):
         rays = pixel_rays(view.clip_from_world, view.size)
         axes = functional.normalize(torch.stack([rays.across, rays.up, -rays.forward], -1), dim=-2)
         seen = view.interpolate(normals @ axes, torch.zeros_like(floor))
-        return torch.where(view.sees_body(), (functional.normalize(seen, dim=-1) + 1) / 2, floor)
+        image = (functional.normalize(seen, dim=-1) + view.sees_body()) / 2
+        return torch.where(view.sees_ground(), floor, image)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ from motiondistill.structures import JOINT_INDEX, Mesh
 # little, and their stripes are as much wider or narrower.
 _TRUNK, _ARM, _LEG = 0.14, 0.05, 0.08
 _TRUNK_ASPECT = 1.5
+# How far below the shoulder a sleeve reaches at rest, in lengths of the upper arm: the thickest
+# arms reach 0.36. Wide hips and bellies are as far out, but lower.
+_ARMPIT = 0.4
 _MOTTLES: Final = 8
 """Waves that make up the unevenness of cloth."""
 _UNEVENNESS: Final = 0.015
@@ -114,7 +117,7 @@ def wear(
     rest: Mesh,
     width: Float[Tensor, "*#points"] | float,
 ) -> Float[Tensor, "*points 3"]:
-    """The outfit's sRGB colour at points (metres) of the body in the T-pose, which `rest` is.
+    """The outfit's sRGB colour in [0, 1] at points (metres) of the body in the T-pose, `rest`.
 
     `width` is how much of the body one sample stands for, metres: edges and stripes are averaged
     over it. Differentiable in the points.
@@ -137,7 +140,8 @@ def wear(
     neckline = at["neck"][1] + 0.015 - 0.5 * (z - at["neck"][2])
     arm_end = at["left_shoulder"][0] + 0.03
     arm_end += outfit.sleeve * (at["left_wrist"][0] - 0.02 - arm_end)
-    shirt = step(y - hem, width) * step(neckline - y, width) * step(arm_end - side, width)
+    covered = torch.maximum(step(arm_end - side, width), step(_armpit(at) - y, width))
+    shirt = step(y - hem, width) * step(neckline - y, width) * covered
     colours = _over(colours, _shirt(outfit, points, at, width) * cloth, shirt)
     shoes = step(at["left_ankle"][1] + 0.03 - y, width)
     colours = _over(colours, outfit.shoes.to(points), shoes)
@@ -146,7 +150,8 @@ def wear(
     # The hairline falls from the forehead to the nape.
     hairline = top - 0.105 + 0.85 * (z - at["head"][2])
     hair = step(y - hairline, width) * step(y - at["neck"][1], width)
-    return _over(colours, outfit.hair.to(points), hair)
+    # Bright cloth is uneven beyond white.
+    return _over(colours, outfit.hair.to(points), hair).clamp(0, 1)
 
 
 def _over(
@@ -170,12 +175,19 @@ def _shirt(
     trunk = _cloth(outfit.shirt, y, angle, _TRUNK, width)
     around = torch.atan2(z - shoulder[2], y - shoulder[1])
     sleeve = _cloth(outfit.shirt, x.abs(), around, _ARM, width)
-    colours = torch.where((x.abs() > shoulder[0])[..., None], sleeve, trunk)
+    on_sleeve = (x.abs() > shoulder[0]) & (y > _armpit(at))
+    colours = torch.where(on_sleeve[..., None], sleeve, trunk)
     if outfit.badge == 0:
         return colours
     from_badge = torch.hypot(x, y - (chest[1] + shoulder[1]) / 2)
     badge = step(outfit.badge - from_badge, width) * step(z - chest[2], width)
     return _over(colours, outfit.shirt.colours[1].to(points), badge)
+
+
+def _armpit(at: dict[str, list[float]]) -> float:
+    """Below this height, what is further out than the shoulder is no arm; metres."""
+    shoulder, elbow = at["left_shoulder"], at["left_elbow"]
+    return shoulder[1] - _ARMPIT * (elbow[0] - shoulder[0])
 
 
 def _trousers(

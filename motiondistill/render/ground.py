@@ -1,6 +1,7 @@
 """The ground plane: plain or checkered, and darker under the body."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from jaxtyping import Float
@@ -12,11 +13,16 @@ from motiondistill.render.rays import pixel_rays
 from motiondistill.render.shadow import ContactShadow
 from motiondistill.render.view import View
 
+LEVEL_HALF_SIZE: Final = 1000.0
+"""Half the side of a ground whose horizon tilts by at most 0.1 degrees, metres."""
+
 # Level rays meet the ground nowhere; no pixel of the ground is that near the horizon.
 _LEVEL = 1e-6
 # Towards the horizon, a pixel is a long strip of ground, and slanting against the squares. It is
 # averaged in so many parts, each over the box around it.
 _STRIPS = 4
+# Points of the ground that are computed at once.
+_BAND = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class Ground:
 
     colour: Colour = (0.74, 0.73, 0.70)
     half_size: float = 100.0
-    """Half its side, metres."""
+    """Half its side, metres. Its edge is the horizon, which looks level from everywhere with
+    `LEVEL_HALF_SIZE`; the shipped prior knows that of 100 m, whose corners show in large images."""
     checks: Checks | None = None
     shadow: ContactShadow | None = None
 
@@ -57,29 +64,42 @@ class Ground:
 
 
 def _second_share(view: View, side: float) -> Float[Tensor, "*cameras #frames height width 1"]:
-    """How much of every pixel shows squares of the second kind."""
+    """How much of every pixel shows squares of the second kind.
+
+    From band to band of the image: what is needed on the way would else take far more memory than
+    the image, and most of the time to get it.
+    """
     height, width = view.size
-    points, extent = ground_points(view.clip_from_world, (_STRIPS * height, width))
-    strips = (1 - checker(points / side, extent / side)) / 2
-    return strips.reshape(*strips.shape[:-2], height, _STRIPS, width).mean(-2)[..., None]
+    cameras = max(1, view.clip_from_world[..., 0, 0].numel())
+    step = max(1, _BAND // (cameras * width * _STRIPS))
+    bands = []
+    for first in range(0, height, step):
+        rows = slice(first * _STRIPS, min(first + step, height) * _STRIPS)
+        points, extent = ground_points(view.clip_from_world, (_STRIPS * height, width), rows)
+        strips = (1 - checker(points / side, extent / side)) / 2
+        parts = strips.reshape(*strips.shape[:-2], -1, _STRIPS, width)
+        bands.append(parts.mean(-2))
+    return torch.cat(bands, -2)[..., None]
 
 
 def ground_points(
-    clip_from_world: Float[Tensor, "*cameras 4 4"], size: tuple[int, int]
-) -> tuple[Float[Tensor, "*cameras height width 2"], Float[Tensor, "*cameras height width 2"]]:
+    clip_from_world: Float[Tensor, "*cameras 4 4"], size: tuple[int, int], rows: slice = slice(None)
+) -> tuple[Float[Tensor, "*cameras rows width 2"], Float[Tensor, "*cameras rows width 2"]]:
     """World x and z of the ground at every pixel's centre, and the pixel's extent along both.
 
-    Metres, row 0 at the bottom. Of no meaning in pixels whose ray misses the ground.
+    Metres, row 0 at the bottom; `rows` picks some of the image's. Of no meaning in pixels whose ray
+    misses the ground.
     """
     rays = pixel_rays(clip_from_world, size)
-    directions = rays.directions()
+    directions = rays.directions(rows)
     fall = -directions[..., 1:2]
     fall = torch.where(fall.abs() < _LEVEL, _LEVEL, fall)
     distance = rays.eye[..., None, None, 1:2] / fall
-    points = rays.eye[..., None, None, :] + distance * directions
+    along = directions[..., ::2]
+    points = rays.eye[..., None, None, ::2] + distance * along
     # Both steps of one pixel, slid along the ray until they lie in the plane again.
     extent = torch.zeros_like(points)
     for change in rays.pixel_steps():
         step = change[..., None, None, :]
-        extent = extent + (distance * (step + directions * step[..., 1:2] / fall)).abs()
-    return points[..., ::2], extent[..., ::2]
+        extent = extent + (distance * (step[..., ::2] + along * (step[..., 1:2] / fall))).abs()
+    return points, extent

@@ -22,13 +22,16 @@ class Rays:
     size: tuple[int, int]
     """Image height and width, pixels."""
 
-    def directions(self) -> Float[Tensor, "*cameras height width 3"]:
-        """The rays' directions in the world, one metre long along the camera's axis."""
+    def directions(self, rows: slice = slice(None)) -> Float[Tensor, "*cameras rows width 3"]:
+        """The rays' directions in the world, one metre long along the camera's axis.
+
+        `rows` picks some of the image's.
+        """
         height, width = self.size
         x = (torch.arange(width).to(self.eye) + 0.5) * (2 / width) - 1
-        y = (torch.arange(height).to(self.eye) + 0.5) * (2 / height) - 1
-        rows = y[:, None] * self.up[..., None, :] + self.forward[..., None, :]
-        return rows[..., :, None, :] + (x[:, None] * self.across[..., None, :])[..., None, :, :]
+        y = (torch.arange(height)[rows].to(self.eye) + 0.5) * (2 / height) - 1
+        middle = y[:, None] * self.up[..., None, :] + self.forward[..., None, :]
+        return middle[..., :, None, :] + (x[:, None] * self.across[..., None, :])[..., None, :, :]
 
     def pixel_steps(self) -> tuple[Float[Tensor, "*cameras 3"], Float[Tensor, "*cameras 3"]]:
         """How the direction changes from a pixel to its right and to its upper neighbour."""

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motiondistill.render.cpu import normals
 from motiondistill.structures import Mesh
 
 
@@ -15,10 +16,19 @@ def area_vectors(
     vertices: Float[Tensor, "*batch vertices 3"], faces: Int[Tensor, "triangles 3"]
 ) -> Float[Tensor, "*batch vertices 3"]:
     """Sums of the adjacent triangles' normals, each as long as twice the triangle's area."""
+    if vertices.device.type == "cpu":
+        return normals.area_vectors(vertices, faces)
+    return area_vectors_of_any_device(vertices, faces)
+
+
+def area_vectors_of_any_device(
+    vertices: Float[Tensor, "*batch vertices 3"], faces: Int[Tensor, "triangles 3"]
+) -> Float[Tensor, "*batch vertices 3"]:
+    """The same in torch: on a CPU slow, and what the kernels there are tested against."""
     corners = vertices[..., faces.flatten(), :].reshape(*vertices.shape[:-2], *faces.shape, 3)
     edges = corners[..., 1:, :] - corners[..., :1, :]
-    normals = torch.cross(edges[..., 0, :], edges[..., 1, :], dim=-1)
-    shared = normals[..., :, None, :].expand_as(corners).flatten(-3, -2)
+    products = torch.cross(edges[..., 0, :], edges[..., 1, :], dim=-1)
+    shared = products[..., :, None, :].expand_as(corners).flatten(-3, -2)
     return torch.zeros_like(vertices).index_add(-2, faces.flatten(), shared)
 
 
@@ -26,7 +36,16 @@ def vertex_normals(
     vertices: Float[Tensor, "*batch vertices 3"], faces: Int[Tensor, "triangles 3"]
 ) -> Float[Tensor, "*batch vertices 3"]:
     """Unit normals at the vertices, the area-weighted mean of the adjacent triangles' normals."""
-    return torch.nn.functional.normalize(area_vectors(vertices, faces), dim=-1)
+    if vertices.device.type == "cpu":
+        return normals.vertex_normals(vertices, faces)
+    return vertex_normals_of_any_device(vertices, faces)
+
+
+def vertex_normals_of_any_device(
+    vertices: Float[Tensor, "*batch vertices 3"], faces: Int[Tensor, "triangles 3"]
+) -> Float[Tensor, "*batch vertices 3"]:
+    """The same in torch, see `area_vectors_of_any_device`."""
+    return torch.nn.functional.normalize(area_vectors_of_any_device(vertices, faces), dim=-1)
 
 
 @dataclass(frozen=True)
@@ -49,8 +68,8 @@ class Light:
     def brightness(self, mesh: Mesh) -> Float[Tensor, "*batch frames vertices"]:
         """`ambient + (1 - ambient) max(0, n . l)` at every vertex (Lambert's law)."""
         towards = torch.nn.functional.normalize(torch.tensor(self.direction), dim=0)
-        normals = vertex_normals(mesh.vertices, mesh.faces)
-        lambert = (normals @ towards.to(mesh.vertices)).clamp(min=0)
+        facing = vertex_normals(mesh.vertices, mesh.faces)
+        lambert = (facing @ towards.to(mesh.vertices)).clamp(min=0)
         return self.ambient + (1 - self.ambient) * lambert
 
 

@@ -30,6 +30,8 @@ def shrink(
             f"`factor` must be positive and divide the video's height and width, got {factor} for "
             f"{video.shape[-2]} x {video.shape[-1]} pixels; draw it with `finer` cameras."
         )
+    if factor == 1:
+        return video
     flat = video.reshape(-1, *video.shape[-3:])
     small = torch.nn.functional.avg_pool2d(flat, factor)
     return small.reshape(*video.shape[:-2], *small.shape[-2:])

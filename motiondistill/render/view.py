@@ -76,6 +76,7 @@ def draw(
     Leading dimensions of clips `[*B F V 3]` and cameras `[*B #F 4 4]` broadcast. One clip and
     several cameras give its views; as many clips as cameras give each clip from its own camera. The
     surface in front is found by depth, pixel by pixel: a foot that sinks into the ground is hidden.
+    A camera below the ground looks through it, rather than to see nothing else.
     """
     vertices, faces = mesh.vertices, mesh.faces
     if ground_half_size is not None:
@@ -89,7 +90,23 @@ def draw(
     homogeneous = torch.cat([vertices, torch.ones_like(vertices[..., :1])], -1)
     clip_from_world = camera.clip_from_world()
     positions = homogeneous @ clip_from_world.transpose(-1, -2)
+    if ground_half_size is not None:
+        positions = _hidden_from_below(positions, camera)
     leading = tuple(positions.shape[:-2])
     images = positions.reshape(math.prod(leading), *positions.shape[-2:])
     rast = rasterizer.rasterize(images, faces, camera.size)
     return View(mesh, rasterizer, clip_from_world, leading, images, faces, rast)
+
+
+def _hidden_from_below(
+    positions: Float[Tensor, "*views frames points 4"], camera: Camera
+) -> Float[Tensor, "*views frames points 4"]:
+    """Clip positions with the ground's corners, the last four, behind cameras that are below it."""
+    pose = camera.camera_from_world.detach()
+    eye_height = -(pose[..., :3, 1] * pose[..., :3, 3]).sum(-1)
+    if bool((eye_height > 0).all()):
+        return positions
+    corner = torch.arange(positions.shape[-2], device=pose.device) >= positions.shape[-2] - 4
+    hidden = (eye_height <= 0)[..., None] & corner
+    behind = positions.new_tensor([0.0, 0.0, 0.0, -1.0])
+    return torch.where(hidden[..., None], behind, positions)

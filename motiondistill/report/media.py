@@ -1,13 +1,15 @@
 """Videos, strips and images as files."""
 
+import contextlib
+import itertools
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from motiondistill.atomic import write_atomically
@@ -28,31 +30,25 @@ def save_video(
 
     Small videos are enlarged by a whole factor to at least 256 pixels, without blur.
     """
-    import imageio_ffmpeg
+    save_batches(path, itertools.repeat(video, loops), fps)
 
-    frames = enlarge(video, _MIN_VIDEO_SIDE)
-    # The chroma of yuv420p is half as large in both directions, so both sides must be even.
-    height, width = frames.shape[-2] // 2 * 2, frames.shape[-1] // 2 * 2
-    pixels = to_bytes(frames[..., :height, :width])
+
+def save_batches(
+    path: Path, batches: Iterable[Float[Tensor, "frames 3 height width"]], fps: float
+) -> None:
+    """The same of a video that comes batch by batch and never is in memory as a whole."""
 
     def write(part: Path) -> None:
-        writer = cast(
-            Generator[None, Any, None],
-            imageio_ffmpeg.write_frames(
-                str(part),
-                (width, height),
-                fps=fps,
-                codec="libx264",
-                pix_fmt_out="yuv420p",
-                macro_block_size=1,
-                ffmpeg_log_level="error",
-                output_params=["-crf", _QUALITY],
-            ),
-        )
-        writer.send(None)
-        for frame in pixels.repeat(loops, 1, 1, 1):
-            writer.send(frame.numpy().tobytes())
-        writer.close()
+        with contextlib.ExitStack() as stack:
+            encoder = None
+            for batch in batches:
+                frames = enlarge(batch, _MIN_VIDEO_SIDE)
+                # The chroma of yuv420p is half as large in both directions: sides must be even.
+                height, width = frames.shape[-2] // 2 * 2, frames.shape[-1] // 2 * 2
+                if encoder is None:
+                    encoder = stack.enter_context(_encoder(part, height, width, fps))
+                for frame in to_bytes(frames[..., :height, :width]):
+                    encoder.send(frame.numpy().tobytes())
 
     write_atomically(path, write)
 
@@ -61,12 +57,25 @@ def save_strip(path: Path, videos: Float[Tensor, "views frames 3 height width"])
     """One image (.png): a row for each view, and up to eight frames, evenly spread, as columns."""
     import imageio.v3
 
-    count = min(videos.shape[1], _MAX_COLUMNS)
-    chosen = torch.linspace(0, videos.shape[1] - 1, count).round().long()
+    chosen = strip_frames(videos.shape[1])
     tiles = torch.stack([enlarge(video, _MIN_TILE_SIDE) for video in videos[:, chosen]])
     rows = torch.cat(list(tiles.unbind(1)), -1)
     image = to_bytes(torch.cat(list(rows), -2)[None])[0].numpy()
     write_atomically(path, lambda part: imageio.v3.imwrite(part, image))
+
+
+def strip_frames(count: int) -> Int[Tensor, " columns"]:
+    """Which of `count` frames a strip shows."""
+    return torch.linspace(0, count - 1, min(count, _MAX_COLUMNS)).round().long()
+
+
+def shrink_tile(
+    tile: Float[Tensor, "*batch 3 height width"], max_side: int = 256
+) -> Float[Tensor, "*batch 3 rows columns"]:
+    """The image averaged by a whole factor until its shorter side is below twice `max_side`."""
+    factor = max(1, min(tile.shape[-2:]) // max_side)
+    flat = torch.nn.functional.avg_pool2d(tile.flatten(0, -4), factor)
+    return flat.reshape(*tile.shape[:-2], *flat.shape[-2:])
 
 
 def read_image(path: Path) -> Float[Tensor, "3 rows columns"]:
@@ -115,6 +124,33 @@ def read_cube_map(folder: Path) -> Float[Tensor, "6 3 side side"]:
             f"{str(folder)!r}; scale them alike."
         )
     return torch.stack(faces)
+
+
+@contextlib.contextmanager
+def _encoder(
+    part: Path, height: int, width: int, fps: float
+) -> Iterator[Generator[None, Any, None]]:
+    """What takes frames by `send`, and has written them all once its `with` has ended."""
+    import imageio_ffmpeg
+
+    writer = cast(
+        Generator[None, Any, None],
+        imageio_ffmpeg.write_frames(
+            str(part),
+            (width, height),
+            fps=fps,
+            codec="libx264",
+            pix_fmt_out="yuv420p",
+            macro_block_size=1,
+            ffmpeg_log_level="error",
+            output_params=["-crf", _QUALITY],
+        ),
+    )
+    writer.send(None)
+    try:
+        yield writer
+    finally:
+        writer.close()
 
 
 def enlarge(

@@ -15,6 +15,7 @@ from motiondistill.render.cpu.kernels import (
     around,
     center_of,
     kernel,
+    part,
 )
 
 
@@ -66,7 +67,7 @@ def blend_backward(
             _add_end(pos_grad, change, crossings, index, 3, centers)
 
 
-@kernel
+@part
 @no_type_check
 def _meeting(
     crossings: Array, index: int, pos: Array, centers: Centers
@@ -86,7 +87,7 @@ def _meeting(
     return p, q, scale, distance
 
 
-@kernel
+@part
 @no_type_check
 def _center(crossings: Array, index: int, centers: Centers) -> Point:
     width, height = len(centers[0]), len(centers[1])
@@ -94,7 +95,7 @@ def _center(crossings: Array, index: int, centers: Centers) -> Point:
     return center_of((front // width % height, front % width), crossings[index, 4], centers)
 
 
-@kernel
+@part
 @no_type_check
 def _add_end(
     pos_grad: Array, change: Around, crossings: Array, index: int, end: int, centers: Centers

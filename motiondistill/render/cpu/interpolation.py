@@ -13,16 +13,16 @@ def mix(first: int, last: int, out: Array, attr: Array, rast: Array, tri: Array)
     for image in range(first, last):
         values = attr[image if len(attr) > 1 else 0]
         for row in range(rast.shape[1]):
-            for column in range(rast.shape[2]):
-                face = int(rast[image, row, column, 3]) - 1
+            pixels, mixed = rast[image, row], out[image, row]
+            for column in range(len(pixels)):
+                face = int(pixels[column, 3]) - 1
                 if face < 0:
                     continue
                 i, j, k = tri[face, 0], tri[face, 1], tri[face, 2]
-                u, v = rast[image, row, column, 0], rast[image, row, column, 1]
+                u, v = pixels[column, 0], pixels[column, 1]
                 rest = one - u - v
-                for a in range(attr.shape[2]):
-                    mixed = u * values[i, a] + v * values[j, a] + rest * values[k, a]
-                    out[image, row, column, a] = mixed
+                for a in range(mixed.shape[1]):
+                    mixed[column, a] = u * values[i, a] + v * values[j, a] + rest * values[k, a]
 
 
 @kernel
@@ -39,20 +39,23 @@ def mix_backward(
     """Add the gradients for every image's attributes, and for `rast`."""
     one = attr.dtype.type(1)  # the integer would widen single precision
     for image in range(first, last):
-        values = attr[image if len(attr) > 1 else 0]
-        attr_grad, rast_grad = grads[0][image], grads[1][image]
+        values, values_grad = attr[image if len(attr) > 1 else 0], grads[0][image]
         for row in range(rast.shape[1]):
-            for column in range(rast.shape[2]):
-                face = int(rast[image, row, column, 3]) - 1
+            pixels, pixels_grad = rast[image, row], grads[1][image, row]
+            changes = grad[image, row]
+            for column in range(len(pixels)):
+                face = int(pixels[column, 3]) - 1
                 if face < 0:
                     continue
                 i, j, k = tri[face, 0], tri[face, 1], tri[face, 2]
-                u, v = rast[image, row, column, 0], rast[image, row, column, 1]
+                u, v = pixels[column, 0], pixels[column, 1]
                 rest = one - u - v
-                for a in range(attr.shape[2]):
-                    change = grad[image, row, column, a]
-                    rast_grad[row, column, 0] += change * (values[i, a] - values[k, a])
-                    rast_grad[row, column, 1] += change * (values[j, a] - values[k, a])
-                    attr_grad[i, a] += u * change
-                    attr_grad[j, a] += v * change
-                    attr_grad[k, a] += rest * change
+                du = dv = one - one
+                for a in range(changes.shape[1]):
+                    change = changes[column, a]
+                    du += change * (values[i, a] - values[k, a])
+                    dv += change * (values[j, a] - values[k, a])
+                    values_grad[i, a] += u * change
+                    values_grad[j, a] += v * change
+                    values_grad[k, a] += rest * change
+                pixels_grad[column, 0], pixels_grad[column, 1] = du, dv

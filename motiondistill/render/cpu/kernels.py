@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias, no_type_check
@@ -15,6 +16,7 @@ from motiondistill.render import rasterizer
 
 Array: TypeAlias = NDArray[Any]
 Point: TypeAlias = tuple[float, float]
+Point3: TypeAlias = tuple[float, float, float]
 Around: TypeAlias = tuple[float, float, float]
 """A vertex relative to a pixel's centre: along an axis, across it, and w."""
 Corners: TypeAlias = tuple[int, int, int]
@@ -25,17 +27,22 @@ Centers: TypeAlias = tuple[Array, Array]
 
 # No fastmath: triangles that share an edge must agree to the last bit on which side a pixel lies.
 # The kernels carry `no_type_check` because numba cannot compile through a checker's wrapper.
-kernel: Final = numba.njit(nogil=True, cache=True)
+# Divisions by zero are to give infinity, as in arrays: checks of every one would cost a branch.
+kernel: Final = numba.njit(nogil=True, cache=True, error_model="numpy")
+# What kernels call becomes part of them: a call would count the references of its arrays, and two
+# threads would wait for each other's counts. The cache looks at a kernel's own file alone: after a
+# change to this one, `make clean`.
+part: Final = numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 
 
-@kernel
+@part
 @no_type_check
 def row_of(matrix: Array, index: int) -> Row:
     """Four columns of a row as plain numbers: a view of it would count its references."""
     return matrix[index, 0], matrix[index, 1], matrix[index, 2], matrix[index, 3]
 
 
-@kernel
+@part
 @no_type_check
 def center_of(pixel: tuple[int, int], axis: int, centers: Centers) -> Point:
     """A pixel's centre along an axis (0 is a row, 1 a column), and across it."""
@@ -43,7 +50,7 @@ def center_of(pixel: tuple[int, int], axis: int, centers: Centers) -> Point:
     return (y, x) if axis else (x, y)
 
 
-@kernel
+@part
 @no_type_check
 def around(pos: Array, index: int, axis: int, center: Point) -> Around:
     """A vertex in homogeneous coordinates around a pixel's centre, see `center_of`."""
@@ -51,21 +58,29 @@ def around(pos: Array, index: int, axis: int, center: Point) -> Around:
     return pos[index, axis] - center[0] * w, pos[index, 1 - axis] - center[1] * w, w
 
 
-def by_image(run: Callable[..., None], images: int, *arguments: object) -> None:
-    """Call `run(first, last, *arguments)` for ranges of images, one on each of torch's threads.
+def by_image(run: Callable[..., Any], images: int, *arguments: object) -> list[Any]:
+    """What `run(first, last, *arguments)` returns for ranges of images, in their order.
 
-    No two images write to the same place, so the result does not depend on the number of threads.
-    Plain threads, because numba's own pool and torch's would spin against each other for the cores.
+    One range for each of torch's threads. No two images write to the same place, so the result does
+    not depend on the number of threads. Plain threads, because numba's own pool and torch's would
+    spin against each other for the cores.
     """
     workers = min(torch.get_num_threads(), images)
     if workers <= 1:
-        run(0, images, *arguments)
-        return
+        return [run(0, images, *arguments)]
     bounds = [images * worker // workers for worker in range(workers + 1)]
-    with ThreadPoolExecutor(workers) as pool:
-        jobs = [pool.submit(run, *pair, *arguments) for pair in itertools.pairwise(bounds)]
-        for job in jobs:
-            job.result()
+    jobs = [_pool(workers).submit(run, *pair, *arguments) for pair in itertools.pairwise(bounds)]
+    return [job.result() for job in jobs]
+
+
+@functools.cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """Threads that wait for the next call: starting them would take longer than a small image."""
+    return ThreadPoolExecutor(workers, thread_name_prefix="rasterizer")
+
+
+# A forked process has none of its parent's threads.
+os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def array(tensor: Tensor) -> Array:

@@ -133,11 +133,9 @@ class _Antialias(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, color: Tensor, rast: Tensor, pos: Tensor, tri: Tensor) -> Tensor:
         batch, height, width, channels = color.shape
-        codes = np.full((batch, 2, height, width), -1, np.int32)
         mesh = (array(pos), array(tri), array(rasterizer.twins(tri)))
         places = centers(height, width, pos.dtype)
-        by_image(silhouettes.find, batch, codes, array(rast), *mesh, places)
-        crossings = silhouettes.collect(codes, mesh[1], pos.shape[1])
+        crossings = np.concatenate(by_image(silhouettes.find, batch, array(rast), *mesh, places))
         image = color.detach().clone(memory_format=torch.contiguous_format)
         flat = array(color).reshape(-1, channels), crossings, mesh[0].reshape(-1, 4)
         blending.blend(image.view(-1, channels).numpy(), *flat, places)

@@ -12,7 +12,7 @@ from motiondistill.render.cpu.kernels import (
     around,
     center_of,
     kernel,
-    row_of,
+    part,
 )
 from motiondistill.render.rasterizer import CROSSING_TOLERANCE
 
@@ -25,41 +25,63 @@ Surface: TypeAlias = tuple[Array, Array, Array]
 def find(
     first: int,
     last: int,
-    codes: Array,
     rast: Array,
     pos: Array,
     tri: Array,
     twins: Array,
     centers: Centers,
-) -> None:
-    """Write the silhouette edge between each pixel and its right [:, 0] and upper [:, 1] neighbour.
+) -> Array:
+    """The silhouette edges between all pixels and their right and upper neighbours.
 
-    -1 for none, else twice the edge's number (see `rasterizer.twins`), plus one where the edge's
-    surface covers the neighbour rather than the pixel itself.
+    In rows as `blending` takes them, from image to image.
     """
-    _, _, height, width = codes.shape
+    rows, count = np.empty((256, 5), np.int64), 0
+    _, height, width, _ = rast.shape
     for image in range(first, last):
         surface = (pos[image], tri, twins)
         for axis in range(2):
             for row in range(height - axis):
                 pixels, beyond = rast[image, row], rast[image, row + axis]
                 for column in range(width - 1 + axis):
-                    here, there = row_of(pixels, column), row_of(beyond, column + 1 - axis)
-                    if here[3] == there[3]:
+                    here, there = pixels[column, 3], beyond[column + 1 - axis, 3]
+                    if here == there:
                         continue
-                    swapped = here[3] == 0 or (there[3] != 0 and there[2] <= here[2])
+                    depth, behind = pixels[column, 2], beyond[column + 1 - axis, 2]
+                    swapped = here == 0 or (there != 0 and behind <= depth)
                     pixel = (row + axis, column + 1 - axis) if swapped else (row, column)
-                    seen, step = (there[3], -0.5) if swapped else (here[3], 0.5)
-                    edge = _walk(surface, int(seen) - 1, pixel, axis, step, centers)
-                    if edge >= 0:
-                        codes[image, axis, row, column] = 2 * edge + swapped
+                    seen, goal, step = (there, here, -0.5) if swapped else (here, there, 0.5)
+                    faces = (int(seen) - 1, int(goal) - 1)
+                    edge = _walk(surface, faces, pixel, axis, step, centers)
+                    if edge < 0:
+                        continue
+                    if count == len(rows):
+                        rows = _doubled(rows)
+                    lower = (image * height + row) * width + column
+                    upper = lower + (width if axis else 1)
+                    face, corner = edge // 3, edge % 3
+                    rows[count, 0] = upper if swapped else lower
+                    rows[count, 1] = lower if swapped else upper
+                    rows[count, 2] = image * pos.shape[1] + tri[face, corner - 2]
+                    rows[count, 3] = image * pos.shape[1] + tri[face, corner - 1]
+                    rows[count, 4] = axis
+                    count += 1
+    return rows[:count]
 
 
-@kernel
+@part
+@no_type_check
+def _doubled(rows: Array) -> Array:
+    """The rows, and as many more to be written."""
+    result = np.empty((2 * len(rows), rows.shape[1]), rows.dtype)
+    result[: len(rows)] = rows
+    return result
+
+
+@part
 @no_type_check
 def _walk(
     surface: Surface,
-    triangle: int,
+    faces: tuple[int, int],
     pixel: tuple[int, int],
     axis: int,
     step: float,
@@ -67,86 +89,90 @@ def _walk(
 ) -> int:
     """The silhouette edge met by walking the surface from the pixel to the next along `axis`.
 
-    -1 if the surface goes on for the whole step, or if the edge runs more along than across it:
-    such edges belong to the pairs of the other axis, else both would count them. `step` is 0.5, or
-    -0.5 towards the previous pixel.
+    `faces` are the triangles seen by the two, `step` is 0.5, or -0.5 towards the previous pixel. -1
+    if the surface goes on for the whole step, or if the edge runs more along than across it: such
+    edges belong to the pairs of the other axis, else both would count them.
     """
     pos, tri, twins = surface
+    triangle, goal = faces
     center = center_of(pixel, axis, centers)
     # Pixels per unit of clip space, along the step and across.
     scale = (step * len(centers[axis]), 0.5 * len(centers[1 - axis]))
-    entry = -1
+    corner = _way_out(pos, tri[triangle], axis, center, scale[0])
+    if corner < 0:
+        return -1
+    # The edge that is crossed has one end on either side of the step: `left` has across < 0. The
+    # third corner is where the walk comes from.
+    i, j = tri[triangle, (corner + 1) % 3], tri[triangle, (corner + 2) % 3]
+    left, right = around(pos, i, axis, center), around(pos, j, axis, center)
+    if right[1] < 0:
+        i, left, right = j, right, left
+    behind = around(pos, tri[triangle, corner], axis, center)
     for _ in range(len(tri)):
-        edge, distance, steep = -1, -np.inf, False
-        start = around(pos, tri[triangle, 1], axis, center)
-        for corner in range(3):
-            end = around(pos, tri[triangle, corner - 1], axis, center)
-            if 3 * triangle + corner != entry:
-                at, rise, run = _cross(start, end, scale)
-                if at > distance:
-                    edge, distance = 3 * triangle + corner, at
-                    steep = rise > run or (rise == run and axis == 0)
-            start = end
-        if edge < 0 or not -CROSSING_TOLERANCE < distance < 1 + CROSSING_TOLERANCE:
+        along, across, w = _line(left, right)
+        distance = scale[0] * along / w if w > 0 else np.inf
+        if not -CROSSING_TOLERANCE < distance < 1 + CROSSING_TOLERANCE:
             return -1
-        entry = twins[edge // 3, edge % 3]
-        if _is_silhouette(pos, tri, edge, entry):
-            return edge if steep else -1
-        triangle = entry // 3
+        twin = twins[triangle, corner]
+        following, entry = twin // 3, twin % 3
+        ahead = around(pos, tri[following, entry], axis, center) if twin >= 0 else behind
+        if _side(along, across, w, behind) == _side(along, across, w, ahead):
+            # Nothing goes on beyond the edge, or only what is folded back.
+            return 3 * triangle + corner if _steep(across, w, axis, scale) else -1
+        if following == goal:
+            return -1
+        triangle, corner = following, (entry + 1) % 3
+        if (tri[triangle, corner] == i) != (ahead[1] < 0):
+            corner = (entry + 2) % 3
+        if ahead[1] < 0:
+            i, behind, left = tri[triangle, entry], left, ahead
+        else:
+            behind, right = right, ahead
     return -1
 
 
-@kernel
+@part
 @no_type_check
-def _cross(p: Around, q: Around, scale: Point) -> tuple[float, float, float]:
-    """Pixels along the step to where the edge crosses it, and its extents across and along.
+def _way_out(pos: Array, corners: Array, axis: int, center: Point, scale: float) -> int:
+    """The corner opposite to the edge by which a step leaves the triangle, -1 if by none."""
+    p = around(pos, corners[0], axis, center)
+    q = around(pos, corners[1], axis, center)
+    r = around(pos, corners[2], axis, center)
+    corner, distance = -1, -np.inf
+    for index in range(3):
+        left, right = (q, r) if index == 0 else (r, p) if index == 1 else (p, q)
+        if (left[1] < 0) == (right[1] < 0):
+            continue
+        if right[1] < 0:
+            left, right = right, left
+        along, _, w = _line(left, right)
+        if w > 0 and scale * along / w > distance:
+            corner, distance = index, scale * along / w
+    return corner
 
-    The distance is -infinite where the edge does not cross; the extents have a common factor.
+
+@part
+@no_type_check
+def _line(left: Around, right: Around) -> Around:
+    """The line through two points, whose point on the step is `along / w` from the pixel.
+
+    Only where w > 0 is that point before the camera: across, it is nought between its ends.
     """
-    # Homogeneous point of the edge with across = 0.
-    along, w = p[0] * q[1] - q[0] * p[1], p[2] * q[1] - q[2] * p[1]
-    if (p[1] < 0) == (q[1] < 0) or w * (q[1] - p[1]) <= 0:
-        return -np.inf, 0.0, 0.0
-    return scale[0] * along / w, abs(scale[1] * w), abs(scale[0] * (p[0] * q[2] - q[0] * p[2]))
+    along = left[0] * right[1] - right[0] * left[1]
+    across = left[0] * right[2] - right[0] * left[2]
+    return along, across, left[2] * right[1] - right[2] * left[1]
 
 
-@kernel
+@part
 @no_type_check
-def _is_silhouette(pos: Array, tri: Array, edge: int, twin: int) -> bool:
-    """Whether no triangle continues the surface on the other side of the edge in the image."""
-    if twin < 0:
-        return True
-    face, corner = edge // 3, edge % 3
-    p, q = row_of(pos, tri[face, corner - 2]), row_of(pos, tri[face, corner - 1])
-    own, other = row_of(pos, tri[face, corner]), row_of(pos, tri[twin // 3, twin % 3])
-    line_x, line_y = p[1] * q[3] - p[3] * q[1], p[3] * q[0] - p[0] * q[3]
-    line_w = p[0] * q[1] - p[1] * q[0]
-    near_side = line_x * own[0] + line_y * own[1] + line_w * own[3] < 0
-    far_side = line_x * other[0] + line_y * other[1] + line_w * other[3] < 0
-    return bool(near_side == far_side)
+def _steep(across: float, w: float, axis: int, scale: Point) -> bool:
+    """Whether the line, see `_line`, runs more across the step than along it, in pixels."""
+    rise, run = abs(scale[1] * w), abs(scale[0] * across)
+    return bool(rise > run or (rise == run and axis == 0))
 
 
-@kernel
+@part
 @no_type_check
-def collect(codes: Array, tri: Array, vertices: int) -> Array:
-    """The silhouettes found, as `blending` takes them."""
-    batch, _, height, width = codes.shape
-    rows = np.empty(((codes >= 0).sum(), 5), np.int64)
-    count = 0
-    for image in range(batch):
-        for axis in range(2):
-            for row in range(height):
-                for column in range(width):
-                    code = codes[image, axis, row, column]
-                    if code < 0:
-                        continue
-                    pixel = (image * height + row) * width + column
-                    other = pixel + (width if axis else 1)
-                    face, corner = code // 6, code // 2 % 3
-                    rows[count, 0] = other if code % 2 else pixel
-                    rows[count, 1] = pixel if code % 2 else other
-                    rows[count, 2] = image * vertices + tri[face, corner - 2]
-                    rows[count, 3] = image * vertices + tri[face, corner - 1]
-                    rows[count, 4] = axis
-                    count += 1
-    return rows
+def _side(along: float, across: float, w: float, point: Around) -> bool:
+    """On which side of the line, see `_line`, a point lies in the image."""
+    return bool(along * point[2] - w * point[0] - across * point[1] < 0)

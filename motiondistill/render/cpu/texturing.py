@@ -4,7 +4,7 @@ from typing import TypeAlias, no_type_check
 
 import numpy as np
 
-from motiondistill.render.cpu.kernels import Array, kernel
+from motiondistill.render.cpu.kernels import Array, kernel, part
 
 Taps: TypeAlias = tuple[int, int, float, float]
 """The texels on both sides, the fraction of the way to the second, and its derivative."""
@@ -73,7 +73,7 @@ def texels_backward(
                     texels[upper, right, k] += t * s * change
 
 
-@kernel
+@part
 @no_type_check
 def _taps(place: float, count: int, wrap: bool) -> Taps:
     if wrap:

@@ -1,35 +1,90 @@
 """Kernels of `rasterize`: the nearest triangle at every pixel, its weights, and their gradient."""
 
 import math
-from typing import Final, no_type_check
+from typing import Final, TypeAlias, no_type_check
 
-from motiondistill.render.cpu.kernels import Array, Centers, Corners, Point, Row, kernel, row_of
+import numpy as np
+
+from motiondistill.render.cpu.kernels import (
+    Array,
+    Centers,
+    Corners,
+    Point,
+    Row,
+    kernel,
+    part,
+    row_of,
+)
 from motiondistill.render.rasterizer import DEGENERATE_AREA
 
-# Pixels added around a triangle's projected corners, so that rounding never cuts a pixel off.
-_BOX_MARGIN: Final = 1e-3
+Box: TypeAlias = tuple[int, int, int, int]
+"""First and last column, first and last row; those between may be covered."""
+
+# Pixels added around a triangle's projected corners, so that rounding never cuts a pixel off, not
+# even in single precision and an image of 30,000 pixels.
+_BOX_MARGIN: Final = 1 / 64
 
 
 @kernel
 @no_type_check
 def draw(first: int, last: int, rast: Array, pos: Array, tri: Array, centers: Centers) -> None:
     """Write (u, v, z/w, triangle index + 1) of what each pixel sees; `rast` comes in as zeros."""
+    width, height = len(centers[0]), len(centers[1])
+    places = np.empty((pos.shape[1], 2), pos.dtype)
     for image in range(first, last):
         vertices, picture = pos[image], rast[image]
+        _project(places, vertices, (width, height))
         for index in range(len(tri)):
-            p = row_of(vertices, tri[index, 0])
-            q = row_of(vertices, tri[index, 1])
-            r = row_of(vertices, tri[index, 2])
-            _draw_triangle(picture, index + 1, p, q, r, centers)
+            i, j, k = tri[index, 0], tri[index, 1], tri[index, 2]
+            left, right = _span(places[i, 0], places[j, 0], places[k, 0], width)
+            bottom, top = _span(places[i, 1], places[j, 1], places[k, 1], height)
+            if left > right or bottom > top:
+                continue
+            p, q, r = row_of(vertices, i), row_of(vertices, j), row_of(vertices, k)
+            if not _degenerate(p, q, r):
+                _draw_triangle(picture, index + 1, p, q, r, (left, right, bottom, top), centers)
 
 
-@kernel
+@part
 @no_type_check
-def _draw_triangle(rast: Array, label: int, p: Row, q: Row, r: Row, centers: Centers) -> None:
+def _project(places: Array, vertices: Array, size: tuple[int, int]) -> None:
+    """Write every vertex' column and row in the image, both infinite for one behind the camera."""
+    half = vertices.dtype.type(0.5)  # a plain number would widen single precision
+    for index in range(len(vertices)):
+        w = vertices[index, 3]
+        for axis in range(2):
+            place = (vertices[index, axis] / w) * (half * size[axis]) + half * (size[axis] - 1)
+            places[index, axis] = place if w > 0 else np.inf
+
+
+@part
+@no_type_check
+def _span(a: float, b: float, c: float, count: int) -> tuple[int, int]:
+    """First and last of the pixels whose centres a triangle may cover, along one axis.
+
+    Its image is unbounded where one corner is behind the camera, and empty where all are.
+    """
+    low, high = min(a, min(b, c)), max(a, max(b, c))
+    if high == np.inf:
+        return (1, 0) if low == np.inf else (0, count - 1)
+    # Clamped before they become integers: a far point does not fit into one.
+    low, high = max(low - _BOX_MARGIN, 0.0), min(high + _BOX_MARGIN, count - 1.0)
+    return math.ceil(low) if low <= high else 1, math.floor(high) if low <= high else 0
+
+
+@part
+@no_type_check
+def _draw_triangle(
+    rast: Array,
+    label: int,
+    p: Row,
+    q: Row,
+    r: Row,
+    box: tuple[int, int, int, int],
+    centers: Centers,
+) -> None:
     xs, ys = centers
-    left, right, bottom, top = _box(p, q, r, len(xs), len(ys))
-    if left > right or bottom > top or _degenerate(p, q, r):
-        return
+    left, right, bottom, top = box
     for row in range(bottom, top + 1):
         y = ys[row]
         py, qy, ry = p[1] - y * p[3], q[1] - y * q[3], r[1] - y * r[3]
@@ -80,7 +135,7 @@ def draw_backward(
                 _add_gradient(vertices_grad, change, seen, vertices, corners, center)
 
 
-@kernel
+@part
 @no_type_check
 def _add_gradient(
     pos_grad: Array, grad: Row, seen: Row, pos: Array, corners: Corners, center: Point
@@ -103,7 +158,7 @@ def _add_gradient(
     _add_row_of(pos_grad, corners[2], (db * py - da * qy, da * qx - db * px, deep * c), ray)
 
 
-@kernel
+@part
 @no_type_check
 def _add_row_of(
     pos_grad: Array,
@@ -118,7 +173,7 @@ def _add_row_of(
     pos_grad[index, 3] -= ray[0] * grad[0] + ray[1] * grad[1] + ray[2] * grad[2]
 
 
-@kernel
+@part
 @no_type_check
 def _degenerate(p: Row, q: Row, r: Row) -> bool:
     """Whether the triangle's projected area is below `DEGENERATE_AREA`."""
@@ -127,29 +182,3 @@ def _degenerate(p: Row, q: Row, r: Row) -> bool:
     vx, vy, vw = r[0] - p[0], r[1] - p[1], r[3] - p[3]
     volume = p[0] * (uy * vw - uw * vy) + p[1] * (uw * vx - ux * vw) + p[3] * (ux * vy - uy * vx)
     return bool(abs(volume) <= DEGENERATE_AREA * abs(p[3] * q[3] * r[3]))
-
-
-@kernel
-@no_type_check
-def _box(p: Row, q: Row, r: Row, width: int, height: int) -> tuple[int, int, int, int]:
-    """First and last column and row whose pixel centres the triangle may cover."""
-    if p[3] <= 0 and q[3] <= 0 and r[3] <= 0:
-        return 1, 0, 1, 0
-    if p[3] <= 0 or q[3] <= 0 or r[3] <= 0:
-        # It reaches behind the camera, so its image is unbounded.
-        return 0, width - 1, 0, height - 1
-    x0, x1, x2 = p[0] / p[3], q[0] / q[3], r[0] / r[3]
-    y0, y1, y2 = p[1] / p[3], q[1] / q[3], r[1] / r[3]
-    low_x, high_x = _span(min(x0, x1, x2), max(x0, x1, x2), width)
-    low_y, high_y = _span(min(y0, y1, y2), max(y0, y1, y2), height)
-    return low_x, high_x, low_y, high_y
-
-
-@kernel
-@no_type_check
-def _span(low: float, high: float, count: int) -> tuple[int, int]:
-    first = (low + 1) * 0.5 * count - 0.5 - _BOX_MARGIN
-    last = (high + 1) * 0.5 * count - 0.5 + _BOX_MARGIN
-    # Clamped as floats: a far point does not fit into an integer.
-    first, last = min(max(first, 0.0), float(count)), min(max(last, -1.0), count - 1.0)
-    return math.ceil(first), math.floor(last)

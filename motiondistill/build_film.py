@@ -1,0 +1,146 @@
+"""A film from a configuration: what `motiondistill render` draws, every choice by name resolved."""
+
+import functools
+import logging
+from pathlib import Path
+from typing import Any, assert_never
+
+import torch
+
+from motiondistill import pictures, shots, trajectories
+from motiondistill.body.base import Body
+from motiondistill.build import at_rest, make_body, make_changes, make_scene
+from motiondistill.cameras import Orbit, heading
+from motiondistill.data.windows import resample
+from motiondistill.film import Film, OutputSettings, depth_range, meshes
+from motiondistill.motion.motion_file import MotionFile, load_motion
+from motiondistill.pictures import Picture
+from motiondistill.randomness import seeded
+from motiondistill.render.randomization import randomized
+from motiondistill.render.scene import Scene
+from motiondistill.render.tracklets import spread
+from motiondistill.schema import FilmConfig
+from motiondistill.shots import ShotSettings
+from motiondistill.structures import Camera, Motion
+from motiondistill.trajectories import Trajectory
+
+logger = logging.getLogger(__name__)
+
+# Pixels drawn at once, before they are averaged: what a batch of frames may need, 1 GB or so.
+_BATCH_PIXELS = 2**21
+
+
+def read_clip(path: Path) -> MotionFile:
+    """The motion file, or that of the run folder.
+
+    Raises FileNotFoundError, and ValueError for what holds no motion that can be drawn.
+    """
+    path = path / "motion.npz" if path.is_dir() else path
+    file = load_motion(path)
+    tensors = [file.motion.rotations, file.motion.translation]
+    if not file.motion.num_frames or not all(bool(each.isfinite().all()) for each in tensors):
+        raise ValueError(f"{path} must hold frames of finite numbers to be drawn; make it anew.")
+    return file
+
+
+def recorded_body(file: MotionFile) -> dict[str, Any]:
+    """The keys that ask for the body on which the motion was measured.
+
+    Raises ValueError for a body that is not ours.
+    """
+    shape = [round(number, 6) for number in file.shape.tolist()]
+    kind, _, _ = file.body.partition("-")
+    match kind:
+        case "anny":
+            names = ("gender", "age", "height", "weight", "muscle", "proportions")
+            return {"body": {"name": kind, **dict(zip(names, shape, strict=False))}}
+        case "smplx":
+            return {"body": {"name": kind, "betas": shape}}
+        case _:
+            raise ValueError(
+                f"`body.name` must be given for a motion of the body {file.body!r}; add "
+                "body.name=anny."
+            )
+
+
+def make_film(config: FilmConfig, file: MotionFile) -> Film:
+    """All that is drawn; poses the whole motion once or twice to frame it.
+
+    Raises the errors of `make_body` and `make_scene`.
+    """
+    body = make_body(config.body)
+    logger.info("framing the motion")
+    with torch.no_grad():
+        once = file.motion
+        if config.output.fps is not None:
+            count = max(1, round(once.num_frames * config.output.fps / once.fps))
+            once = resample(once, 0.0, config.output.fps, count)
+        shown = torch.arange(config.output.repeats * once.num_frames) % once.num_frames
+        motion = once.frames(shown)
+        cameras = shots.cameras_along(
+            functools.partial(_make_path, config.camera, motion.num_frames, motion.fps),
+            config.camera,
+            torch.arange(motion.num_frames) / motion.fps,
+            heading(once),
+            lambda: meshes(body, once),
+        )
+        scene = make_scene(config.render, body)
+        changes = make_changes(config.render, body)
+        scene = randomized(scene, changes, seeded(config.run.seed, 0, "surroundings"))
+        picture = _make_picture(config.output, scene, body, motion, cameras)
+    height, width = config.camera.size
+    pixels = height * width * config.render.supersampling**2
+    views = tuple(shots.view_label(view) for view in config.camera.views)
+    return Film(body, motion, cameras, picture, views, max(1, _BATCH_PIXELS // pixels))
+
+
+def _make_path(
+    settings: ShotSettings, frames: int, fps: float, orbit: Orbit, azimuth: float
+) -> Trajectory:
+    """The path of a clip from one view."""
+    # Paths end with the last frame. A turn ends a frame later, so that a whole one has no frame
+    # twice when it is played again and again.
+    seconds = max(frames - 1, 1) / fps
+    match settings.path:
+        case "still":
+            return trajectories.still(orbit, azimuth=azimuth)
+        case "turn":
+            return trajectories.turn(orbit, settings.turn_angle, frames / fps, azimuth=azimuth)
+        case "dolly":
+            distance = settings.dolly_factor * orbit.distance
+            return trajectories.dolly(orbit, distance, seconds, azimuth=azimuth)
+        case "zoom":
+            return trajectories.zoom(orbit, settings.zoom_factor, seconds, azimuth=azimuth)
+        case "pan":
+            return trajectories.pan(orbit, settings.pan_angle, seconds, azimuth=azimuth)
+        case "key_frames":
+            return shots.through(settings.key_frames, orbit, azimuth)
+        case _:
+            assert_never(settings.path)
+
+
+def _make_picture(
+    settings: OutputSettings, scene: Scene, body: Body, motion: Motion, cameras: Camera
+) -> Picture:
+    """What is shown."""
+    match settings.kind:
+        case "colours":
+            return pictures.colours(scene)
+        case "motion_map":
+            return pictures.motion_map(at_rest(body), scene.rasterizer)
+        case "skeleton_map":
+            return pictures.skeleton()
+        case "depth":
+            return pictures.distances(scene, *depth_range(body, motion, cameras))
+        case "parts":
+            return pictures.parts(scene)
+        case "tracklets":
+            points = at_rest(body).vertices[0]
+            if settings.points > len(points):
+                raise ValueError(
+                    f"`output.points` must be at most {len(points)} on this body, got "
+                    f"{settings.points}; take fewer."
+                )
+            return pictures.tracks(scene, spread(points, settings.points))
+        case _:
+            assert_never(settings.kind)

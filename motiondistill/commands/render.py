@@ -1,0 +1,43 @@
+"""`motiondistill render`: a film of a saved motion."""
+
+import argparse
+from pathlib import Path
+
+from motiondistill import build_film, config
+from motiondistill.commands.session import compute_repeatably, new_video, terminal
+from motiondistill.motion.motion_file import MotionFile
+from motiondistill.progress import make_reporter
+from motiondistill.report.film_files import film_paths, write_film
+from motiondistill.schema import FilmConfig
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draws the film; 0."""
+    file = build_film.read_clip(options.motion)
+    settings = _settings(file, options.config, options.overrides)
+    path = new_video(options.out, f"{file.prompt} {settings.output.kind}")
+    paths = film_paths(path, settings.output.kind)
+    _refuse_existing(paths)
+    with terminal() as console:
+        compute_repeatably(settings.run.threads)
+        film = build_film.make_film(settings, file)
+        with make_reporter(console, film.motion.num_frames, "frame") as report:
+            write_film(paths, film, labels=settings.output.labels, report=report)
+    for written in paths:
+        print(written)
+    return 0
+
+
+def _settings(file: MotionFile, name: str | None, overrides: list[str]) -> FilmConfig:
+    """The configuration; the body is the motion file's where none is named."""
+    named = config.named(FilmConfig, name, overrides)
+    base = None if "body.name" in named else build_film.recorded_body(file)
+    return config.load(FilmConfig, name, overrides, base=base)
+
+
+def _refuse_existing(paths: list[Path]) -> None:
+    for path in paths:
+        if path.exists():
+            raise FileExistsError(
+                f"`--out` must name new files, got {path}, which exists; name another."
+            )

@@ -1,0 +1,125 @@
+"""The dotted keys of a job's dataclasses: what there is, the defaults, and what may be set."""
+
+import dataclasses
+from typing import Any, Final, cast, get_args, get_origin
+
+# The smallest and the largest value of every number; what depends on the prior, the prior checks.
+RANGES: Final[dict[str, tuple[float, float]]] = {
+    "body.age": (0, 1),
+    "body.betas": (-20, 20),
+    "body.expression": (-20, 20),
+    "body.gender": (0, 1),
+    "body.height": (0, 1),
+    "body.muscle": (0, 1),
+    "body.proportions": (0, 1),
+    "body.weight": (0, 1),
+    "camera.distance": (0.5, 50),
+    "camera.distance_jitter": (0, 50),
+    "camera.dolly_factor": (0.05, 20),
+    "camera.elevation": (-1.5, 1.5),
+    "camera.elevation_jitter": (0, 1.5),
+    "camera.fov_jitter": (0, 1.25),
+    "camera.fov_y": (0.05, 2.5),
+    "camera.key_frames.azimuth": (-1000, 1000),
+    "camera.key_frames.distance": (0.5, 50),
+    "camera.key_frames.elevation": (-1.5, 1.5),
+    "camera.key_frames.fov_y": (0.05, 2.5),
+    "camera.key_frames.pan": (-10, 10),
+    "camera.key_frames.target_height": (-2, 4),
+    "camera.key_frames.tilt": (-1.5, 1.5),
+    "camera.key_frames.time": (0, 1e6),
+    "camera.margin": (0, 0.9),
+    "camera.pan_angle": (-10, 10),
+    "camera.size": (16, 2048),
+    "camera.target_height": (-2, 4),
+    "camera.turn_angle": (-1000, 1000),
+    "camera.zoom_factor": (0.05, 20),
+    "init.guidance_scale": (0, 1000),
+    "init.learning_rate": (0, 1),
+    "init.num_samples": (1, 64),
+    "init.num_steps": (0, 1_000_000),
+    "init.sampling_steps": (1, 1000),
+    "output.fps": (1, 240),
+    "output.points": (1, 10_000),
+    "output.repeats": (1, 1000),
+    "regularize.angular_speed": (0, 1e9),
+    "regularize.ground_penetration": (0, 1e9),
+    "regularize.joint_acceleration": (0, 1e9),
+    "regularize.tilt": (0, 1e9),
+    "render.ambient": (0, 1),
+    "render.background_colour": (0, 1),
+    "render.colour": (0, 1),
+    "render.ground_colour": (0, 1),
+    "render.light": (-1e6, 1e6),
+    "render.outfit": (0, 2**63 - 1),
+    "render.shadow": (0, 1),
+    "render.supersampling": (1, 16),
+    "run.checkpoint_every": (1, 1_000_000),
+    "run.frames": (3, 1024),
+    "run.seed": (0, 2**63 - 1),
+    "run.threads": (1, 1024),
+    "sample.guidance_scale": (0, 1000),
+    "sample.num_steps": (1, 1000),
+    "sample.size": (16, 2048),
+    "score.azimuth_jitter": (0, 3.1416),
+    "score.first_level": (0.02, 0.98),
+    "score.guidance_scale": (0, 1000),
+    "score.last_level": (0.02, 0.98),
+    "score.learning_rate": (0, 1),
+    "score.level_jitter": (0, 0.5),
+    "score.num_steps": (0, 1_000_000),
+    "score.views": (1, 64),
+}
+
+
+def groups(schema: type) -> dict[str, type]:
+    """The groups of a job's keys, with their dataclasses."""
+    return {group.name: cast(type, group.type) for group in dataclasses.fields(schema)}
+
+
+def knobs(schema: type) -> dict[str, tuple[Any, Any]]:
+    """Type and default of every dotted key; a job may give a group's keys other defaults."""
+    return {
+        f"{group.name}.{knob.name}": (knob.type, getattr(defaults, knob.name))
+        for group in dataclasses.fields(schema)
+        for defaults in (cast(Any, group.default_factory)(),)
+        for knob in dataclasses.fields(defaults)
+    }
+
+
+def records(kind: Any) -> type | None:
+    """The dataclass of which a knob of this type holds a list; None for other knobs."""
+    if get_origin(kind) is list and dataclasses.is_dataclass(get_args(kind)[0]):
+        return cast(type, get_args(kind)[0])
+    return None
+
+
+def show(value: Any) -> str:
+    """A value as it would be written in YAML."""
+    return "null" if value is None else repr(list(value) if isinstance(value, tuple) else value)
+
+
+def check_ranges(config: Any) -> None:
+    """Raises ValueError that names the first key of a job's configuration out of its range."""
+    for key, (kind, default) in knobs(type(config)).items():
+        group, name = key.split(".")
+        value = getattr(getattr(config, group), name)
+        if records(kind) is None:
+            _check(key, key, value, default)
+            continue
+        for index, record in enumerate(value):
+            for part in dataclasses.fields(record):
+                given = getattr(record, part.name)
+                _check(f"{key}.{part.name}", f"{key}[{index}].{part.name}", given, part.default)
+
+
+def _check(key: str, name: str, value: Any, default: Any) -> None:
+    if key not in RANGES or value is None:
+        return
+    low, high = RANGES[key]
+    numbers = value if isinstance(value, tuple) else (value,)
+    if not all(low <= number <= high for number in numbers):  # false for nan, too
+        usual = "" if default is dataclasses.MISSING else f"; the default is {show(default)}"
+        raise ValueError(
+            f"`{name}` must be between {low:g} and {high:g}, got {show(value)}{usual}."
+        )

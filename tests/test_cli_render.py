@@ -1,0 +1,333 @@
+"""`motiondistill render` end to end on a tiny motion: every kind and path, and every mistake."""
+
+import functools
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import imageio.v3
+import imageio_ffmpeg
+import numpy as np
+import pytest
+import torch
+
+from motiondistill import build, config
+from motiondistill.body.anny import anny_body
+from motiondistill.body.skinning import SkinnedBody
+from motiondistill.cli import INTERRUPTED, main
+from motiondistill.commands import render
+from motiondistill.data.parametric import parametric_motion
+from motiondistill.film import OutputSettings
+from motiondistill.motion.motion_file import save_motion
+from motiondistill.randomness import seeded
+from motiondistill.shots import ShotSettings
+
+FRAMES, FPS = 5, 8.0
+KINDS = get_args(OutputSettings.__dataclass_fields__["kind"].type)
+PATHS = get_args(ShotSettings.__dataclass_fields__["path"].type)
+SMALL = ["body.resolution=low", "camera.size=[64,64]", "render.supersampling=1", "run.threads=1"]
+
+
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Builds each body once, and undoes what the command sets for the whole process."""
+    monkeypatch.setattr(build, "anny_body", _anny_body)
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+@functools.cache
+def _anny_body(*arguments: Any) -> SkinnedBody:
+    return anny_body(*arguments)
+
+
+@pytest.fixture(scope="module")
+def run_folder(low_body: SkinnedBody, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    motion = parametric_motion("walk", "left", seeded(3), low_body.rest_joints, FPS, FRAMES)
+    save(folder / "motion.npz", motion, low_body)
+    return folder
+
+
+def save(path: Path, motion: Any, measured: SkinnedBody, **given: Any) -> None:
+    origin = {"prompt": "a walk", "seed": 0, "body": "anny-low"} | given
+    save_motion(path, motion, measured(motion).joints, **origin)
+
+
+def pictures(path: Path) -> tuple[list[np.ndarray], float]:
+    reader = imageio_ffmpeg.read_frames(str(path))
+    meta = next(reader)
+    width, height = meta["size"]
+    frames = [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in reader]
+    return frames, meta["fps"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_a_video_a_strip_and_values(
+    kind: str, run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "new" / "walk.mp4"
+    arguments = ["render", str(run_folder), "--out", str(path), f"output.kind={kind}"]
+    assert main([*arguments, *SMALL]) == 0
+    frames, fps = pictures(path)
+    assert (len(frames), fps, frames[0].shape) == (FRAMES, FPS, (256, 256, 3))
+    assert imageio.v3.imread(path.with_suffix(".png")).shape == (128, FRAMES * 128, 3)
+    written = capsys.readouterr().out.split()
+    assert written[:2] == [str(path), str(path.with_suffix(".png"))]
+    assert sorted(written) == sorted(str(each) for each in path.parent.iterdir())
+    names = {
+        "colours": set(),
+        "motion_map": {"motion_map", "part_names"},
+        "skeleton_map": {"skeleton_map"},
+        "depth": {"depth", "units"},
+        "parts": {"parts", "part_names"},
+        "tracklets": {"pixels", "visible", "vertices", "units"},
+    }[kind]
+    assert len(written) == (3 if names else 2)
+    if names:
+        with np.load(path.with_name(f"walk_{kind}.npz"), allow_pickle=False) as file:
+            assert set(file.files) == names | {"fps", "views", "camera_from_world", "fov_y"}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_path_moves_the_camera_or_leaves_it(
+    path: str, run_folder: Path, tmp_path: Path
+) -> None:
+    # What stands still shows the camera's way alone.
+    file = run_folder / "motion.npz"
+    mine = tmp_path / "keys.yaml"
+    mine.write_text(
+        "camera: {path: key_frames, key_frames: [{time: 0, azimuth: 0.3}, "
+        "{time: 0.5, elevation: 0.8, distance: 5}]}\n"
+    )
+    chosen = ["--config", str(mine)] if path == "key_frames" else [f"camera.path={path}"]
+    out = tmp_path / "a.mp4"
+    arguments = ["render", str(file), "--out", str(out), *chosen, "output.kind=depth"]
+    assert main([*arguments, *SMALL, "render.ground=none"]) == 0
+    with np.load(tmp_path / "a_depth.npz") as values:
+        poses, fov_y = values["camera_from_world"], values["fov_y"]
+    moves = not np.allclose(poses[:, 0], poses[:, -1])
+    zooms = not np.allclose(fov_y[:, 0], fov_y[:, -1])
+    assert (moves, zooms) == (path not in ("still", "zoom"), path == "zoom")
+
+
+def test_the_subjects_left_is_on_the_right_seen_from_the_front(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    views = "camera.views=[front,back,0.0]"
+    out = tmp_path / "a.mp4"
+    arguments = ["render", str(run_folder), "--out", str(out), "output.kind=parts", views]
+    assert main([*arguments, *SMALL]) == 0
+    with np.load(tmp_path / "a_parts.npz") as file:
+        names, parts = file["part_names"].tolist(), file["parts"]
+        assert file["views"].tolist() == ["front view", "back view", "0 rad"]
+    place = {}
+    for name in ("left_hip", "right_hip", "head", "left_ankle"):
+        _, rows, columns = (parts[0] == names.index(name)).nonzero()
+        place[name] = rows.mean(), columns.mean()
+    assert place["right_hip"][1] < 32 < place["left_hip"][1]
+    assert place["head"][0] < place["left_hip"][0] < place["left_ankle"][0]  # upright
+    _, _, behind = (parts[1] == names.index("left_hip")).nonzero()
+    assert behind.mean() < 32
+    assert np.array_equal(parts[0], parts[2])
+    frames, _ = pictures(out)
+    assert frames[0].shape == (256, 3 * 256, 3)
+
+
+def test_a_grid_of_named_views_and_its_labels(run_folder: Path, tmp_path: Path) -> None:
+    for name, labels in (("a", "true"), ("b", "false")):
+        arguments = ["render", str(run_folder), "--out", str(tmp_path / f"{name}.mp4")]
+        views = "camera.views=[front,left,back,right]"
+        assert main([*arguments, *SMALL, views, f"output.labels={labels}"]) == 0
+    shown = [imageio.v3.imread(tmp_path / f"{name}.png").astype(int) for name in "ab"]
+    assert shown[0].shape == (4 * 128, FRAMES * 128, 3)
+    differ = np.abs(shown[0] - shown[1]).max(-1) > 30
+    for view in range(4):
+        corner = differ[128 * view : 128 * view + 40, :128]
+        assert corner.any()
+    assert not differ[60:128].any()
+    assert pictures(tmp_path / "a.mp4")[0][0].shape == (256, 256, 3)
+
+
+def test_smooth_playback_and_repeats(run_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.mp4"
+    arguments = ["render", str(run_folder), "--out", str(out), *SMALL]
+    assert main([*arguments, "output.fps=24", "output.repeats=2"]) == 0
+    frames, fps = pictures(out)
+    assert (len(frames), fps) == (2 * 3 * FRAMES, 24.0)
+
+
+def chosen(file: Path, *overrides: str, name: str | None = None) -> Any:
+    return render._settings(render.build_film.read_clip(file), name, list(overrides)).body
+
+
+def test_the_body_is_the_recorded_one_unless_another_is_named(
+    run_folder: Path, low_body: SkinnedBody, tmp_path: Path
+) -> None:
+    motion = parametric_motion("walk", "left", seeded(3), low_body.rest_joints, FPS, FRAMES)
+    file = tmp_path / "a.npz"
+    shape = torch.tensor([0.1, 0.3, 0.9, 0.7, 0.5, 0.2])
+    save(file, motion, low_body, body="anny-full", shape=shape)
+    body = chosen(file, "body.weight=0.25")
+    assert (body.name, body.resolution) == ("anny", "full")  # full is the default here
+    assert (body.gender, body.age, body.height) == (0.1, 0.3, 0.9)
+    assert (body.weight, body.muscle, body.proportions) == (0.25, 0.5, 0.2)
+    assert chosen(file, "body.name=anny").age == 0.5
+    save(file, motion, low_body, body="smplx-neutral", shape=torch.tensor([0.5, -1.25]))
+    body = chosen(file)
+    assert (body.name, body.betas) == ("smplx", (0.5, -1.25))
+    assert chosen(file, "body.name=anny").betas == ()
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("body: {name: anny}\n")
+    assert chosen(file, name=str(mine)).name == "anny"
+    save(file, motion, low_body, body="robot")
+    with pytest.raises(ValueError, match=r"`body\.name` must be given .* body 'robot'"):
+        chosen(file)
+    assert chosen(file, "body.name=anny").name == "anny"
+
+
+def test_a_motion_of_smplx_is_drawn_on_it(
+    low_body: SkinnedBody,
+    smplx_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    motion = parametric_motion("walk", "left", seeded(3), low_body.rest_joints, FPS, FRAMES)
+    file = tmp_path / "a.npz"
+    save(file, motion, low_body, body="smplx-neutral", shape=torch.tensor([0.5]))
+    monkeypatch.setenv("SMPLX_DIR", str(smplx_file.parent))
+    arguments = ["render", str(file), "--out", str(tmp_path / "a.mp4"), "run.threads=1"]
+    assert main([*arguments, "camera.size=[64,64]", "output.kind=parts"]) == 0
+    with np.load(tmp_path / "a_parts.npz") as values:
+        assert len(np.unique(values["parts"])) > 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["MISSING"], "no motion file at "),
+        (["EMPTY"], "no motion file at "),
+        (["TEXT"], "TEXT must be a motion file, got damaged data"),
+        (["NAN"], "NAN must hold frames of finite numbers to be drawn"),
+        (["RUN", "--out", "a.gif"], "`--out` must end in .mp4, got a.gif; name it a.mp4."),
+        (["RUN", "--out", "/proc/a.mp4"], "`--out` must be in a folder that can be written"),
+        (["RUN", "--out", "used.mp4"], "`--out` must name new files, got used.mp4, which exists"),
+        (["RUN", "--out", "strip.mp4"], "`--out` must name new files, got strip.png, which"),
+        (["RUN", "--out", "v.mp4", "output.kind=depth"], "`--out` must name new files, got v_dep"),
+        (
+            ["RUN", "--out", "a.mp4", "camera.view=[front]"],
+            "`camera.view` is not a key of `rende",
+        ),
+        (["RUN", "--out", "a.mp4", "camera.views=[top]"], "`camera.views` must hold angles or"),
+        (["RUN", "--out", "a.mp4", "camera.size=[8,64]"], "`camera.size` must be between 16 and"),
+        (["RUN", "--out", "a.mp4", "camera.path=fly"], "`camera.path` must be one of still, turn,"),
+        (["RUN", "--out", "a.mp4", "camera.path=key_frames"], "`camera.key_frames` must hold at"),
+        (["RUN", "--out", "a.mp4", "output.kind=smell"], "`output.kind` must be one of colours, "),
+        (["RUN", "--out", "a.mp4", "output.labels=perhaps"], "`output.labels` must be true or fal"),
+        (["RUN", "--out", "a.mp4", "output.fps=0"], "`output.fps` must be between 1 and 240"),
+        (["RUN", "--out", "a.mp4", "score.views=3"], "`score.views` is not a key of `render`; "),
+        (["RUN", "--out", "a.mp4", "body.name=smplx", "body.age=0.2"], "`body.age` must be left"),
+        (
+            ["RUN", "--out", "a.mp4", "output.kind=tracklets", "output.points=2000", *SMALL],
+            "`output.points` must be at most 1229 on this body, got 2000",
+        ),
+        (
+            ["RUN", "--out", "a.mp4", "camera.key_frames=[{azimuth: 1}]"],
+            "`camera.key_frames[0].time` must be given; add it.",
+        ),
+        (
+            ["RUN", "--out", "a.mp4", "camera.key_frames=[{time: 0, azimut: 1}]"],
+            "`camera.key_frames` must be a list of {time: a number, azimuth: a number, elevation: ",
+        ),
+        (
+            ["RUN", "--out", "a.mp4", "camera.key_frames=[{time: 0}, {time: 1, elevation: 2}]"],
+            "`camera.key_frames` must be left out with camera.path=still; add camera.path=key_fr",
+        ),
+        (
+            [
+                *["RUN", "--out", "a.mp4", "camera.path=key_frames"],
+                "camera.key_frames=[{time: 0}, {time: 1, elevation: 2}]",
+            ],
+            "`camera.key_frames[1].elevation` must be between -1.5 and 1.5, got 2.0; ",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str],
+    message: str,
+    run_folder: Path,
+    low_body: SkinnedBody,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("TEXT").write_text("no motion")
+    Path("EMPTY").mkdir()
+    broken = parametric_motion("walk", "left", seeded(3), low_body.rest_joints, FPS, FRAMES)
+    broken.translation[2, 1] = torch.nan
+    save(Path("nan.npz"), broken, low_body)
+    Path("nan.npz").rename("NAN")
+    for name in ("used.mp4", "strip.png", "v_depth.npz"):
+        Path(name).write_bytes(b"mine")
+    before = sorted(tmp_path.rglob("*"))
+    words = [str(run_folder) if word == "RUN" else word for word in arguments]
+    assert main(["render", *words]) == 2
+    *log, last = capsys.readouterr().err.splitlines()
+    assert last.startswith(f"motiondistill: error: {message}")
+    assert not any("Traceback" in line for line in log)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert Path("used.mp4").read_bytes() == b"mine"
+
+
+def test_ctrl_c_leaves_no_half_written_file(run_folder: Path, tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+from motiondistill import cli, film, pictures
+from motiondistill.commands import render
+drawn = pictures.Drawn
+def count(*arguments):
+    count.done += 1
+    if count.done == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    return drawn(*arguments)
+count.done = 0
+pictures.Drawn = count
+render.build_film._BATCH_PIXELS = 1
+sys.exit(cli.main(sys.argv[1:]))
+"""
+    arguments = ["render", str(run_folder), "--out", str(tmp_path / "a.mp4"), "output.kind=depth"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments, *SMALL], capture_output=True, text=True
+    )
+    assert done.returncode == INTERRUPTED, done.stderr
+    assert done.stderr.splitlines()[-1] == "motiondistill: interrupted"
+    assert "frame 2/5" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", config.shipped("render"))
+def test_shipped_examples_can_be_drawn(name: str, run_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.mp4"
+    assert main(["render", str(run_folder), "--config", name, "--out", str(out), *SMALL]) == 0
+    assert out.stat().st_size > 0
+
+
+def test_the_configuration_is_printed_explained_and_read_back(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["config", "render", "--config", "crane"]) == 0
+    printed = capsys.readouterr().out
+    (tmp_path / "mine.yaml").write_text(printed)
+    assert main(["config", "render", "--config", str(tmp_path / "mine.yaml")]) == 0
+    assert capsys.readouterr().out == printed
+    assert "path: key_frames" in printed and "elevation: 0.45" in printed
+    assert "resolution: full" in printed and "supersampling: 2" in printed
+    assert main(["config", "render", "--schema"]) == 0
+    schema = capsys.readouterr().out
+    for words in ("class CameraKey", "class ShotSettings", "class FilmConfig", "Seconds from"):
+        assert words in schema
