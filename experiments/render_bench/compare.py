@@ -11,12 +11,12 @@ import torch
 from render_bench.measure import load_reference, most_resident
 from render_bench.scenes import Case, make_task
 
-# Runs of each number of samples, with different seeds; the first warms up and is not timed. As many
-# as these seconds allow, within limits.
-_RUNS_SECONDS: Final = 8.0
-_FEWEST_RUNS, _MOST_RUNS = 3, 7
-# Seconds: the longest that the runs of one number of samples may be expected to take.
-_PATIENCE: Final = 40.0
+# Runs of each number of samples, with different seeds; the first warms up and is not timed.
+_RUNS: Final = 5
+# Seconds: the longest that the runs of one number of samples may be expected to take, after the
+# first two numbers, whose times differ little.
+_PATIENCE: Final = 20.0
+_SURE: Final = 2
 _UPDATES: Final = 6
 _DOUBLINGS: Final = 10
 
@@ -84,17 +84,13 @@ def _climb(
     """
     rows: list[dict[str, Any]] = []
     for samples, run in steps:
-        seconds, found = [], []
-        while len(seconds) < _FEWEST_RUNS or (
-            sum(seconds) < _RUNS_SECONDS and len(seconds) < _MOST_RUNS
-        ):
-            duration, result = _timed(partial(run, len(seconds)))
-            seconds.append(duration)
-            found.append(errors(result))
+        runs = [_timed(partial(run, seed)) for seed in range(_RUNS)]
+        seconds = [duration for duration, _ in runs[1:]]
+        found = [errors(result) for _, result in runs]
         row = {key: median(each[key] for each in found) for key in found[0]}
-        rows.append({"samples": samples, "seconds": seconds[1:]} | row)
+        rows.append({"samples": samples, "seconds": seconds} | row)
         met = all(row[name] <= target for name, target in targets.items())
-        if met or 2 * _FEWEST_RUNS * median(seconds[1:]) > _PATIENCE:
+        if met or (len(rows) >= _SURE and 2 * _RUNS * median(seconds) > _PATIENCE):
             break
     return rows
 

@@ -52,11 +52,11 @@ Mitsuba (`llvm_ad_rgb`, projective sampling of silhouettes: Zhang et al. 2023) i
 fast as we could make it: all frames side by side in one image, so that overheads are paid once; an
 integrator that only looks up the first surface's colour; no indirect silhouettes; evenly spread
 samples; kernels compiled and cached before the clock starts. Its time has three parts: new vertices
-and the search tree for them; the image, with the fewest samples a pixel whose root mean square
-error is at most ours; and the gradient, with the fewest samples whose error (the median over
-several seeds) is at most ours. `samples` are these numbers, all powers of two: of the image /
-inside surfaces / at silhouettes. One a pixel is the least there is: where that already beats our
-error, the ratio is to Mitsuba at its fastest. Where more would have taken too long, ≈ marks an
+and the search tree for them; the image, with the quickest number of samples a pixel whose root mean
+square error is at most ours; and the gradient, with the quickest whose error (the median over
+several seeds) is at most ours. `samples` are these numbers, powers of two: of the image / inside
+surfaces / at silhouettes. One a pixel is the least there is: where that already beats our error,
+the ratio is to Mitsuba at its fastest. Where more would have taken too long, ≈ marks an
 extrapolation: errors fall with the root of the samples, and time grows with them.
 
 Ours has a bias that Mitsuba's has not: silhouettes within a pixel of each other. Drawing more

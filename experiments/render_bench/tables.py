@@ -52,12 +52,13 @@ class Match:
 def match_errors(
     mitsuba: dict[str, Any], target: dict[str, Any], by: Literal["pose", "vertices"]
 ) -> Match:
-    """The fewest of the samples measured that have no larger errors than the target's.
+    """The quickest of the samples measured that have no larger errors than the target's.
 
-    Where even the most are too few, their number and time grow with the square of what is missing.
+    Where all are too few, their number and time grow with the square of what is missing; of these
+    the quickest, too.
     """
-    image, more = _fewest(mitsuba["forward"], "pixels", target["pixels"])
-    step, many = _fewest(mitsuba["backward"], by, target[by])
+    image, more = _quickest(mitsuba["forward"], "pixels", target["pixels"])
+    step, many = _quickest(mitsuba["backward"], by, target[by])
     inside, silhouettes = (math.ceil(many * count) for count in step["samples"])
     return Match(
         samples=(math.ceil(more * image["samples"]), inside, silhouettes),
@@ -211,12 +212,11 @@ def error_curves(results: Results) -> dict[str, Points]:
     return curves
 
 
-def _fewest(rows: list[dict[str, Any]], name: str, target: float) -> tuple[dict[str, Any], float]:
-    """The first row whose error is small enough and 1, or the last and how often it is needed."""
-    for row in rows:
-        if row[name] <= target:
-            return row, 1.0
-    return rows[-1], (rows[-1][name] / target) ** 2
+def _quickest(rows: list[dict[str, Any]], name: str, target: float) -> tuple[dict[str, Any], float]:
+    """The row that meets the target soonest, and how many times its samples that takes."""
+    needed = [(row, max(1.0, (row[name] / target) ** 2)) for row in rows]
+    met = [each for each in needed if each[1] == 1]
+    return min(met or needed, key=lambda each: each[1] * median(each[0]["seconds"]))
 
 
 def _spread(seconds: list[float]) -> str:
