@@ -43,7 +43,7 @@ def find(
     found = torch.full_like(front, -1)
     image = front // rast[0, ..., 0].numel()
     walker = torch.arange(len(front), device=front.device)
-    triangle, goal = (rast[..., 3].reshape(-1)[pixel].long() - 1 for pixel in (front, back))
+    triangle = rast[..., 3].reshape(-1)[front].long() - 1
     entry = torch.full_like(triangle, -1)
     for _ in range(len(tri)):
         if not len(walker):
@@ -58,7 +58,7 @@ def find(
         ends = _is_silhouette(pos, image[walker], tri, edge, twins[edge])
         taken = reached & ends & steep
         found[walker[taken]] = edge[taken]
-        onwards = reached & ~ends & (twins[edge] // 3 != goal[walker])
+        onwards = reached & ~ends
         walker, entry = walker[onwards], twins[edge[onwards]]
         triangle = entry // 3
     keep = found >= 0
