@@ -68,6 +68,7 @@ class SkinnedBody(Body):
     shape: Float[Tensor, " shape"] = field(default_factory=lambda: torch.zeros(0))
     uv: Float[Tensor, "texcoords 2"] | None = None
     uv_faces: Int[Tensor, "triangles 3"] | None = None
+    expression: Float[Tensor, " expression"] = field(default_factory=lambda: torch.zeros(0))
 
     def to(
         self, *, dtype: torch.dtype | None = None, device: torch.device | None = None
@@ -83,6 +84,7 @@ class SkinnedBody(Body):
             shape=self.shape.to(device=device, dtype=dtype),
             uv=None if self.uv is None else self.uv.to(device=device, dtype=dtype),
             uv_faces=None if self.uv_faces is None else self.uv_faces.to(device=device),
+            expression=self.expression.to(device=device, dtype=dtype),
         )
 
     def __call__(self, motion: Motion) -> Mesh:
