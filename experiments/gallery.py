@@ -22,9 +22,10 @@ from motiondistill import rotations
 from motiondistill.body.anny import Phenotype, anny_body
 from motiondistill.body.base import Body
 from motiondistill.build import make_changes, make_scene
-from motiondistill.cameras import EIGHT_VIEWS, Orbit, azimuths_of
+from motiondistill.cameras import Orbit, azimuths_of
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.framing import framing
+from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
 from motiondistill.render.appearance import part_palette, textured
 from motiondistill.render.background import Backdrop, CubeMap
@@ -168,7 +169,7 @@ def cameras() -> list[Row]:
     orbits += [dataclasses.replace(orbit, size=(100, width)) for width in widths]
     side = torch.tensor([0.5])
     framed = [framing(wave, each, side)(each, side) for each in orbits]
-    rows = [strip(seen, wave, orbit(azimuths_of(EIGHT_VIEWS)))]
+    rows = [strip(seen, wave, orbit(azimuths_of(VIEW_NAMES)))]
     for row in (lifted, framed[: len(fields)], framed[len(fields) :]):
         rows.append(torch.cat([strip(seen, wave, each) for each in row], -1))
     paths = (turn(orbit, 2 * math.pi, 1.0), dolly(orbit, 2.0, 1.0), zoom(orbit, 2.0, 1.0))
@@ -181,7 +182,7 @@ def cameras() -> list[Row]:
 def outputs() -> list[Row]:
     """Eight views in colours, as motion maps, skeleton maps, depth, part masks and tracklets."""
     body = anny_body("full")
-    motion, camera, rest = clip(body, "wave", 2), ORBIT(azimuths_of(EIGHT_VIEWS)), body(T_POSE)
+    motion, camera, rest = clip(body, "wave", 2), ORBIT(azimuths_of(VIEW_NAMES)), body(T_POSE)
     mesh, seen = body(motion), scene(body, ground="checkered", background="sky")
     view, colours = seen.draw(mesh, camera), seen(mesh, camera)
     palette = torch.cat([part_palette(), torch.zeros(1, 3)])

@@ -79,7 +79,7 @@ def make_cameras(config: CameraConfig, native: VideoFormat) -> Orbit:
 def make_rasterizer(config: RenderConfig) -> Rasterizer:
     """What draws.
 
-    Raises ImportError for nvdiffrast where it is not installed, RuntimeError where it has no CUDA
+    Raises ImportError for nvdiffrast where it is not installed, ValueError where it has no CUDA
     device.
     """
     match config.rasterizer:
@@ -148,15 +148,17 @@ def _make_appearance(config: RenderConfig, body: Body, rasterizer: Rasterizer) -
                     f"coordinates, got the body {body.name!r}; choose clothing or another body."
                 )
             file = _named_file("render.texture", config.texture, "render.appearance=texture")
-            return textured(read_image(file))
+            return textured(read_image(file, "`render.texture`"))
         case _:
             assert_never(config.appearance)
 
 
 def _make_background(config: RenderConfig) -> Background:
+    key = "render.background_file"
+
     def file() -> Path:
         choice = f"render.background={config.background}"
-        return _named_file("render.background_file", config.background_file, choice)
+        return _named_file(key, config.background_file, choice)
 
     match config.background:
         case "solid":
@@ -164,9 +166,9 @@ def _make_background(config: RenderConfig) -> Background:
         case "sky":
             return Sky()
         case "image":
-            return Backdrop(read_image(file()))
+            return Backdrop(read_image(file(), f"`{key}`"))
         case "cube":
-            return CubeMap(read_cube_map(file()))
+            return CubeMap(read_cube_map(file(), f"`{key}`"))
         case _:
             assert_never(config.background)
 

@@ -1,5 +1,6 @@
 """A film from a configuration: what `motiondistill render` draws, every choice by name resolved."""
 
+import dataclasses
 import functools
 import logging
 from pathlib import Path
@@ -16,6 +17,7 @@ from motiondistill.film import Film, OutputSettings, depth_range, meshes
 from motiondistill.motion.motion_file import MotionFile, load_motion
 from motiondistill.pictures import Picture
 from motiondistill.randomness import seeded
+from motiondistill.render.ground import LEVEL_HALF_SIZE
 from motiondistill.render.randomization import randomized
 from motiondistill.render.scene import Scene
 from motiondistill.render.tracklets import spread
@@ -48,14 +50,16 @@ def recorded_body(file: MotionFile) -> dict[str, Any]:
 
     Raises ValueError for a body that is not ours.
     """
-    shape = [round(number, 6) for number in file.shape.tolist()]
+    shape, expression = (
+        [round(number, 6) for number in tensor.tolist()] for tensor in (file.shape, file.expression)
+    )
     kind, _, _ = file.body.partition("-")
     match kind:
         case "anny":
             names = ("gender", "age", "height", "weight", "muscle", "proportions")
             return {"body": {"name": kind, **dict(zip(names, shape, strict=False))}}
         case "smplx":
-            return {"body": {"name": kind, "betas": shape}}
+            return {"body": {"name": kind, "betas": shape, "expression": expression}}
         case _:
             raise ValueError(
                 f"`body.name` must be given for a motion of the body {file.body!r}; add "
@@ -73,7 +77,7 @@ def make_film(config: FilmConfig, file: MotionFile) -> Film:
     with torch.no_grad():
         once = file.motion
         if config.output.fps is not None:
-            count = max(1, round(once.num_frames * config.output.fps / once.fps))
+            count = _num_resampled(once, config.output.fps, config.output.repeats)
             once = resample(once, 0.0, config.output.fps, count)
         shown = torch.arange(config.output.repeats * once.num_frames) % once.num_frames
         motion = once.frames(shown)
@@ -84,7 +88,7 @@ def make_film(config: FilmConfig, file: MotionFile) -> Film:
             heading(once),
             lambda: meshes(body, once),
         )
-        scene = make_scene(config.render, body)
+        scene = _levelled(make_scene(config.render, body))
         changes = make_changes(config.render, body)
         scene = randomized(scene, changes, seeded(config.run.seed, 0, "surroundings"))
         picture = _make_picture(config.output, scene, body, motion, cameras)
@@ -92,6 +96,24 @@ def make_film(config: FilmConfig, file: MotionFile) -> Film:
     pixels = height * width * config.render.supersampling**2
     views = tuple(shots.view_label(view) for view in config.camera.views)
     return Film(body, motion, cameras, picture, views, max(1, _BATCH_PIXELS // pixels))
+
+
+def _num_resampled(motion: Motion, fps: float, repeats: int) -> int:
+    """How many frames at `fps` a motion is long."""
+    if repeats > 1:
+        # The last frame is held for its time, too, so that clips follow in the motion's rhythm.
+        return max(1, round(motion.num_frames * fps / motion.fps))
+    # From the first frame to the last; a little more, lest the last one is lost to rounding.
+    return int((motion.num_frames - 1) * fps / motion.fps + 1e-6) + 1
+
+
+def _levelled(scene: Scene) -> Scene:
+    """The scene with a level horizon. No prior sees a film, so it needs not the one it knows."""
+    if scene.ground is None:
+        return scene
+    return dataclasses.replace(
+        scene, ground=dataclasses.replace(scene.ground, half_size=LEVEL_HALF_SIZE)
+    )
 
 
 def _make_path(

@@ -4,7 +4,6 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from jaxtyping import Float
@@ -13,11 +12,6 @@ from torch import Tensor
 from motiondistill import rotations
 from motiondistill.prompts import VIEW_NAMES
 from motiondistill.structures import Camera, Motion
-
-# Sets of views that reports and evaluations use; `azimuths_of` turns them into angles.
-FRONT: Final = VIEW_NAMES[:1]
-FOUR_SIDES: Final = VIEW_NAMES[::2]
-EIGHT_VIEWS: Final = VIEW_NAMES
 
 
 def look_at(

@@ -161,6 +161,11 @@ def _check_key(schema: type, key: str, value: Any) -> None:
             f"`{key}` must be a group of keys, got {show(value)}; set one of them: {key}.KEY=value."
         )
     if key not in known:
+        others = [f"`motiondistill {job}`" for job in JOBS if key in knobs(JOBS[job])]
+        if others:
+            raise ValueError(
+                f"`{key}` is not a key of `{job_of(schema)}`; it belongs to {' and '.join(others)}."
+            )
         last = key.rsplit(".", 1)[-1]
         near = [name for name in known if name.rsplit(".", 1)[-1] == last]
         near = near or difflib.get_close_matches(key, known, 1, cutoff=0.5)

@@ -27,7 +27,8 @@ class OutputSettings:
     kind: Literal["colours", "motion_map", "skeleton_map", "depth", "parts", "tracklets"] = (
         "colours"
     )
-    # Frames per second, between which the motion is interpolated; null takes the motion's own.
+    # Frames per second, between which the motion is interpolated; null takes the motion's own. The
+    # film then ends with the motion's last frame, which only repeated motions hold for its time.
     fps: float | None = None
     # How often the motion is played while the camera goes its way once.
     repeats: int = 1

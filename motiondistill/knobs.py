@@ -74,6 +74,20 @@ RANGES: Final[Ranges] = {
     "score.views": (1, 64),
 }
 
+# Keys that only some choices use: the key that chooses, and the choices that do.
+USED_WITH: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "render.appearance": ("render.shading", ("lambert", "unlit")),
+    "render.colour": ("render.appearance", ("plain",)),
+    "render.outfit": ("render.appearance", ("clothing",)),
+    "render.texture": ("render.appearance", ("texture",)),
+    "render.light": ("render.shading", ("lambert",)),
+    "render.ambient": ("render.shading", ("lambert",)),
+    "render.background_colour": ("render.background", ("solid",)),
+    "render.background_file": ("render.background", ("image", "cube")),
+    "render.ground_colour": ("render.ground", ("plain", "checkered")),
+    "render.shadow": ("render.ground", ("plain", "checkered")),
+}
+
 
 def groups(schema: type) -> dict[str, type]:
     """The groups of a job's keys, with their dataclasses."""
@@ -115,6 +129,22 @@ def check_ranges(config: Any, ranges: Ranges = RANGES) -> None:
                 given = getattr(record, part.name)
                 inner = f"{key}.{part.name}", f"{key}[{index}].{part.name}"
                 _check(ranges, *inner, given, part.default)
+
+
+def check_used(config: Any) -> None:
+    """Raises ValueError that names the first key of `USED_WITH` that the choices would ignore."""
+    known = knobs(type(config))
+
+    def value(key: str) -> Any:
+        group, name = key.split(".")
+        return getattr(getattr(config, group), name)
+
+    for key, (chooser, choices) in USED_WITH.items():
+        if key in known and value(key) != known[key][1] and value(chooser) not in choices:
+            raise ValueError(
+                f"`{key}` must be left out with {chooser}={value(chooser)}, got "
+                f"{show(value(key))}; add {chooser}={' or '.join(choices)}."
+            )
 
 
 def _check(ranges: Ranges, key: str, name: str, value: Any, default: Any) -> None:

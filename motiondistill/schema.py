@@ -3,11 +3,12 @@
 A loop's knobs are a dataclass beside the loop; here they are composed into jobs and checked.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 
 from motiondistill.film import OutputSettings
-from motiondistill.knobs import RANGES, check_ranges, knobs, show
+from motiondistill.knobs import RANGES, check_ranges, check_used, knobs, show
 from motiondistill.optimize import DistillSettings, RegularizerWeights
 from motiondistill.prior_schema import PriorConfig
 from motiondistill.shots import ShotSettings
@@ -99,13 +100,14 @@ class RenderConfig:
     ground_colour: tuple[float, float, float] = (0.74, 0.73, 0.70)
     # How dark the ground is under the body; null is 0 on plain ground and 0.55 on checkered.
     shadow: float | None = None
-    # Drawn anew at every update of the distillation: the surroundings, the light, or both and the
-    # colours or clothes of the body, too.
+    # Drawn by chance: the surroundings, the light, or both and the colours or clothes of the body,
+    # too. `optimize` draws anew at every update of the distillation, `render` once for the film.
     randomize: Literal["nothing", "background", "light", "everything"] = "nothing"
     # `nvdiffrast` is an optional library for CUDA devices; `auto` takes it where it is there, else
     # `cpu`. `reference` is slow, and the truth for the others.
     rasterizer: Literal["cpu", "nvdiffrast", "reference", "auto"] = "cpu"
-    # Every pixel is the mean of this many, squared: 2 halves the error of silhouettes.
+    # Every pixel is the mean of this many, squared. Where outlines meet, 2 halves the error of the
+    # gradient, and 4 brings it within 2 % of the truth at 64 pixels.
     supersampling: int = 1
 
 
@@ -140,6 +142,8 @@ class OptimizeConfig:
         # Fewer frames have no acceleration.
         check_ranges(self, RANGES | {"run.frames": (3, 1024)})
         _check_body(self)
+        _check_jitters(self.camera)
+        _check_render(self)
 
 
 @dataclass(frozen=True)
@@ -201,6 +205,7 @@ class FilmConfig:
     def __post_init__(self) -> None:
         check_ranges(self)
         _check_body(self)
+        _check_render(self)
 
 
 JobConfig = OptimizeConfig | SampleConfig | FilmConfig
@@ -229,3 +234,39 @@ def _check_body(config: OptimizeConfig | FilmConfig) -> None:
                 f"`{key}` must be left out with body.name={chosen}, got {show(value)}; only "
                 f"{owner} has it."
             )
+
+
+def _check_jitters(camera: CameraConfig) -> None:
+    """Refuses jitters that would leave no camera, before anything is loaded; see `Orbit`."""
+    for name, jitter_name, low, high in (
+        ("elevation", "elevation_jitter", -math.pi / 2, math.pi / 2),
+        ("distance", "distance_jitter", 0.0, math.inf),
+        ("fov_y", "fov_jitter", 0.0, math.pi),
+    ):
+        value, jitter = getattr(camera, name), getattr(camera, jitter_name)
+        if not low < value - jitter <= value + jitter < high:
+            raise ValueError(
+                f"`camera.{jitter_name}` must leave camera.{name}={value:g} between {low:g} and "
+                f"{high:g}, got {jitter:g}; take less than {min(value - low, high - value):g}."
+            )
+
+
+def _check_render(config: OptimizeConfig | FilmConfig) -> None:
+    """Refuses keys that the chosen look ignores, or that would replace what is asked for."""
+    check_used(config)
+    look = config.render
+    if not math.hypot(*look.light) > 0:
+        raise ValueError(
+            f"`render.light` must not be zero, got {show(look.light)}; point it towards the light."
+        )
+    if look.randomize == "light" and look.shading != "lambert":
+        raise ValueError(
+            f"`render.randomize` must not be light with render.shading={look.shading}, which has "
+            "none; leave it out or add render.shading=lambert."
+        )
+    if look.randomize in ("background", "everything") and look.background in ("image", "cube"):
+        raise ValueError(
+            f"`render.randomize` must not be {look.randomize} with "
+            f"render.background={look.background}, which it would replace; choose "
+            "render.randomize=light, or leave out render.background and its file."
+        )

@@ -68,8 +68,10 @@ class ShotSettings:
     elevation: float = 0.15
     # Vertical field of view, radians.
     fov_y: float = 0.52
-    # From the target, metres; null is the least from which all of the motion is in the picture, as
-    # seen from everywhere on the path.
+    # From the target, metres, where the path begins; null is the least from which all of the motion
+    # is in the picture, seen from every side that the camera takes. What a way changes besides is
+    # not counted: after a dolly or zoom in, at a key frame's own distance, fov_y or target_height,
+    # and while the camera pans or tilts, parts of the motion may be outside.
     distance: float | None = None
     # Height of the point looked at above the ground, metres; null is the middle of the motion.
     target_height: float | None = None

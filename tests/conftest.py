@@ -47,3 +47,13 @@ def smplx_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from standin_smplx import save
 
     return save(tmp_path_factory.mktemp("smplx"))
+
+
+@pytest.fixture(scope="session")
+def run_folder(low_body: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the motion file of a short walk."""
+    from walk_file import save, walk
+
+    folder = tmp_path_factory.mktemp("run")
+    save(folder / "motion.npz", walk(low_body), low_body)
+    return folder

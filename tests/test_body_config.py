@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny_ltx import save_tiny
 
-from motiondistill import build, config
+from motiondistill import build, build_film, config
 from motiondistill.body.anny import Phenotype
 from motiondistill.cli import main
 from motiondistill.motion.motion_file import load_motion
@@ -100,6 +100,7 @@ def test_a_run_on_smplx(smplx_file: Path, tmp_path: Path) -> None:
         "body.name=smplx",
         f"body.model_path={smplx_file}",
         "body.betas=[1.5]",
+        "body.expression=[0,2.5]",
         f"prior.model={prior}",
         "camera.size=[32,32]",
         "init.num_samples=1",
@@ -112,3 +113,6 @@ def test_a_run_on_smplx(smplx_file: Path, tmp_path: Path) -> None:
     assert main(["optimize", "a person walks", "--out", str(folder), *wanted]) == 0
     loaded = load_motion(folder / "motion.npz")
     assert (loaded.body, loaded.shape.tolist()) == ("smplx-neutral", [1.5])
+    # `motiondistill render` asks for the same body again.
+    drawn = build_film.recorded_body(loaded)["body"]
+    assert drawn == {"name": "smplx", "betas": [1.5], "expression": [0.0, 2.5]}

@@ -1,5 +1,6 @@
 """The SMPL-X adapter against the `smplx` package itself, on a stand-in for the licensed file."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -174,9 +175,18 @@ def test_shape_and_expression_change_the_body_where_they_should(smplx_file: Path
         assert torch.equal(shaped(old, betas, expression)[0], shaped(model, betas, expression)[0])
 
 
+def test_without_the_package_the_error_says_how_to_install_it(
+    smplx_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "smplx.lbs", None)
+    with pytest.raises(ImportError, match="run `pip install 'smplx>="):
+        smplx_body(smplx_file)
+
+
 def test_name_shape_parts_and_texture(body: SmplxBody) -> None:
     assert body.name == "smplx-neutral"
     assert tuple(body.shape.tolist()) == BETAS
+    assert tuple(body.expression.tolist()) == EXPRESSION
     assert set(body.parts.tolist()) == set(range(FACE_PART + 1))
     assert body.uv is not None and body.uv_faces is not None
     assert body.uv.shape == (11313, 2) and body.uv_faces.shape == body.faces.shape

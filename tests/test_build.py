@@ -220,8 +220,14 @@ def seen() -> list[torch.Tensor]:
     [
         ({"appearance": "texture"}, "`render.texture` must name a file for render.appearance="),
         ({"background": "image"}, "`render.background_file` must name a file for render.backgr"),
-        ({"background": "image", "background_file": "/nowhere.png"}, "an image must be a file"),
-        ({"background": "cube", "background_file": "/nowhere"}, "a cube map's folder must hold"),
+        (
+            {"background": "image", "background_file": "/nowhere.png"},
+            "`render.background_f.* a file",
+        ),
+        ({"background": "cube", "background_file": "/nowhere"}, "`render.background_file` must be"),
+        ({"background": "cube", "background_file": "/"}, "`render.background_file` must hold one"),
+        ({"appearance": "texture", "texture": "/nowhere.png"}, "`render.texture` must be a file"),
+        ({"appearance": "texture", "texture": __file__}, "`render.texture` must be readable"),
         ({"light": (0.0, 0.0, 0.0)}, "`direction` must not be zero"),
     ],
 )

@@ -134,8 +134,8 @@ def test_tracks_are_marked_where_they_are_seen_and_nowhere_else(make: Any) -> No
 
 def test_frames_are_resampled_and_repeated(make: Any) -> None:
     once, smooth = make(), make(output={"fps": 24.0})
-    assert (smooth.motion.fps, smooth.motion.num_frames) == (24.0, 3 * FRAMES)
-    kept = smooth.motion.rotations[: 3 * FRAMES - 2 : 3]
+    assert (smooth.motion.fps, smooth.motion.num_frames) == (24.0, 3 * (FRAMES - 1) + 1)
+    kept = smooth.motion.rotations[::3]
     assert torch.allclose(kept, once.motion.rotations, atol=1e-5)
     often = make(output={"repeats": 3})
     assert torch.equal(often.motion.translation[FRAMES : 2 * FRAMES], once.motion.translation)
@@ -143,6 +143,31 @@ def test_frames_are_resampled_and_repeated(make: Any) -> None:
     # The camera goes round once, however often the motion is played.
     turns = often.cameras.camera_from_world[0, ::3, :3, :3]
     assert torch.allclose(turns, once.cameras.camera_from_world[0, :, :3, :3], atol=1e-4)
+
+
+@pytest.mark.parametrize("fps", [5.0, 8.0, 24.0, 29.97, 30.0])
+def test_a_film_ends_with_the_motion_and_never_stands_still(make: Any, fps: float) -> None:
+    once, shown = make().motion, make(output={"fps": fps}).motion
+    last, step = (FRAMES - 1) / once.fps, 1 / fps
+    assert (shown.num_frames - 1) * step <= last + 1e-9 < shown.num_frames * step + 1e-6
+    moves = shown.rotations.diff(dim=0).abs().amax((1, 2, 3))
+    assert float(moves.min()) > 1e-3
+    # Repeated, a clip lasts as long as all of its frames, the last one, too.
+    often = make(output={"fps": fps, "repeats": 2}).motion
+    assert often.num_frames == 2 * round(FRAMES * fps / once.fps)
+
+
+@pytest.mark.parametrize("ground", ["plain", "checkered"])
+def test_the_horizon_of_a_film_is_level(make: Any, ground: str) -> None:
+    # Wide enough for corners of the ground, which are farther away than its sides.
+    place = {"views": ("0.4",), "elevation": 0.1, "distance": 12.0, "fov_y": 0.3}
+    camera = {"path": "still", "size": (192, 960), **place}
+    (batch,) = shoot(make("depth", camera=camera, render={"ground": ground}))
+    seen = batch.data["depth"][0, 0].isfinite()
+    horizon = seen.int().argmax(0)
+    beside = torch.cat([horizon[:400], horizon[-400:]])  # the body is in the middle
+    assert int(beside.max() - beside.min()) <= 1
+    assert bool(seen[-1].all()) and 10 < int(beside.min())
 
 
 def test_surroundings_are_drawn_once_for_the_whole_film(make: Any) -> None:

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.cameras import EIGHT_VIEWS, FOUR_SIDES, Orbit, azimuths_of, project
+from motiondistill.cameras import Orbit, azimuths_of, project
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.framing import Framing, framing
+from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
 from motiondistill.structures import Camera, Mesh, Motion
 
@@ -41,7 +42,7 @@ def reach(mesh: Mesh, found: Framing, orbit: Orbit, azimuths: Tensor) -> Tensor:
 def test_nothing_leaves_the_picture_and_no_room_is_wasted(
     low_body: SkinnedBody, action: str, speed: float, size: tuple[int, int]
 ) -> None:
-    mesh, azimuths = clip(low_body, action, speed=speed), azimuths_of(EIGHT_VIEWS)
+    mesh, azimuths = clip(low_body, action, speed=speed), azimuths_of(VIEW_NAMES)
     orbit = Orbit(size=size, elevation=0.3)
     found = framing(mesh, orbit, azimuths, margin=MARGIN)
     extents = reach(mesh, found, orbit, azimuths)
@@ -54,7 +55,7 @@ def test_nothing_leaves_the_picture_and_no_room_is_wasted(
 
 def test_the_target_is_the_middle_of_all_frames(low_body: SkinnedBody) -> None:
     mesh = clip(low_body, "walk", speed=2.0)
-    found = framing(mesh, Orbit(), azimuths_of(FOUR_SIDES))
+    found = framing(mesh, Orbit(), azimuths_of(VIEW_NAMES[::2]))
     points = mesh.vertices.flatten(0, 1)
     expected = (points.amin(0) + points.amax(0)) / 2
     assert torch.allclose(found.target, expected) and found.distance.shape == ()
@@ -65,7 +66,7 @@ def test_the_target_is_the_middle_of_all_frames(low_body: SkinnedBody) -> None:
 
 def test_one_camera_serves_all_frames_so_that_a_jump_is_seen_as_one(low_body: SkinnedBody) -> None:
     mesh, orbit = clip(low_body, "jump"), Orbit()
-    camera = framing(mesh, orbit, azimuths_of(FOUR_SIDES))(orbit, torch.zeros(1))
+    camera = framing(mesh, orbit, azimuths_of(VIEW_NAMES[::2]))(orbit, torch.zeros(1))
     assert camera.camera_from_world.shape == (1, 1, 4, 4)
     heads = project(mesh.joints[:, 15:16], camera)[0][0, :, 0, 1]
     heights = mesh.joints[:, 15, 1]
@@ -82,7 +83,7 @@ def test_clips_of_a_batch_are_framed_each_by_itself(low_body: SkinnedBody) -> No
         low_body.faces,
         low_body.parts,
     )
-    orbit, azimuths = Orbit(), azimuths_of(FOUR_SIDES)
+    orbit, azimuths = Orbit(), azimuths_of(VIEW_NAMES[::2])
     together = framing(batch, orbit, azimuths)
     for index, mesh in enumerate(meshes):
         alone = framing(mesh, orbit, azimuths)

@@ -125,7 +125,7 @@ def test_what_is_no_image_is_told(tmp_path: Path) -> None:
         read_image(tmp_path / "nowhere.png")
     for content in (b"", b"words", b"\x89PNG\r\n\x1a\nbroken"):
         (tmp_path / "words.png").write_bytes(content)
-        with pytest.raises(ValueError, match="an image must be one that can be read"):
+        with pytest.raises(ValueError, match="an image must be readable as an image"):
             read_image(tmp_path / "words.png")
 
 
@@ -137,7 +137,7 @@ def test_a_cube_map_is_six_named_images(tmp_path: Path, names: tuple[str, ...]) 
     assert faces.shape == (6, 3, 4, 4)
     assert faces[:, 0, 0, 0].tolist() == pytest.approx([40 * index / 255 for index in range(6)])
     imageio.v3.imwrite(tmp_path / f"{names[5]}.png", np.zeros((4, 5, 3), np.uint8))
-    with pytest.raises(ValueError, match="must be squares of one size, got 4 x 4, 4 x 5"):
+    with pytest.raises(ValueError, match="must hold squares of one size, got 4 x 4, 4 x 5"):
         read_cube_map(tmp_path)
     (tmp_path / f"{names[2]}.png").unlink()
     with pytest.raises(ValueError, match=r"one image named top \(or py\), got 0"):

@@ -80,6 +80,19 @@ def test_hands_and_jaw_come_back_when_they_are_given(
         assert set(given) == {"hands", "jaw"} & set(file.files)
 
 
+def test_an_expression_comes_back_and_costs_nothing_where_there_is_none(tmp_path: Path) -> None:
+    motion, joints = _motion(4)
+    path, names = tmp_path / "motion.npz", {}
+    for face in (None, torch.zeros(0), torch.tensor([0.5, -2.0])):
+        save_motion(path, motion, joints, prompt="smile", seed=0, body="smplx", expression=face)
+        expected = torch.zeros(0) if face is None else face
+        assert torch.equal(load_motion(path).expression, expected)
+        with np.load(path) as file:
+            names[len(expected)] = set(file.files)
+    # Files without one are those of before there were any.
+    assert names[2] - names[0] == {"expression"} and names[0] < names[2]
+
+
 def test_plain_numpy_reads_it_and_equal_content_is_equal_bytes(tmp_path: Path) -> None:
     motion, joints = _motion(16)
     for name in ("a.npz", "b.npz"):
@@ -106,6 +119,10 @@ def test_plain_numpy_reads_it_and_equal_content_is_equal_bytes(tmp_path: Path) -
         (
             lambda a: a.update(hands=np.zeros((4, 15, 3, 3))),
             r"`hands` in .* must have shape \(F, 30, 3, 3\), got \(4, 15, 3, 3\)",
+        ),
+        (
+            lambda a: a.update(expression=np.zeros((2, 2))),
+            r"`expression` in .* must have shape \(E\), got \(2, 2\)",
         ),
         (lambda a: a.update(jaw=np.zeros((3, 3, 3))), r"`jaw` .* got \(3, 3, 3\)"),
         (lambda a: a.update(prompt=np.array({}, dtype=object)), "damaged data: Object arrays"),

@@ -40,7 +40,7 @@ def test_kernels_agree_with_torch(fast, slow, seed, batch):
     weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(1)).double()
     gradients = [torch.autograd.grad((weights * x).sum(), vertices)[0] for x in (found, expected)]
     assert torch.allclose(found, expected, rtol=DOUBLE, atol=DOUBLE)
-    # Where areas nearly cancel, directions turn quickly, and rounding is magnified as gradients are.
+    # Where areas nearly cancel, directions turn quickly: rounding grows as gradients do.
     assert (gradients[0] - gradients[1]).abs().max() < 1e-9 * gradients[1].abs().max().clamp(min=1)
 
 

@@ -3,14 +3,18 @@
 import importlib
 import inspect
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import standin_nvdiffrast
 import torch
 from solids import gradients, random_scene, relative
+from tiny_ltx import save_tiny
 from torch import Tensor
 
 from motiondistill.build import make_rasterizer
+from motiondistill.cli import main
 from motiondistill.render import nvdiffrast
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.nvdiffrast import NvdiffrastRasterizer
@@ -104,9 +108,39 @@ def test_without_the_library_the_error_says_how_to_install_it(
 
 def test_without_a_device_the_error_says_so(library: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(RuntimeError, match="no CUDA device; choose cpu"):
+    with pytest.raises(ValueError, match="no CUDA device; choose cpu"):
         make_rasterizer(RenderConfig(rasterizer="nvdiffrast"))
     assert isinstance(make_rasterizer(RenderConfig(rasterizer="auto")), CpuRasterizer)
+
+
+def test_a_run_without_a_device_is_refused_in_a_line_and_leaves_no_folder(
+    library: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    folder, prior = tmp_path / "run", save_tiny(tmp_path / "prior")
+    wanted = ["render.rasterizer=nvdiffrast", f"prior.model={prior}", "camera.size=[32,32]"]
+    assert main(["optimize", "a person walks", "--out", str(folder), *wanted]) == 2
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+    assert "`render.rasterizer` must not be nvdiffrast where" in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_what_the_library_itself_lacks_is_named(tmp_path: Path, monkeypatch: Any) -> None:
+    package = tmp_path / "nvdiffrast"
+    (package / "torch").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "torch" / "__init__.py").write_text("import no_such_module_at_all\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("nvdiffrast", "nvdiffrast.torch"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(ImportError, match="where no_such_module_at_all is not installed, which"):
+        make_rasterizer(RenderConfig(rasterizer="nvdiffrast"))
+    sys.modules.pop("nvdiffrast", None)
 
 
 def test_it_is_chosen_by_name_and_where_it_is_there(library: None) -> None:

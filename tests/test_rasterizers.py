@@ -8,6 +8,7 @@ from solids import draw, gradients, octahedron, project, random_scene, relative
 from torch import Tensor
 
 from motiondistill.render.cpu import CpuRasterizer
+from motiondistill.render.cpu.kernels import by_image
 from motiondistill.render.rasterizer import Rasterizer, twins
 from motiondistill.render.reference import ReferenceRasterizer
 
@@ -236,6 +237,19 @@ def test_threads_change_no_bit(deterministic: None) -> None:
     torch.set_num_threads(1)
     one = gradients(CPU, 3, torch.float32)
     assert all(torch.equal(a, b) for a, b in zip(two, one, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("threads", "images", "ranges"),
+    [(1, 5, [(0, 5)]), (2, 5, [(0, 2), (2, 5)]), (3, 2, [(0, 1), (1, 2)]), (2, 0, [(0, 0)])],
+)
+def test_every_thread_of_torchs_gets_its_share_of_the_images(
+    threads: int, images: int, ranges: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert by_image(lambda first, last, word: (first, last, word), images, "x") == [
+        (*pair, "x") for pair in ranges
+    ]
 
 
 def test_twins() -> None:

@@ -78,7 +78,7 @@ def sphere(rows: int, columns: int) -> tuple[Tensor, Tensor]:
 
 
 @both
-@pytest.mark.parametrize("edge", [1.8, 2.3])
+@pytest.mark.parametrize("edge", [1.8, 2.0, 2.3])
 def test_straight_edge_gives_exact_coverage(rasterizer: Rasterizer, edge: float) -> None:
     # A white square from beyond the left border to `edge` pixels from it, in a row of four pixels.
     right = torch.tensor(edge / 2 - 1, requires_grad=True)

@@ -113,9 +113,8 @@ def test_later_limbs_cover_earlier_ones_and_are_not_mixed() -> None:
         (POINT["left_ankle"], (30.0, 50.0)),
     )
     image = draw_skeletons(pixels, visible, (60, 60), stick=4.0)[0]
-    shin = LIMBS.index((POINT["left_knee"], POINT["left_ankle"]))
-    expected = LIMB_BRIGHTNESS * torch.tensor(COLOURS[shin]) / 255
-    assert torch.allclose(image[:, 30, 30], expected, atol=1e-6)
+    shin = COLOURS[LIMBS.index((POINT["left_knee"], POINT["left_ankle"]))]
+    assert torch.allclose(image[:, 30, 30], LIMB_BRIGHTNESS * torch.tensor(shin) / 255, atol=1e-6)
 
 
 def test_nothing_is_drawn_of_what_is_not_visible() -> None:
@@ -269,6 +268,20 @@ def test_views_clips_and_moving_cameras_broadcast(low_body) -> None:
         still = Orbit(size=(48, 64))(torch.tensor([azimuth]))
         alone = skeleton_map(low_body(one), one, still)
         assert torch.allclose(together[0, frame], alone[0, 0], atol=1e-3)
+
+
+def test_sticks_of_512_pixels_are_as_wide_as_the_annotators(low_body) -> None:
+    motion = neutral()
+    mesh, camera = low_body(motion), Orbit(size=(512, 640))(torch.zeros(1))
+    image = skeleton_map(mesh, motion, camera)[0, 0]
+    pixels = project(key_points(mesh, motion), camera)[0][0, 0]
+    elbow, wrist = (pixels[POINT[f"left_{joint}"]] for joint in ("elbow", "wrist"))
+    limb = COLOURS[LIMBS.index((POINT["left_elbow"], POINT["left_wrist"]))]
+    forearm = LIMB_BRIGHTNESS * torch.tensor(limb) / 255
+    # Columns across the arm, which lies level: 4 pixels to either side of the middle one.
+    for place, shown in ((wrist, colour("left_wrist")), ((elbow + wrist) / 2, forearm)):
+        across = image[:, :, int(place[0])]
+        assert float(across.sum() / shown.sum()) == pytest.approx(9, abs=0.2)
 
 
 def test_sticks_grow_with_the_picture(low_body) -> None:

@@ -32,7 +32,7 @@ from motiondistill.starts import (
 )
 
 ROUNDING = 1e-6  # float32 sums of values in [0, 1]
-FOUND = 0.05  # metres: a mean joint error less than a limb is thick
+FOUND = 0.03  # metres, across the view: a mean joint error less than a wrist is thick
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def test_evidence_draws_the_same_noise_for_every_candidate(prior: Prior) -> None
 
 
 def test_a_fit_finds_a_known_motion_again(prior: Prior) -> None:
-    """Jumping jacks, seen in one video only: the limbs' way through depth is not in the picture."""
+    """Jumping jacks, seen from the front only: how deep the limbs are is not in the picture."""
     problem = small_problem(prior, pixels=64, frames=7)
     known = parametric_motion(
         "jumping jacks", "left", torch.Generator().manual_seed(1), body().rest_joints, 8.0, 7
@@ -148,7 +148,8 @@ def test_a_fit_finds_a_known_motion_again(prior: Prior) -> None:
     @torch.no_grad()
     def joint_error(field: nn.Module) -> float:
         goal = problem.body(known).joints
-        return float((problem.body(motion_of(problem, field)).joints - goal).norm(dim=-1).mean())
+        error = problem.body(motion_of(problem, field)).joints - goal
+        return float(error[..., :2].norm(dim=-1).mean())
 
     fields = initial_state(small_problem(prior, frames=FRAMES), settings).fields
     state = State("fit", fields, rendered(problem, known, start_azimuths(1)))
@@ -157,4 +158,4 @@ def test_a_fit_finds_a_known_motion_again(prior: Prior) -> None:
     after = joint_error(fields[0])
     assert len(errors) == state.step == 150
     assert after < FOUND, (before, after)
-    assert after < before / 2, (before, after)
+    assert after < before / 4, (before, after)

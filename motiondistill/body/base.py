@@ -26,6 +26,8 @@ class Body(abc.ABC):
     """For every vertex, its index in `PART_NAMES`."""
     shape: Float[Tensor, " shape"]
     """The body's own shape parameters; empty for its average."""
+    expression: Float[Tensor, " expression"]
+    """Parameters of its face; empty for a neutral one, and for bodies that have no other."""
 
     @abc.abstractmethod
     def __call__(self, motion: Motion) -> Mesh:

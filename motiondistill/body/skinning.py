@@ -24,10 +24,9 @@ class Skin:
     is linear in the 3x4 matrices `[G_j | p_j]`, so the whole clip is one matrix product with
     `blend`, which stacks `w_vj [u_vj; 1]` over the joints.
 
-    `torch.compile` takes bodies whole, but nothing here asks for it. Forward and backward of 16
-    frames on one core, it makes the low Anny faster (3.0 to 1.4 ms), where joints cost more than
-    vertices, but neither the full one (7.9 to 7.7 ms) nor SMPL-X by much (25 to 21 ms); and
-    compiling takes longer than the steps of a run save.
+    `torch.compile` takes bodies whole, but nothing here asks for it: it halves the time of the low
+    Anny, a tenth of a render's, hardly changes larger bodies, and takes longer to compile than the
+    steps of a run save.
     """
 
     rest_joints: Float[Tensor, "joints 3"]
@@ -69,6 +68,7 @@ class SkinnedBody(Body):
     shape: Float[Tensor, " shape"] = field(default_factory=lambda: torch.zeros(0))
     uv: Float[Tensor, "texcoords 2"] | None = None
     uv_faces: Int[Tensor, "triangles 3"] | None = None
+    expression: Float[Tensor, " expression"] = field(default_factory=lambda: torch.zeros(0))
 
     def to(
         self, *, dtype: torch.dtype | None = None, device: torch.device | None = None
@@ -84,6 +84,7 @@ class SkinnedBody(Body):
             shape=self.shape.to(device=device, dtype=dtype),
             uv=None if self.uv is None else self.uv.to(device=device, dtype=dtype),
             uv_faces=None if self.uv_faces is None else self.uv_faces.to(device=device),
+            expression=self.expression.to(device=device, dtype=dtype),
         )
 
     def __call__(self, motion: Motion) -> Mesh:

@@ -67,6 +67,7 @@ class SmplxBody(Body):
     """Weights where the 22 joints carry the others along."""
     uv: Float[Tensor, "texcoords 2"] | None
     uv_faces: Int[Tensor, "triangles 3"] | None
+    expression: Float[Tensor, " expression"]
 
     def to(
         self, *, dtype: torch.dtype | None = None, device: torch.device | None = None
@@ -201,6 +202,7 @@ def smplx_body(
         coarse_weights=coarse.T.contiguous(),
         uv=torch.from_numpy(model["vt"]).double() if "vt" in model else None,
         uv_faces=torch.from_numpy(model["ft"]) if "ft" in model else None,
+        expression=torch.tensor(list(expression), dtype=torch.float64),
     )
     return _placed(body).to(dtype=dtype)
 
@@ -226,7 +228,7 @@ def shaped(
         from smplx.lbs import blend_shapes, vertices2joints
     except ImportError as error:
         raise ImportError(
-            "`body.name=smplx` needs the `smplx` package; `pip install motiondistill[smplx]`."
+            "`body.name=smplx` needs the `smplx` package; run `pip install 'smplx>=0.1.28,<0.2'`."
         ) from error
     directions = model["shapedirs"]
     # Released files hold 300 shape and 100 expression directions, older ones 10 and 10.

@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -36,8 +36,9 @@ _SHAPES: Final[dict[str, tuple[int | str, ...]]] = {
     "seed": (),
     "version": (),
 }
-# Only in files of motions that have them.
+# Only in files of motions and bodies that have them.
 _OPTIONAL: Final[dict[str, tuple[int | str, ...]]] = {
+    "expression": ("E",),
     "hands": ("F", NUM_HAND_JOINTS, 3, 3),
     "jaw": ("F", 3, 3),
 }
@@ -58,6 +59,8 @@ class MotionFile:
     seed: int
     version: str
     """The release that wrote the file."""
+    expression: Float[Tensor, " expression"] = field(default_factory=lambda: torch.zeros(0))
+    """The parameters of that body's face; empty for a neutral one."""
 
 
 def save_motion(
@@ -69,6 +72,7 @@ def save_motion(
     seed: int,
     body: str,
     shape: Float[Tensor, " shape"] | None = None,
+    expression: Float[Tensor, " expression"] | None = None,
 ) -> None:
     """One motion (no batch) as `.npz`: float32 arrays, and where they come from.
 
@@ -86,7 +90,10 @@ def save_motion(
         "seed": np.int64(seed),
         "version": np.array(version("motiondistill")),
     }
-    for name, tensor in (("hands", motion.hands), ("jaw", motion.jaw)):
+    if expression is not None and not len(expression):
+        expression = None
+    optional = {"hands": motion.hands, "jaw": motion.jaw, "expression": expression}
+    for name, tensor in optional.items():
         if tensor is not None:
             arrays[name] = _array(tensor)
     write_atomically(path, lambda part: np.savez_compressed(part, **arrays))
@@ -108,7 +115,11 @@ def load_motion(path: Path) -> MotionFile:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except _UNREADABLE as error:
-        raise ValueError(f"{path} must be a motion file, got damaged data: {error}.") from error
+        reason = str(error).rstrip(".")
+        raise ValueError(
+            f"{path} must be a motion file, got damaged data: {reason}; name a run's folder or its "
+            "motion.npz."
+        ) from error
     _check(path, arrays)
     tensors = {
         name: torch.from_numpy(arrays[name].astype(np.float32, copy=False))
@@ -130,6 +141,7 @@ def load_motion(path: Path) -> MotionFile:
         prompt=str(arrays["prompt"]),
         seed=int(arrays["seed"]),
         version=str(arrays["version"]),
+        expression=tensors.get("expression", torch.zeros(0)),
     )
 
 
@@ -140,13 +152,17 @@ def _array(tensor: Tensor) -> NDArray[Any]:
 def _check(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     missing = [name for name in (*_SHAPES, "joint_names") if name not in arrays]
     if missing:
-        raise ValueError(f"{path} must hold {', '.join(missing)}, got {', '.join(arrays)}.")
+        raise ValueError(
+            f"{path} must hold {', '.join(missing)}, got {', '.join(arrays) or 'nothing'}; name a "
+            "run's folder or its motion.npz."
+        )
     frames = arrays["translation"].shape[:1]
     for name, wanted in (_SHAPES | _OPTIONAL).items():
         if name not in arrays:
             continue
         shape = arrays[name].shape
-        free = {"F": frames[0] if frames else 0, "S": shape[0] if shape else 0}
+        own = shape[0] if shape else 0
+        free = {"F": frames[0] if frames else 0, "S": own, "E": own}
         if shape != tuple(free.get(str(size), size) for size in wanted):
             raise ValueError(
                 f"`{name}` in {path} must have shape {_in_words(wanted)}, got {shape}."

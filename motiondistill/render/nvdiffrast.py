@@ -33,7 +33,8 @@ class NvdiffrastRasterizer(Rasterizer):
     def __init__(self, device: str | torch.device = "cuda") -> None:
         """Set up nvdiffrast on `device`.
 
-        Raises ImportError if it is not installed, RuntimeError if there is no CUDA device.
+        Raises ImportError if it is not installed, or something that it imports is not, and
+        ValueError if there is no CUDA device.
         """
         self._library = _library()
         self._device = torch.device(device)
@@ -107,12 +108,17 @@ def _library() -> ModuleType:
     try:
         library = importlib.import_module("nvdiffrast.torch")
     except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "nvdiffrast":
+            raise ImportError(
+                f"`render.rasterizer` must not be nvdiffrast where {error.name} is not installed, "
+                "which nvdiffrast needs; install that or choose cpu."
+            ) from error
         raise ImportError(
             f"`render.rasterizer` must not be nvdiffrast where that is not installed; run "
             f"`{INSTALL}` (NVIDIA Source Code License: for non-commercial use) or choose cpu."
         ) from error
     if not torch.cuda.is_available():
-        raise RuntimeError(
+        raise ValueError(
             "`render.rasterizer` must not be nvdiffrast where torch finds no CUDA device; choose "
             f"cpu, or install PyTorch for CUDA and then nvdiffrast (`{INSTALL}`)."
         )

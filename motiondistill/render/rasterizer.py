@@ -21,7 +21,10 @@ DEGENERATE_AREA: Final = 1e-8
 gradients, would be noise. At 1000 x 1000 pixels this is 0.2 % of a pixel."""
 
 CROSSING_TOLERANCE: Final = 1 / 16
-"""How far beyond the two pixel centres a silhouette may cross, in pixels: rounding does that."""
+"""How far beyond the two pixel centres a silhouette may cross, in pixels.
+
+Rounding does that. And where a surface ends right behind the second centre, counting it from both
+sides smooths the image: without, the error of a body's gradient is a tenth larger at 64 pixels."""
 
 Boundary: TypeAlias = Literal["wrap", "clamp"]
 """How a texture goes on beyond [0, 1]: repeated, or with its outermost texels."""

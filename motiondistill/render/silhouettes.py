@@ -43,9 +43,11 @@ def find(
     found = torch.full_like(front, -1)
     image = front // rast[0, ..., 0].numel()
     walker = torch.arange(len(front), device=front.device)
-    triangle, goal = (rast[..., 3].reshape(-1)[pixel].long() - 1 for pixel in (front, back))
+    triangle = rast[..., 3].reshape(-1)[front].long() - 1
     entry = torch.full_like(triangle, -1)
-    while len(walker):
+    for _ in range(len(tri)):
+        if not len(walker):
+            break
         edges = 3 * triangle[:, None] + torch.arange(3, device=tri.device)
         pair = (front[walker], back[walker], vertical[walker])
         distance, steep = _cross(pos, _ends(tri, edges), pair, (rast.shape[1], rast.shape[2]))
@@ -56,7 +58,7 @@ def find(
         ends = _is_silhouette(pos, image[walker], tri, edge, twins[edge])
         taken = reached & ends & steep
         found[walker[taken]] = edge[taken]
-        onwards = reached & ~ends & (twins[edge] // 3 != goal[walker])
+        onwards = reached & ~ends
         walker, entry = walker[onwards], twins[edge[onwards]]
         triangle = entry // 3
     keep = found >= 0
@@ -149,7 +151,9 @@ def blend(
     target = torch.where(uncovers, crossings.front, crossings.back)
     source = torch.where(uncovers, crossings.back, crossings.front)
     flat_color = color.reshape(-1, channels)
-    change = alpha.abs() * (gather(flat_color, source) - gather(flat_color, target))
+    # Not `alpha.abs()`: its derivative is 0 where a silhouette is exactly half-way.
+    share = torch.where(uncovers, alpha, -alpha)
+    change = share * (gather(flat_color, source) - gather(flat_color, target))
     flat = target * channels + torch.arange(channels, device=target.device)[:, None]
     result = color.reshape(-1).index_add(0, flat.reshape(-1), change.reshape(-1))
     return result.view(batch, height, width, channels)

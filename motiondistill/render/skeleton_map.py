@@ -79,7 +79,7 @@ _FACE: Final = {
     "left_ear": ((0.95, 0.50, 0.40), (1.0, 0.0, 0.0)),
 }
 # A face point is drawn while the angle between its outward direction and the camera has at least
-# this cosine: in profile the nose and one ear, from behind both ears.
+# this cosine: in profile the nose and the near eye and ear, from behind both ears.
 _TURNED_AWAY = -0.2
 
 

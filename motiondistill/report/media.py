@@ -78,20 +78,20 @@ def shrink_tile(
     return flat.reshape(*tile.shape[:-2], *flat.shape[-2:])
 
 
-def read_image(path: Path) -> Float[Tensor, "3 rows columns"]:
+def read_image(path: Path, name: str = "an image") -> Float[Tensor, "3 rows columns"]:
     """The image in sRGB, [0, 1], row 0 at the top; transparency is dropped.
 
-    Raises FileNotFoundError, and ValueError for a file that is no image.
+    Raises FileNotFoundError, and ValueError for a file that is no image; errors call it `name`.
     """
     import imageio.v3
 
     if not path.is_file():
-        raise FileNotFoundError(f"an image must be a file, got {str(path)!r}; check the path.")
+        raise FileNotFoundError(f"{name} must be a file, got {str(path)!r}; check the path.")
     try:
         pixels = imageio.v3.imread(path, index=0, plugin="pillow", rotate=True)
     except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises for broken files
         raise ValueError(
-            f"an image must be one that can be read, such as PNG or JPEG, got {str(path)!r}; "
+            f"{name} must be readable as an image, such as PNG or JPEG, got {str(path)!r}; "
             f"convert it: {error}."
         ) from error
     most = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
@@ -101,25 +101,31 @@ def read_image(path: Path) -> Float[Tensor, "3 rows columns"]:
     return image[..., :3].permute(2, 0, 1)
 
 
-def read_cube_map(folder: Path) -> Float[Tensor, "6 3 side side"]:
+def read_cube_map(folder: Path, name: str = "a cube map") -> Float[Tensor, "6 3 side side"]:
     """Six square images named after `FACE_NAMES`, or px, nx, py, ny, pz and nz, as a cube map.
 
     See `CubeMap` for how they lie. The short names are the usual ones of packs whose right is +X
     and whose front is +Z, with the axes as graphics cards have them (left-handed).
+
+    Raises FileNotFoundError, and ValueError for a folder with other images; errors call it `name`.
     """
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"{name} must be a folder of six images, got {str(folder)!r}; check the path."
+        )
     faces = []
     for names in zip(FACE_NAMES, _SHORT_NAMES, strict=True):
-        found = [path for name in names for path in sorted(folder.glob(f"{name}.*"))]
+        found = [path for face in names for path in sorted(folder.glob(f"{face}.*"))]
         if len(found) != 1:
             raise ValueError(
-                f"a cube map's folder must hold one image named {names[0]} (or {names[1]}), got "
+                f"{name} must hold one image named {names[0]} (or {names[1]}), got "
                 f"{len(found)} in {str(folder)!r}; the six are {', '.join(FACE_NAMES)}."
             )
-        faces.append(read_image(found[0]))
+        faces.append(read_image(found[0], name))
     sizes = {tuple(face.shape[1:]) for face in faces}
     if len(sizes) > 1 or any(rows != columns for rows, columns in sizes):
         raise ValueError(
-            "a cube map's images must be squares of one size, got "
+            f"{name} must hold squares of one size, got "
             f"{', '.join(f'{rows} x {columns}' for rows, columns in sorted(sizes))} in "
             f"{str(folder)!r}; scale them alike."
         )

@@ -39,6 +39,7 @@ def write_results(
         seed=problem.seed,
         body=problem.body.name,
         shape=problem.body.shape,
+        expression=problem.body.expression,
     )
     text = json.dumps(dict(metrics), indent=2) + "\n"
     write_atomically(folder / "metrics.json", lambda part: part.write_text(text, encoding="utf-8"))

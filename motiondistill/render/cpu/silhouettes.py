@@ -49,9 +49,8 @@ def find(
                     depth, behind = pixels[column, 2], beyond[column + 1 - axis, 2]
                     swapped = here == 0 or (there != 0 and behind <= depth)
                     pixel = (row + axis, column + 1 - axis) if swapped else (row, column)
-                    seen, goal, step = (there, here, -0.5) if swapped else (here, there, 0.5)
-                    faces = (int(seen) - 1, int(goal) - 1)
-                    edge = _walk(surface, faces, pixel, axis, step, centers)
+                    seen, step = (there, -0.5) if swapped else (here, 0.5)
+                    edge = _walk(surface, int(seen) - 1, pixel, axis, step, centers)
                     if edge < 0:
                         continue
                     if count == len(rows):
@@ -81,7 +80,7 @@ def _doubled(rows: Array) -> Array:
 @no_type_check
 def _walk(
     surface: Surface,
-    faces: tuple[int, int],
+    triangle: int,
     pixel: tuple[int, int],
     axis: int,
     step: float,
@@ -89,12 +88,11 @@ def _walk(
 ) -> int:
     """The silhouette edge met by walking the surface from the pixel to the next along `axis`.
 
-    `faces` are the triangles seen by the two, `step` is 0.5, or -0.5 towards the previous pixel. -1
-    if the surface goes on for the whole step, or if the edge runs more along than across it: such
-    edges belong to the pairs of the other axis, else both would count them.
+    `triangle` is seen by the pixel, `step` is 0.5, or -0.5 towards the previous pixel. -1 if the
+    surface goes on for the whole step, or if the edge runs more along than across it: such edges
+    belong to the pairs of the other axis, else both would count them.
     """
     pos, tri, twins = surface
-    triangle, goal = faces
     center = center_of(pixel, axis, centers)
     # Pixels per unit of clip space, along the step and across.
     scale = (step * len(centers[axis]), 0.5 * len(centers[1 - axis]))
@@ -119,8 +117,6 @@ def _walk(
         if _side(along, across, w, behind) == _side(along, across, w, ahead):
             # Nothing goes on beyond the edge, or only what is folded back.
             return 3 * triangle + corner if _steep(across, w, axis, scale) else -1
-        if following == goal:
-            return -1
         triangle, corner = following, (entry + 1) % 3
         if (tri[triangle, corner] == i) != (ahead[1] < 0):
             corner = (entry + 2) % 3

@@ -1,0 +1,123 @@
+"""Keys that the chosen look would ignore are refused; so is what cannot work together."""
+
+import itertools
+from typing import Any, get_args
+
+import pytest
+
+from motiondistill import config
+from motiondistill.knobs import USED_WITH, knobs
+from motiondistill.schema import FilmConfig, OptimizeConfig
+
+OTHER: dict[str, Any] = {
+    "render.appearance": "plain",
+    "render.colour": "[0.1,0.2,0.3]",
+    "render.outfit": 3,
+    "render.texture": "skin.png",
+    "render.light": "[1,0,0]",
+    "render.ambient": 0.2,
+    "render.background_colour": "[0.1,0.2,0.3]",
+    "render.background_file": "wall.png",
+    "render.ground_colour": "[0.1,0.2,0.3]",
+    "render.shadow": 0.3,
+}
+KNOBS = knobs(OptimizeConfig)
+PAIRS = [
+    (key, chooser, choice)
+    for key, (chooser, _) in USED_WITH.items()
+    for choice in get_args(KNOBS[chooser][0])
+]
+
+
+@pytest.mark.parametrize(("key", "chooser", "choice"), PAIRS)
+@pytest.mark.parametrize("schema", [OptimizeConfig, FilmConfig])
+def test_a_key_is_refused_just_where_it_would_be_ignored(
+    schema: type[OptimizeConfig | FilmConfig], key: str, chooser: str, choice: str
+) -> None:
+    config.load(schema, None, [f"{chooser}={choice}"])  # defaults are never refused
+    given = [f"{chooser}={choice}", f"{key}={OTHER[key]}"]
+    if choice in USED_WITH[key][1]:
+        config.load(schema, None, given)
+        return
+    with pytest.raises(ValueError) as caught:
+        config.load(schema, None, given)
+    start = f"`{key}` must be left out with {chooser}={choice}, got "
+    assert str(caught.value).startswith(start)
+    # The remedy is one.
+    *_, remedy = str(caught.value).split("; add ")
+    config.load(schema, None, [f"{key}={OTHER[key]}", remedy.rstrip(".").split(" or ")[0]])
+
+
+def test_the_table_names_keys_and_choices_that_there_are() -> None:
+    assert set(OTHER) == set(USED_WITH)
+    for key, (chooser, choices) in USED_WITH.items():
+        assert key in KNOBS and set(choices) < set(get_args(KNOBS[chooser][0]))
+
+
+def test_what_is_drawn_by_chance_must_be_there_and_not_be_the_users() -> None:
+    looks = itertools.product(
+        ("nothing", "background", "light", "everything"),
+        ("lambert", "unlit", "normals"),
+        ("solid", "sky", "image", "cube"),
+    )
+    for randomize, shading, background in looks:
+        given = [
+            f"render.randomize={randomize}",
+            f"render.shading={shading}",
+            f"render.background={background}",
+        ]
+        dark = randomize == "light" and shading != "lambert"
+        lost = randomize in ("background", "everything") and background in ("image", "cube")
+        if not dark and not lost:
+            config.load(OptimizeConfig, None, given)
+            continue
+        with pytest.raises(ValueError, match=r"`render\.randomize` must not be ") as caught:
+            config.load(OptimizeConfig, None, given)
+        assert f"render.{'shading' if dark else 'background'}=" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["render.light=[0,0,0]"],
+            "`render.light` must not be zero, got [0.0, 0.0, 0.0]; point it towards the light.",
+        ),
+        (
+            ["camera.distance=2", "camera.distance_jitter=2"],
+            "`camera.distance_jitter` must leave camera.distance=2 between 0 and inf, got 2; "
+            "take less than 2.",
+        ),
+        (
+            ["camera.elevation=-1.2", "camera.elevation_jitter=0.4"],
+            "`camera.elevation_jitter` must leave camera.elevation=-1.2 between -1.5708 and "
+            "1.5708, got 0.4; take less than 0.370796.",
+        ),
+        (
+            ["camera.fov_y=2.5", "camera.fov_jitter=1"],
+            "`camera.fov_jitter` must leave camera.fov_y=2.5 between 0 and 3.14159, got 1; "
+            "take less than 0.641593.",
+        ),
+        (
+            ["camera.path=turn"],
+            "`camera.path` is not a key of `optimize`; it belongs to `motiondistill render`.",
+        ),
+        (
+            ["sample.size=[64,64]"],
+            "`sample.size` is not a key of `optimize`; it belongs to `motiondistill sample`.",
+        ),
+    ],
+)
+def test_what_cannot_be_is_told_at_once_under_its_own_key(
+    overrides: list[str], message: str
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        config.load(OptimizeConfig, None, overrides)
+    assert str(caught.value) == message
+
+
+def test_jitter_within_its_bounds_is_taken() -> None:
+    camera = config.load(
+        OptimizeConfig, None, ["camera.distance_jitter=3.9", "camera.fov_jitter=0.5"]
+    ).camera
+    assert (camera.distance_jitter, camera.fov_jitter) == (3.9, 0.5)
