@@ -152,7 +152,13 @@ def test_clean_estimate_is_the_schedulers_own(prior, pipeline, level):
         assert prior.schedule.time(sigma).tolist() == [timestep] * 2
     clean = prior.schedule.clean(scaled, output, sigma)
     assert (clean - expected).abs().max() < CLEAN
-    assert torch.allclose(prior.snap(sigma), sigma)
+    snapped = prior.snap(sigma)
+    if is_flow(prior) and prior.schedule.whole_times:
+        # On the nearest of the whole times, of which there are a thousand.
+        off = snapped / (1 + snapped) - sigma / (1 + sigma)
+        assert off.abs().max() < 0.5e-3 + CLEAN
+    else:
+        assert torch.allclose(snapped, sigma)
     if is_flow(prior):
         given = scheduler.timesteps[0].item()
         assert prior.schedule.time(sigma)[0].item() == pytest.approx(given, abs=1e-2)
