@@ -19,7 +19,7 @@ demo: $(INSTALLED)
 	.venv/bin/motiondistill optimize "$(PROMPT)"
 
 test: $(INSTALLED)
-	.venv/bin/python -m pytest -q $(PYTEST_FLAGS)
+	.venv/bin/python -m pytest -q --numprocesses=auto --maxprocesses=4 $(PYTEST_FLAGS)
 
 check: $(INSTALLED)
 	.venv/bin/ruff check .
