@@ -24,7 +24,6 @@ from motiondistill.body.base import Body
 from motiondistill.build import make_changes, make_scene
 from motiondistill.cameras import Orbit, azimuths_of
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.framing import framing
 from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
 from motiondistill.render.appearance import part_palette, textured
@@ -39,8 +38,9 @@ from motiondistill.render.tracklets import spread, tracklets
 from motiondistill.report.media import to_bytes
 from motiondistill.runs import origin
 from motiondistill.schema import RenderConfig
+from motiondistill.shots import ShotSettings, cameras_along
 from motiondistill.structures import JOINT_INDEX, NUM_JOINTS, Camera, Mesh, Motion
-from motiondistill.trajectories import dolly, pan, turn, zoom
+from motiondistill.trajectories import Trajectory, dolly, pan, still, turn, zoom
 
 SEED = 0
 T_POSE = Motion(rotations.identity(1, NUM_JOINTS), torch.zeros(1, 3), 8.0)
@@ -165,18 +165,21 @@ def cameras() -> list[Row]:
     lifted = [
         at(0.5, size=orbit.size, elevation=e) for e in (-0.2, 0.0, 0.2, 0.4, 0.7, 1.0, 1.3, 1.5)
     ]
-    orbits = [dataclasses.replace(orbit, fov_y=field) for field in fields]
-    orbits += [dataclasses.replace(orbit, size=(100, width)) for width in widths]
-    side = torch.tensor([0.5])
-    framed = [framing(wave, each, side)(each, side) for each in orbits]
+    shots = [ShotSettings(views=("0.5",), size=orbit.size, fov_y=field) for field in fields]
+    shots += [dataclasses.replace(shots[0], size=(100, w), fov_y=orbit.fov_y) for w in widths]
+    times, heading = torch.arange(8) / 8, torch.zeros(1)
+    framed = [cameras_along(_stay, shot, times[:2], heading[0], lambda: [wave]) for shot in shots]
     rows = [strip(seen, wave, orbit(azimuths_of(VIEW_NAMES)))]
     for row in (lifted, framed[: len(fields)], framed[len(fields) :]):
         rows.append(torch.cat([strip(seen, wave, each) for each in row], -1))
     paths = (turn(orbit, 2 * math.pi, 1.0), dolly(orbit, 2.0, 1.0), zoom(orbit, 2.0, 1.0))
-    times, heading = torch.arange(8) / 8, torch.zeros(1)
     return rows + [
         strip(seen, walk, path(times, heading)) for path in (*paths, pan(orbit, 0.4, 1.0))
     ]
+
+
+def _stay(orbit: Orbit, azimuth: float) -> Trajectory:
+    return still(orbit, azimuth=azimuth)
 
 
 def outputs() -> list[Row]:

@@ -1,61 +1,22 @@
 """One framing for a whole clip: what a camera looks at and from how far, never frame by frame."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.cameras import Orbit, orbit_poses
+from motiondistill.cameras import Orbit
 from motiondistill.structures import Camera, Mesh
 
 
-@dataclass(frozen=True)
-class Framing:
-    """The point that all cameras of a clip look at, and their distance from it; both detached."""
-
-    target: Float[Tensor, "*batch 3"]
-    """Metres, world."""
-    distance: Float[Tensor, "*batch"]
-    """Metres."""
-
-    def __call__(self, orbit: Orbit, azimuth: Float[Tensor, "*views"]) -> Camera:
-        """The orbit's cameras at these azimuths (radians) round this target at this distance.
-
-        Azimuths and clips broadcast: one clip is seen from all azimuths, several clips each from
-        their own.
-        """
-        azimuth = azimuth + torch.zeros_like(self.distance)
-        poses = orbit_poses(azimuth, orbit.elevation, self.distance, self.target)
-        return Camera(poses[..., None, :, :], orbit.fov_y, orbit.size)
-
-
-def framing(
-    mesh: Mesh, orbit: Orbit, azimuths: Float[Tensor, " views"], *, margin: float = 0.05
-) -> Framing:
-    """The nearest framing from which no vertex of any frame leaves the picture in any view.
-
-    The target is the middle of the box round all frames. From distance d, a vertex at (x, y, z) in
-    the camera's axes relative to the target is in the picture if `|x| <= (d + z) a` and
-    `|y| <= (d + z) b`, with a and b the tangents of half the fields of view, and if it is not
-    nearer than the near plane; so d is the largest of all `|x| / a - z`, `|y| / b - z` and
-    `near - z`.
-
-    Args:
-        mesh: The whole clip, [*B F V 3].
-        orbit: Elevation, field of view and size of the pictures; its distance and target height
-            are not used.
-        azimuths: The views to be served, radians.
-        margin: Share of the picture's half height and half width that stays empty at its edges.
-    """
-    vertices = mesh.vertices.detach()
-    points = vertices.flatten(-3, -2)
-    target = (points.amin(-2) + points.amax(-2)) / 2
-    centre = torch.zeros(len(azimuths), 3).to(points)
-    poses = orbit_poses(azimuths.to(points), orbit.elevation, 1.0, centre)
-    offsets = points - target[..., None, :]
-    return Framing(target, distance_to_see(offsets, poses[:, :3, :3], orbit, margin=margin))
+def middle(meshes: Iterable[Mesh]) -> Float[Tensor, "3"]:
+    """The middle of the box round all frames of a motion that comes in batches; world, detached."""
+    points = [mesh.vertices.detach().flatten(0, -2) for mesh in meshes]
+    lows = torch.stack([batch.amin(0) for batch in points])
+    highs = torch.stack([batch.amax(0) for batch in points])
+    return (lows.amin(0) + highs.amax(0)) / 2
 
 
 def distance_to_see(
@@ -67,11 +28,16 @@ def distance_to_see(
 ) -> Float[Tensor, "*batch"]:
     """The least distance from the target at which all points are in the picture of every view.
 
+    From distance d, a point at (x, y, z) in the camera's axes relative to the target is in the
+    picture if `|x| <= (d + z) a` and `|y| <= (d + z) b`, with a and b the tangents of half the
+    fields of view, and if it is not nearer than the near plane; so d is the largest of all
+    `|x| / a - z`, `|y| / b - z` and `near - z`.
+
     Args:
         offsets: The points relative to the target, metres, in the world's axes.
         camera_from_world: The views' rotations; each camera looks straight at the target.
         orbit: Field of view and size of the pictures.
-        margin: See `framing`.
+        margin: Share of the picture's half height and half width that stays empty at its edges.
     """
     if not 0 <= margin < 1:
         raise ValueError(f"`margin` must be between 0 and 1, got {margin}; 0.05 leaves a little.")

@@ -188,7 +188,8 @@ def choose(problem: Problem, fields: nn.ModuleList) -> nn.Module:
     _log.info("choosing among %d candidates", len(fields))
     gains = [evidence(problem, motion_of(problem, field).detach()) for field in fields]
     best = max(range(len(gains)), key=gains.__getitem__)
-    _log.info("kept candidate %d of evidence %s", best, [f"{gain:.4f}" for gain in gains])
+    listed = ", ".join(f"{gain:.2g}" for gain in gains)
+    _log.info("kept candidate %d of those with evidence %s", best, listed)
     return fields[best]
 
 

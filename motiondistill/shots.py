@@ -13,7 +13,7 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.cameras import Orbit, azimuths_of
-from motiondistill.framing import distance_to_see
+from motiondistill.framing import distance_to_see, middle
 from motiondistill.prompts import view_name
 from motiondistill.structures import Camera, Mesh
 from motiondistill.trajectories import KeyFrame, Trajectory
@@ -141,7 +141,7 @@ def cameras_along(
         heading: Where the subject faces, radians; views count from there.
         meshes: Gives the whole motion in batches of frames; called once or twice.
     """
-    target = _middle(meshes())
+    target = middle(meshes())
     if settings.target_height is not None:
         target[1] = settings.target_height
     # The path turns with the heading about the vertical through the origin, and its target, too.
@@ -185,14 +185,6 @@ def through(key_frames: Sequence[CameraKey], orbit: Orbit, azimuth: float) -> Tr
         ),
         orbit.size,
     )
-
-
-def _middle(meshes: Iterable[Mesh]) -> Float[Tensor, "3"]:
-    """The middle of the box round all frames, world."""
-    points = [mesh.vertices.flatten(0, -2) for mesh in meshes]
-    lows = torch.stack([batch.amin(0) for batch in points])
-    highs = torch.stack([batch.amax(0) for batch in points])
-    return (lows.amin(0) + highs.amax(0)) / 2
 
 
 def _looks(

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,7 +10,6 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.cameras import Orbit, orbit_poses, pose_at
-from motiondistill.prompts import view_name
 from motiondistill.structures import Camera
 
 
@@ -88,17 +86,6 @@ class Trajectory:
         dtype = heading.dtype
         return Camera(pose_at(world_to_camera, place).to(dtype), fov_y.to(dtype), self.size)
 
-    def azimuths(self, times: Float[Tensor, " frames"]) -> Float[Tensor, " frames"]:
-        """The azimuth at these times against the subject's heading, not wrapped; radians."""
-        return self._follow(times)[:, 0].to(times)
-
-    def view_name(self, times: Float[Tensor, " frames"]) -> str:
-        """The words for a clip with frames at these times: the view from the mean azimuth.
-
-        Of a camera that goes round by more than a quarter turn, no single word says enough.
-        """
-        return view_name(self.azimuths(times).mean().item())
-
     def _follow(self, times: Float[Tensor, " frames"]) -> Float[Tensor, "frames 9"]:
         rows = [
             (k.azimuth, k.elevation, k.distance, k.fov_y, k.pan, k.tilt, *k.target)
@@ -162,15 +149,6 @@ def pan(orbit: Orbit, angle: float, seconds: float, *, azimuth: float = 0.0) -> 
     """On the spot from half of `angle` left of the target to half of it right (radians)."""
     first = replace(_key(orbit, azimuth), pan=-angle / 2)
     return _from_to(orbit, first, replace(first, time=seconds, pan=angle / 2))
-
-
-def the_short_way(key_frames: Sequence[KeyFrame]) -> tuple[KeyFrame, ...]:
-    """The same key frames with azimuths changed by whole turns: no step exceeds half a turn."""
-    result = list(key_frames[:1])
-    for key in key_frames[1:]:
-        step = math.remainder(key.azimuth - result[-1].azimuth, 2 * math.pi)
-        result.append(replace(key, azimuth=result[-1].azimuth + step))
-    return tuple(result)
 
 
 def _key(orbit: Orbit, azimuth: float) -> KeyFrame:

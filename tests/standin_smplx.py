@@ -128,9 +128,8 @@ def _tube(
     return vertices, np.array(faces), np.concatenate([np.repeat(along, around), [0.0, 1.0]])
 
 
-def arrays(seed: int = 0) -> dict[str, NDArray[Any]]:
-    """All that `SMPLX_NEUTRAL.npz` holds, under its names."""
-    rng = np.random.default_rng(seed)
+def _tubes() -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Vertices and triangles of a tube for every joint, what regresses joints, and the weights."""
     joints, parents = joint_positions(), [parent_of(name) for name in NAMES]
     vertices, faces, count = [], [], 0
     regressor, weights = np.zeros((55, 10475)), np.zeros((10475, 55))
@@ -152,13 +151,19 @@ def arrays(seed: int = 0) -> dict[str, NDArray[Any]]:
         vertices.append(points)
         faces.append(triangles + count)
         count += len(points)
-    template = np.concatenate(vertices)
+    return np.concatenate(vertices), np.concatenate(faces), regressor, weights
+
+
+def arrays(seed: int = 0) -> dict[str, NDArray[Any]]:
+    """All that `SMPLX_NEUTRAL.npz` holds, under its names."""
+    rng = np.random.default_rng(seed)
+    template, face, regressor, weights = _tubes()
+    parents = [parent_of(name) for name in NAMES]
     shapedirs = np.zeros((10475, 3, 400), np.float32)
     for first in (0, 300):  # the rest of the 300 shape and 100 expression directions stays zero
         waves = np.sin(template @ rng.normal(size=(3, 30)) * 3 + rng.normal(size=30))
         shapedirs[..., first : first + 10] = 0.01 * waves.reshape(10475, 3, 10)
     posedirs = 0.001 * rng.normal(size=(10475 * 3, 4)) @ rng.normal(size=(4, 486))
-    face = np.concatenate(faces)
     return {
         "v_template": template,
         "f": face.astype(np.uint32),

@@ -13,7 +13,13 @@ from motiondistill.render import shadow
 from motiondistill.render.appearance import plain
 from motiondistill.render.background import Solid
 from motiondistill.render.cpu import CpuRasterizer
-from motiondistill.render.ground import LEVEL_HALF_SIZE, Checks, Ground, ground_points
+from motiondistill.render.ground import (
+    LEVEL_HALF_SIZE,
+    Checks,
+    Ground,
+    ground_patches,
+    ground_points,
+)
 from motiondistill.render.outputs import depth
 from motiondistill.render.rasterizer import Rasterizer
 from motiondistill.render.reference import ReferenceRasterizer
@@ -52,7 +58,7 @@ def covered(mesh: Mesh) -> Tensor:
 
 def test_ground_points_are_projected_onto_their_pixels() -> None:
     seen_by = camera(size=(20, 30), elevation=0.5)
-    points, _ = ground_points(seen_by.clip_from_world(), seen_by.size)
+    points = ground_points(seen_by.clip_from_world(), seen_by.size)
     x, z = points[0, 0].unbind(-1)
     world = torch.stack([x, torch.zeros_like(x), z], -1).flatten(0, 1)
     places, _ = project(world[None], seen_by)
@@ -63,7 +69,8 @@ def test_ground_points_are_projected_onto_their_pixels() -> None:
 
 def test_a_footprint_is_what_lies_between_neighbours() -> None:
     seen_by = camera(size=(100, 100), elevation=0.5)
-    points, extent = ground_points(seen_by.clip_from_world(), seen_by.size)
+    points, extent = ground_patches(seen_by.clip_from_world(), seen_by.size)
+    assert torch.equal(points, ground_points(seen_by.clip_from_world(), seen_by.size))
     points, extent = points[0, 0], extent[0, 0]
     across = (points[1:-1, 2:] - points[1:-1, :-2]).abs() / 2
     up = (points[2:, 1:-1] - points[:-2, 1:-1]).abs() / 2
@@ -80,7 +87,7 @@ def floor_only(size: int, checks: Checks | None) -> Tensor:
 def test_squares_lie_where_the_world_has_them() -> None:
     side = 0.7
     image = floor_only(256, Checks((0.0, 0.0, 0.0), side))
-    points, extent = ground_points(camera().clip_from_world(), (256, 256))
+    points, extent = ground_patches(camera().clip_from_world(), (256, 256))
     x, z = (points[0, 0].flip(0) / side).unbind(-1)
     white = (x.floor() + z.floor()) % 2 == 0
     # Inside of a square the pixel does not reach the next.
@@ -127,7 +134,7 @@ def test_a_large_ground_has_a_level_horizon(azimuth: float) -> None:
 def test_a_large_ground_is_as_exact_under_the_feet() -> None:
     seen_by = camera(0.7, (100, 100))
     view = draw(CPU, globe((0.0, -50.0, 0.0)), seen_by, ground_half_size=LEVEL_HALF_SIZE)
-    points, _ = ground_points(view.clip_from_world, view.size)
+    points = ground_points(view.clip_from_world, view.size)
     x, z = points[0, 0].flip(0).unbind(-1)
     world = torch.stack([x, torch.zeros_like(x), z], -1).flatten(0, 1)
     _, truth = project(world[None], seen_by)

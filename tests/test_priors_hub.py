@@ -14,8 +14,8 @@ from huggingface_hub import constants, errors
 from tiny_ltx import save_tiny
 
 from motiondistill.priors import hub
-from motiondistill.priors.families import FAMILIES
-from motiondistill.priors.hub import cached, find_checkpoint, locate
+from motiondistill.priors.families import FAMILIES, known, ltx
+from motiondistill.priors.hub import cached, locate
 from motiondistill.priors.loading import EMBEDDED_PRIOR, load_prior
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -126,7 +126,7 @@ def test_a_snapshot_in_the_cache_is_used_without_asking(cache, repository):
 def test_short_names_and_their_hub_ids_are_the_same_checkpoint(cache, repository):
     fill(cache, repository, "Lightricks/LTX-Video")
     location = locate("ltx")
-    assert location.checkpoint is find_checkpoint("ltx") is find_checkpoint("Lightricks/LTX-Video")
+    assert known("ltx") == known("Lightricks/LTX-Video") == (ltx.FAMILY, location.checkpoint)
     assert locate("Lightricks/LTX-Video") == location
     assert location.checkpoint.native.frames == 161
 
@@ -134,7 +134,7 @@ def test_short_names_and_their_hub_ids_are_the_same_checkpoint(cache, repository
 def test_the_native_clip_is_the_checkpoints(cache, repository, tmp_path):
     folder = shutil.copytree(repository, tmp_path / "copy")
     (folder / "motiondistill.json").unlink()
-    checkpoint = find_checkpoint("ltx")
+    (checkpoint,) = ltx.FAMILY.checkpoints
     assert load_prior(folder, checkpoint=checkpoint).format.frames == checkpoint.native.frames
 
 

@@ -1,7 +1,5 @@
 """Cameras that move: exact at their key frames, smooth between them, and named by what they see."""
 
-import dataclasses
-import itertools
 import math
 from collections.abc import Callable
 
@@ -20,7 +18,6 @@ from motiondistill.trajectories import (
     monotone_cubic,
     pan,
     still,
-    the_short_way,
     turn,
     zoom,
 )
@@ -135,9 +132,7 @@ def test_the_whole_path_turns_with_the_subject() -> None:
 def test_a_turn_goes_all_the_way_round_at_constant_speed() -> None:
     orbit = Orbit(size=(32, 48))
     path = turn(orbit, 4 * math.pi, 2.0, azimuth=0.5)
-    azimuths = path.azimuths(TIMES)
     expected = torch.linspace(0.5, 0.5 + 4 * math.pi, 17)  # twice round: nothing is wrapped
-    assert torch.allclose(azimuths, expected, atol=TOLERANCE)
     moving, still = path(TIMES, FRONT), orbit(expected)
     assert torch.allclose(moving.camera_from_world, still.camera_from_world[:, 0], atol=TOLERANCE)
     assert torch.allclose(moving.fov_y, torch.full((17,), orbit.fov_y))
@@ -185,31 +180,6 @@ def test_a_tilt_looks_up() -> None:
     focal = 30 / math.tan(Orbit.fov_y / 2)
     assert image[1].tolist() == pytest.approx([40, 30 + focal * math.tan(0.1)], abs=PIXEL_TOLERANCE)
     assert torch.allclose(eyes(camera)[0], eyes(camera)[1], atol=TOLERANCE)
-
-
-def test_view_words_follow_the_mean_azimuth() -> None:
-    quarter = turn(Orbit(), math.pi / 2, 2.0, azimuth=math.pi / 4)
-    assert quarter.view_name(TIMES) == "left side view"
-    # Across the back, where angles wrap: the mean of 160 and 200 degrees and not of 160 and -160.
-    across = turn(Orbit(), math.radians(40), 2.0, azimuth=math.radians(160))
-    assert across.view_name(TIMES) == "back view"
-    assert dolly(Orbit(), 2.0, 1.0, azimuth=-math.pi / 2).view_name(TIMES) == "right side view"
-    # A camera that lingers at the front is named by where it is most of the time.
-    keys = (KeyFrame(0.0), KeyFrame(1.8), KeyFrame(2.0, azimuth=math.pi / 2))
-    assert Trajectory(keys).view_name(TIMES) == "front view"
-
-
-@given(st.lists(st.floats(-20, 20), min_size=1, max_size=6))
-def test_the_short_way_changes_azimuths_by_whole_turns_only(azimuths: list[float]) -> None:
-    keys = [KeyFrame(float(time), azimuth) for time, azimuth in enumerate(azimuths)]
-    short = the_short_way(keys)
-    for before, after in zip(keys, short, strict=True):
-        turns = (after.azimuth - before.azimuth) / (2 * math.pi)
-        assert turns == pytest.approx(round(turns), abs=1e-9)
-        assert dataclasses.replace(after, azimuth=before.azimuth) == before
-    steps = [b.azimuth - a.azimuth for a, b in itertools.pairwise(short)]
-    assert all(abs(step) <= math.pi + 1e-9 for step in steps)
-    assert short[0] == keys[0]
 
 
 def test_a_single_key_frame_is_a_camera_that_stands_still() -> None:

@@ -1,8 +1,9 @@
 """Causal video autoencoders: the first frame stands for itself, later ones are compressed in time.
 
-CogVideoX, Wan, HunyuanVideo and Mochi differ here only in numbers, which their files say.
+CogVideoX, LTX, Wan, HunyuanVideo and Mochi differ in numbers, and in how a network is called.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
@@ -20,6 +21,14 @@ def posterior_mode(
     """The mode of what the encoder believes about a clip in [-1, 1]; draws no random numbers."""
     mode: Tensor = vae.encode(centred).latent_dist.mode()
     return mode
+
+
+def plain_decoding(
+    vae: Any, raw: Float[Tensor, "B C f h w"]
+) -> Float[Tensor, "B 3 F height width"]:
+    """The clip of raw latents, in [-1, 1] or a little beyond."""
+    clip: Tensor = vae.decode(raw).sample
+    return clip
 
 
 @final
@@ -40,6 +49,8 @@ class CausalCodec(Codec):
     """How often the first latent stands in front of itself, for patches that span several."""
     posterior: Callable[[Any, Tensor], Tensor] = posterior_mode
     """The raw latents of (autoencoder, clip)."""
+    reconstruct: Callable[[Any, Tensor], Tensor] = plain_decoding
+    """The clip of (autoencoder, raw latents)."""
 
     @property
     def format(self) -> VideoFormat:
@@ -54,7 +65,7 @@ class CausalCodec(Codec):
     def decode(self, latents: Float[Tensor, "B C f h w"]) -> Float[Tensor, "B F 3 H W"]:
         raw = latents * _channels(self.std, latents) + _channels(self.mean, latents)
         raw = raw[:, :, self.repeats :].to(self.vae.dtype)
-        centred: Tensor = self.vae.decode(raw).sample.to(latents)
+        centred = self.reconstruct(self.vae, raw).to(latents)
         return (centred.transpose(1, 2) / 2 + 0.5).clamp(0, 1)
 
     def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
@@ -78,14 +89,8 @@ def ruled(native: VideoFormat, frame_step: int, size_step: int) -> VideoFormat:
 
     Raises ValueError if the native clip breaks them.
     """
-    video_format = VideoFormat(
-        native.fps,
-        native.frames,
-        native.height,
-        native.width,
-        frame_step=frame_step,
-        frame_offset=1,
-        size_step=size_step,
+    video_format = dataclasses.replace(
+        native, frame_step=frame_step, frame_offset=1, size_step=size_step
     )
     video_format.check(native.frames, native.height, native.width)
     return video_format

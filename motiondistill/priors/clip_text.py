@@ -1,6 +1,5 @@
 """Prompts to the embeddings of CLIP's text encoders, alone or together with others."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
@@ -10,8 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motiondistill.priors.base import Conditioning, TextEncoder, check_prompts
-
-logger = logging.getLogger(__name__)
+from motiondistill.priors.text import padded_tokens
 
 
 @final
@@ -25,21 +23,7 @@ class Tower:
 
     def tokens(self, prompt: str) -> Int[Tensor, "1 tokens"]:
         """The prompt's token numbers, padded or cut; warns where it cuts."""
-        needed = len(self.tokenizer(prompt).input_ids)
-        if needed > self.length:
-            logger.warning(
-                "The prompt has %d tokens but the model reads %d; its end is ignored: %r",
-                needed,
-                self.length,
-                prompt,
-            )
-        tokens = self.tokenizer(
-            [prompt],
-            padding="max_length",
-            max_length=self.length,
-            truncation=True,
-            return_tensors="pt",
-        )
+        tokens = padded_tokens(self.tokenizer, prompt, self.length)
         ids: Tensor = tokens.input_ids.to(self.encoder.device)
         return ids
 

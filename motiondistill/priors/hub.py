@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
-from motiondistill.priors.families import FAMILIES
-from motiondistill.priors.family import Checkpoint
+from motiondistill.priors.families import FAMILIES, known
+from motiondistill.priors.family import Checkpoint, Recipe
 from motiondistill.priors.loading import EMBEDDED_PRIOR, NATIVE_FILE, family_of
 from motiondistill.priors.weight_files import weight_files
 from motiondistill.priors.weights import check_parts, parts_of
@@ -37,12 +37,6 @@ class Location:
     """What is known of these weights, if they are known."""
 
 
-def find_checkpoint(model: str) -> Checkpoint | None:
-    """The known checkpoint of that short name or hub id."""
-    known = (checkpoint for family in FAMILIES for checkpoint in family.checkpoints)
-    return next((item for item in known if model in (item.name, item.hub_id)), None)
-
-
 def locate(model: str, revision: str | None = None) -> Location:
     """The files of `embedded`, a short name, a folder, or a hub id, downloaded if they must be.
 
@@ -52,7 +46,8 @@ def locate(model: str, revision: str | None = None) -> Location:
 
     Raises FileNotFoundError and ValueError that say what to do.
     """
-    checkpoint = find_checkpoint(model)
+    found = None if model == EMBEDDED else known(model)
+    checkpoint = found[1] if found and isinstance(found[1], Checkpoint) else None
     if model == EMBEDDED or (checkpoint is None and Path(model).is_dir()):
         if revision is not None:
             raise ValueError(
@@ -60,13 +55,11 @@ def locate(model: str, revision: str | None = None) -> Location:
                 f"got {revision!r}; leave it out."
             )
         return Location(EMBEDDED_PRIOR if model == EMBEDDED else Path(model))
-    recipes = [recipe for family in FAMILIES for recipe in family.recipes]
-    for recipe in recipes:
-        if model == recipe.name:
-            raise FileNotFoundError(
-                f"`prior.model` must be a folder for {model}, which no repository holds as a "
-                f"pipeline; make one by {recipe.how}, then set prior.model=FOLDER."
-            )
+    if found and isinstance(found[1], Recipe):
+        raise FileNotFoundError(
+            f"`prior.model` must be a folder for {model}, which no repository holds as a "
+            f"pipeline; make one by {found[1].how}, then set prior.model=FOLDER."
+        )
     if checkpoint is None and not _HUB_ID.fullmatch(model):
         names = [EMBEDDED, *(item.name for family in FAMILIES for item in family.checkpoints)]
         raise FileNotFoundError(

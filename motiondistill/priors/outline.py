@@ -7,10 +7,10 @@ from typing import Any, final
 
 import torch
 
-from motiondistill.priors.base import DiffusersPrior, VideoFormat
+from motiondistill.priors.base import DiffusersPrior
 from motiondistill.priors.costs import count_parameters, empty_network
-from motiondistill.priors.families import FAMILIES
-from motiondistill.priors.family import Checkpoint, Family, Recipe
+from motiondistill.priors.families import known
+from motiondistill.priors.family import Checkpoint
 from motiondistill.priors.loading import family_of, native_of
 from motiondistill.priors.placement import Placement
 from motiondistill.priors.published import PUBLISHED
@@ -60,7 +60,10 @@ def published_outline(
     import diffusers
 
     published, placement = PUBLISHED[name], placement or Placement()
-    family, native = _known(name)
+    found = known(name)
+    if found is None:
+        raise KeyError(name)
+    family, released = found
     networks: dict[str, Any] = {}
     for part, config in published.parts.items():
         if part not in left_out:
@@ -72,18 +75,8 @@ def published_outline(
     # Filled up with the library's defaults, as in a saved folder.
     defaults = scheduler.from_config(published.scheduler).config
     components["scheduler"] = {**defaults, **published.scheduler}
-    prior = family.compose(components, native, family.text_length)
+    prior = family.compose(components, released.native, family.text_length)
     return Outline(prior, {part: count_parameters(network) for part, network in networks.items()})
-
-
-def _known(name: str) -> tuple[Family, VideoFormat]:
-    """The family of released weights, and the clips that they were trained on."""
-    for family in FAMILIES:
-        known: tuple[Checkpoint | Recipe, ...] = (*family.checkpoints, *family.recipes)
-        for item in known:
-            if item.name == name:
-                return family, item.native
-    raise KeyError(name)
 
 
 def _empty(part: Part, dtype: torch.dtype) -> Any:

@@ -21,6 +21,38 @@ CHARACTER_PENALTY = 10.0
 """How much less likely (in log) any spelled-out character is than the rarest whole word."""
 
 
+def padded_tokens(
+    tokenizer: Any,
+    text: str,
+    length: int,
+    *,
+    prompt: str | None = None,
+    template: int = 0,
+    padding_side: str | None = None,
+) -> Any:
+    """The library's encoding of a text, padded or cut to `length`; warns where it cuts.
+
+    Where the prompt is only a part of the text, it and the number of the template's tokens are
+    given for the warning. Sides are the tokenizer's own by default.
+    """
+    needed = len(tokenizer(text, verbose=False).input_ids)
+    if needed > length:
+        logger.warning(
+            "The prompt has %d tokens but the model reads %d; its end is ignored: %r",
+            needed - template,
+            length - template,
+            text if prompt is None else prompt,
+        )
+    return tokenizer(
+        [text],
+        padding="max_length",
+        padding_side=padding_side,
+        max_length=length,
+        truncation=True,
+        return_tensors="pt",
+    )
+
+
 def encode_with_padding(
     encoder: Any, ids: Int[Tensor, "B tokens"], mask: Int[Tensor, "B tokens"]
 ) -> Float[Tensor, "B tokens channels"]:
@@ -82,21 +114,7 @@ class T5Text(TextEncoder):
     def _embed_one(
         self, prompt: str
     ) -> tuple[Float[Tensor, "1 tokens channels"], Bool[Tensor, "1 tokens"]]:
-        tokens = self._tokenizer(
-            [prompt],
-            padding="max_length",
-            max_length=self._max_length,
-            truncation=True,
-            return_tensors="pt",
-        )
-        length = len(self._tokenizer.tokenize(prompt)) + 1  # the end token
-        if length > self._max_length:
-            logger.warning(
-                "The prompt has %d tokens but the model reads %d; its end is ignored: %r",
-                length,
-                self._max_length,
-                prompt,
-            )
+        tokens = padded_tokens(self._tokenizer, prompt, self._max_length)
         tokens = tokens.to(self._encoder.device)
         embeddings = self._encode(self._encoder, tokens.input_ids, tokens.attention_mask)
         return embeddings, tokens.attention_mask.bool()

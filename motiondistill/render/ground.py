@@ -58,7 +58,7 @@ class Ground:
             first, second = torch.tensor([self.colour, self.checks.second]).to(image)
             image = torch.where(floor, view.per_image(first + share * (second - first)), image)
         if self.shadow is not None:
-            points, _ = ground_points(view.clip_from_world, view.size)
+            points = ground_points(view.clip_from_world, view.size)
             image = torch.where(floor, image * self.shadow(view, points), image)
         return image
 
@@ -75,7 +75,7 @@ def _second_share(view: View, side: float) -> Float[Tensor, "*cameras #frames he
     bands = []
     for first in range(0, height, step):
         rows = slice(first * _STRIPS, min(first + step, height) * _STRIPS)
-        points, extent = ground_points(view.clip_from_world, (_STRIPS * height, width), rows)
+        points, extent = ground_patches(view.clip_from_world, (_STRIPS * height, width), rows)
         strips = (1 - checker(points / side, extent / side)) / 2
         parts = strips.reshape(*strips.shape[:-2], -1, _STRIPS, width)
         bands.append(parts.mean(-2))
@@ -83,23 +83,35 @@ def _second_share(view: View, side: float) -> Float[Tensor, "*cameras #frames he
 
 
 def ground_points(
-    clip_from_world: Float[Tensor, "*cameras 4 4"], size: tuple[int, int], rows: slice = slice(None)
-) -> tuple[Float[Tensor, "*cameras rows width 2"], Float[Tensor, "*cameras rows width 2"]]:
-    """World x and z of the ground at every pixel's centre, and the pixel's extent along both.
+    clip_from_world: Float[Tensor, "*cameras 4 4"], size: tuple[int, int]
+) -> Float[Tensor, "*cameras height width 2"]:
+    """World x and z of the ground at every pixel's centre, metres, row 0 at the bottom.
 
-    Metres, row 0 at the bottom; `rows` picks some of the image's. Of no meaning in pixels whose ray
-    misses the ground.
+    Of no meaning in pixels whose ray misses the ground.
     """
     rays = pixel_rays(clip_from_world, size)
+    directions = rays.directions()
+    distance = rays.eye[..., None, None, 1:2] / _fall(directions)
+    return rays.eye[..., None, None, ::2] + distance * directions[..., ::2]
+
+
+def ground_patches(
+    clip_from_world: Float[Tensor, "*cameras 4 4"], size: tuple[int, int], rows: slice = slice(None)
+) -> tuple[Float[Tensor, "*cameras rows width 2"], Float[Tensor, "*cameras rows width 2"]]:
+    """`ground_points` of some of the image's rows, and every pixel's extent along x and z."""
+    rays = pixel_rays(clip_from_world, size)
     directions = rays.directions(rows)
-    fall = -directions[..., 1:2]
-    fall = torch.where(fall.abs() < _LEVEL, _LEVEL, fall)
+    fall, along = _fall(directions), directions[..., ::2]
     distance = rays.eye[..., None, None, 1:2] / fall
-    along = directions[..., ::2]
-    points = rays.eye[..., None, None, ::2] + distance * along
     # Both steps of one pixel, slid along the ray until they lie in the plane again.
-    extent = torch.zeros_like(points)
+    extent = torch.zeros_like(along)
     for change in rays.pixel_steps():
         step = change[..., None, None, :]
         extent = extent + (distance * (step[..., ::2] + along * (step[..., 1:2] / fall))).abs()
-    return points, extent
+    return rays.eye[..., None, None, ::2] + distance * along, extent
+
+
+def _fall(directions: Float[Tensor, "*pixels 3"]) -> Float[Tensor, "*pixels 1"]:
+    """How steeply rays go down; level ones a little, so that all meet the ground somewhere."""
+    fall = -directions[..., 1:2]
+    return torch.where(fall.abs() < _LEVEL, _LEVEL, fall)

@@ -16,7 +16,7 @@ from motiondistill.priors.families import (
     unet3d,
     wan,
 )
-from motiondistill.priors.family import Family
+from motiondistill.priors.family import Checkpoint, Family, Recipe
 
 FAMILIES: Final[tuple[Family, ...]] = (
     latte.FAMILY,
@@ -32,3 +32,15 @@ FAMILIES: Final[tuple[Family, ...]] = (
     sd3.FAMILY,
     deepfloyd.FAMILY,
 )
+
+
+def known(model: str) -> tuple[Family, Checkpoint | Recipe] | None:
+    """The released weights, or the folder that can be made, of that short name or hub id."""
+    for family in FAMILIES:
+        for checkpoint in family.checkpoints:
+            if model in (checkpoint.name, checkpoint.hub_id):
+                return family, checkpoint
+        for recipe in family.recipes:
+            if model == recipe.name:
+                return family, recipe
+    return None

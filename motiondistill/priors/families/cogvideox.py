@@ -14,6 +14,7 @@ from torch import Tensor
 from motiondistill.priors.base import Conditioning, Denoiser, DiffusersPrior, VideoFormat
 from motiondistill.priors.causal import CausalCodec, ruled, scaled_statistics
 from motiondistill.priors.family import Checkpoint, Components, Family
+from motiondistill.priors.framewise import space_ratio
 from motiondistill.priors.random_weights import reinitialized
 from motiondistill.priors.text import T5Text
 from motiondistill.priors.vp_schedule import vp_schedule
@@ -90,16 +91,16 @@ def cogvideox_prior(
             f"`patch_size_t` of a CogVideoX transformer must be null or 2, got "
             f"{config.patch_size_t}; use a released checkpoint."
         )
-    space_ratio = 2 ** (len(vae.config.block_out_channels) - 1)
+    pixels = space_ratio(vae)
     mean, std = scaled_statistics(vae.config.latent_channels, vae.config.scaling_factor)
     return DiffusersPrior(
         codec=CausalCodec(
             vae,
-            ruled(native, FRAME_STEP, space_ratio * config.patch_size),
+            ruled(native, FRAME_STEP, pixels * config.patch_size),
             mean,
             std,
             time_ratio=int(vae.config.temporal_compression_ratio),
-            space_ratio=space_ratio,
+            space_ratio=pixels,
             repeats=0 if config.patch_size_t is None else 1,
         ),
         denoiser=CogVideoXDenoiser(components["transformer"]),

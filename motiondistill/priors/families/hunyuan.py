@@ -1,6 +1,5 @@
 """HunyuanVideo (Kong et al. 2024): rectified flow, told its guidance instead of using it."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
@@ -15,8 +14,7 @@ from motiondistill.priors.clip_text import Tower, TowersText
 from motiondistill.priors.family import Checkpoint, Components, Family
 from motiondistill.priors.random_weights import reinitialized
 from motiondistill.priors.schedule import flow_schedule
-
-logger = logging.getLogger(__name__)
+from motiondistill.priors.text import padded_tokens
 
 NATIVE: Final = VideoFormat(24.0, 129, 720, 1280, frame_step=4, frame_offset=1, size_step=16)
 
@@ -84,23 +82,14 @@ class HunyuanDenoiser(Denoiser):
 def read_prompt(prompt: str, towers: Sequence[Tower]) -> Mapping[str, Tensor]:
     """The language model's `embeddings` [1 L D] and `mask` [1 L], and CLIP's `pooled` [1 P]."""
     language, clip = towers
-    text = TEMPLATE.format(prompt)
-    needed = len(language.tokenizer(text).input_ids)
-    if needed > language.length:
-        logger.warning(
-            "The prompt has %d tokens but the model reads %d; its end is ignored: %r",
-            needed - TEMPLATE_TOKENS,
-            language.length - TEMPLATE_TOKENS,
-            prompt,
-        )
-    tokens = language.tokenizer(
-        [text],
-        padding="max_length",
+    tokens = padded_tokens(
+        language.tokenizer,
+        TEMPLATE.format(prompt),
+        language.length,
+        prompt=prompt,
+        template=TEMPLATE_TOKENS,
         # The tokens of the template are counted from the front.
         padding_side="right",
-        max_length=language.length,
-        truncation=True,
-        return_tensors="pt",
     ).to(language.encoder.device)
     layers = language.encoder(
         input_ids=tokens.input_ids,

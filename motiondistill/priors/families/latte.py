@@ -1,5 +1,6 @@
 """Latte (Ma et al. 2024): diffusion on single-frame latents, with attention in space and time."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, Final, final
 
@@ -64,11 +65,8 @@ def latte_prior(components: Components, native: VideoFormat, text_length: int) -
                 f"`{name}` of a Latte autoencoder must be null, got {vae.config[name]!r}; "
                 "use scaling_factor alone."
             )
-    video_format = VideoFormat(
-        native.fps,
-        native.frames,
-        native.height,
-        native.width,
+    video_format = dataclasses.replace(
+        native,
         frame_step=0,
         frame_offset=transformer.config.video_length,
         size_step=space_ratio(vae) * transformer.config.patch_size,

@@ -7,13 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.priors.base import (
-    Codec,
-    Conditioning,
-    Denoiser,
-    DiffusersPrior,
-    VideoFormat,
-)
+from motiondistill.priors.base import Conditioning, Denoiser, DiffusersPrior, VideoFormat
+from motiondistill.priors.causal import CausalCodec, ruled
 from motiondistill.priors.family import Checkpoint, Components, Family
 from motiondistill.priors.random_weights import reinitialized
 from motiondistill.priors.schedule import flow_schedule
@@ -23,48 +18,13 @@ NATIVE: Final = VideoFormat(25.0, 161, 512, 704, frame_step=8, frame_offset=1, s
 """The released checkpoints' defaults; the rules for other clips come from the autoencoder."""
 
 
-@final
-@dataclass(frozen=True)
-class LTXCodec(Codec):
-    """The causal video autoencoder; latents are normalised by statistics kept with its weights."""
-
-    vae: Any
-    video_format: VideoFormat
-
-    @property
-    def format(self) -> VideoFormat:
-        return self.video_format
-
-    def encode(self, video: Float[Tensor, "B F 3 H W"]) -> Float[Tensor, "B C f h w"]:
-        centred = video.transpose(1, 2) * 2 - 1
-        posterior = self.vae.encode(centred.to(self.vae.dtype)).latent_dist
-        latents: Tensor = posterior.mode().to(video)
-        mean, std = self._statistics(latents)
-        normalised: Tensor = (latents - mean) * (self.vae.config.scaling_factor / std)
-        return normalised
-
-    def decode(self, latents: Float[Tensor, "B C f h w"]) -> Float[Tensor, "B F 3 H W"]:
-        mean, std = self._statistics(latents)
-        raw = (latents * (std / self.vae.config.scaling_factor) + mean).to(self.vae.dtype)
-        # Later checkpoints have a decoder that removes a last trace of noise; none is left here.
-        time = raw.new_zeros(len(raw)) if self.vae.config.timestep_conditioning else None
-        centred: Tensor = self.vae.decode(raw, time).sample.to(latents)
-        return (centred.transpose(1, 2) / 2 + 0.5).clamp(0, 1)
-
-    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
-        space = self.vae.spatial_compression_ratio
-        return (
-            self.vae.config.latent_channels,
-            (frames - 1) // self.vae.temporal_compression_ratio + 1,
-            height // space,
-            width // space,
-        )
-
-    def _statistics(
-        self, like: Float[Tensor, "B C f h w"]
-    ) -> tuple[Float[Tensor, "1 C 1 1 1"], Float[Tensor, "1 C 1 1 1"]]:
-        shape = (1, -1, 1, 1, 1)
-        return self.vae.latents_mean.to(like).view(shape), self.vae.latents_std.to(like).view(shape)
+def decode_without_noise(
+    vae: Any, raw: Float[Tensor, "B C f h w"]
+) -> Float[Tensor, "B 3 F height width"]:
+    """The clip in [-1, 1]; tells decoders that remove a last trace of noise that there is none."""
+    time = raw.new_zeros(len(raw)) if vae.config.timestep_conditioning else None
+    clip: Tensor = vae.decode(raw, time).sample
+    return clip
 
 
 @final
@@ -118,20 +78,20 @@ def ltx_prior(components: Components, native: VideoFormat, text_length: int) -> 
     if patches != (1, 1):
         # The pipeline counts tokens before patching, so it contradicts itself otherwise.
         raise ValueError(
-            f"`patch_size` and `patch_size_t` of an LTX transformer must be 1, got {patches}."
+            f"`patch_size` and `patch_size_t` of an LTX transformer must be 1, got {patches}; "
+            "use a released checkpoint."
         )
     time_ratio, space_ratio = vae.temporal_compression_ratio, vae.spatial_compression_ratio
-    video_format = VideoFormat(
-        native.fps,
-        native.frames,
-        native.height,
-        native.width,
-        frame_step=time_ratio,
-        frame_offset=1,
-        size_step=space_ratio,
-    )
     return DiffusersPrior(
-        codec=LTXCodec(vae, video_format),
+        codec=CausalCodec(
+            vae,
+            ruled(native, time_ratio, space_ratio),
+            vae.latents_mean.float(),
+            vae.latents_std.float() / vae.config.scaling_factor,
+            time_ratio=time_ratio,
+            space_ratio=space_ratio,
+            reconstruct=decode_without_noise,
+        ),
         denoiser=LTXDenoiser(transformer, time_ratio / native.fps, space_ratio),
         schedule=flow_schedule(components["scheduler"]),
         text=T5Text(components["tokenizer"], components["text_encoder"], text_length),
