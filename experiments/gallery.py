@@ -168,7 +168,7 @@ def cameras() -> list[Row]:
     shots = [ShotSettings(views=("0.5",), size=orbit.size, fov_y=field) for field in fields]
     shots += [dataclasses.replace(shots[0], size=(100, w), fov_y=orbit.fov_y) for w in widths]
     times, heading = torch.arange(8) / 8, torch.zeros(1)
-    framed = [cameras_along(_stay, shot, times[:2], heading[0], lambda: [wave]) for shot in shots]
+    framed = [cameras_along(_stay, shot, times[:1], heading[0], lambda: [wave]) for shot in shots]
     rows = [strip(seen, wave, orbit(azimuths_of(VIEW_NAMES)))]
     for row in (lifted, framed[: len(fields)], framed[len(fields) :]):
         rows.append(torch.cat([strip(seen, wave, each) for each in row], -1))

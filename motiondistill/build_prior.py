@@ -9,6 +9,7 @@ import torch
 
 from motiondistill.prior_schema import PriorConfig
 from motiondistill.priors.base import Codec, DiffusersPrior
+from motiondistill.priors.decoder_gradient import through_decoder
 from motiondistill.priors.embedding_cache import cache_folder
 from motiondistill.priors.encode_modes import checkpointed, two_pass
 from motiondistill.priors.hub import EMBEDDED, locate
@@ -95,6 +96,8 @@ def with_encoding(config: PriorConfig, prior: DiffusersPrior) -> DiffusersPrior:
             return with_codec(checkpointed(prior.codec))
         case "two_pass":
             return with_codec(two_pass(prior.codec))
+        case "latent":
+            return with_codec(through_decoder(prior.codec))
         case _:
             assert_never(config.encode)
 
