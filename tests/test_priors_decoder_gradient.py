@@ -1,7 +1,7 @@
 """The gradient that comes back through the decoder: exact for rotations, a projection elsewhere."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import final, get_args, get_type_hints
 
 import pytest
 import torch
@@ -9,6 +9,8 @@ from test_priors_encode_modes import differentiate, draw, draw_video
 from tiny_codecs import SIZES, tiny_codec
 from torch import Tensor
 
+from motiondistill.build_prior import make_prior
+from motiondistill.prior_schema import PriorConfig
 from motiondistill.priors.base import Codec, VideoFormat
 from motiondistill.priors.decoder_gradient import (
     DecoderGradientCodec,
@@ -100,3 +102,18 @@ def test_all_else_is_the_codecs(turned):
     assert wrapped.format == turned.format
     assert wrapped.latent_shape(3, 8, 8) == (12, 3, 4, 4)
     assert torch.equal(wrapped.decode(latents), turned.decode(latents))
+
+
+@pytest.mark.parametrize("name", get_args(get_type_hints(PriorConfig)["encode"]))
+def test_every_mode_has_a_name_that_brings_it_to_a_prior(name):
+    """The shipped codec paints what it encodes, so even its projected gradient points downhill."""
+    video = draw(1, 16, 3, 64, 64).sigmoid().float()
+    latents, exact, kept = differentiate(make_prior(PriorConfig(), 0).encode, video)
+    ours, gradient, less = differentiate(make_prior(PriorConfig(encode=name), 0).encode, video)
+    # Frames one by one are summed in another order.
+    assert torch.allclose(ours, latents, atol=1e-4)
+    assert less == kept if name == "graph" else less < 0.1 * kept
+    if name == "latent":
+        assert 0 < torch.cosine_similarity(gradient.flatten(), exact.flatten(), dim=0) < 0.9
+    else:
+        assert torch.allclose(gradient, exact, atol=1e-4 * float(exact.abs().max()))
