@@ -146,11 +146,13 @@ def initial_state(problem: Problem, settings: Settings) -> State:
     """
     if settings.fit.num_steps == 0:
         return State("distill", nn.ModuleList([_new_field(problem, 0, arm_lift=0.0)]), None)
-    fields = [
-        _new_field(problem, index, arm_lift=_FIT_ARM_LIFT)
-        for index in range(settings.fit.num_samples)
-    ]
-    return State("fit", nn.ModuleList(fields), sample_targets(problem, settings.fit))
+    return fit_state(problem, sample_targets(problem, settings.fit))
+
+
+def fit_state(problem: Problem, targets: Float[Tensor, "samples frames 3 height width"]) -> State:
+    """The state before the first update of a fit to these videos, seen from `start_azimuths`."""
+    fields = [_new_field(problem, index, arm_lift=_FIT_ARM_LIFT) for index in range(len(targets))]
+    return State("fit", nn.ModuleList(fields), targets)
 
 
 def optimize(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:

@@ -1,0 +1,55 @@
+"""A group of samples of one prompt, with the motions that were fitted to them, on disk."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motiondistill.checkpoints import load_checkpoint, save_checkpoint
+from motiondistill.structures import Motion
+
+SAMPLES: Final = 3
+"""Of a group, seen from the front, the front left and the front right."""
+
+Kind = Literal["trained", "held out", "unseen", "truth"]
+"""Trained captions; trained verbs in templates that never were; verbs that never were; and, instead
+of samples, rendered clips such as the prior was trained on."""
+KINDS: Final[tuple[Kind, ...]] = ("trained", "held out", "unseen", "truth")
+
+
+@dataclass(frozen=True)
+class Group:
+    """What was asked for, what the prior drew, and the motions that show it."""
+
+    kind: Kind
+    action: str
+    side: str
+    prompt: str
+    videos: Float[Tensor, "samples frames 3 height width"]
+    motion: Motion
+    joints: Float[Tensor, "samples frames joints 3"]
+
+
+def save_group(file: Path, group: Group) -> None:
+    """One file, videos in bytes."""
+    motion = group.motion
+    save_checkpoint(
+        file,
+        {
+            "asked": [group.kind, group.action, group.side, group.prompt],
+            "videos": (group.videos.clamp(0, 1) * 255).round().to(torch.uint8),
+            "motion": [motion.rotations, motion.translation, motion.fps],
+            "joints": group.joints,
+        },
+    )
+
+
+def read_group(file: Path) -> Group:
+    """What `save_group` wrote."""
+    kept = load_checkpoint(file)
+    kind, action, side, prompt = kept["asked"]
+    videos = kept["videos"].float() / 255
+    return Group(kind, action, side, prompt, videos, Motion(*kept["motion"]), kept["joints"])

@@ -1,0 +1,172 @@
+"""The results page of the embedded prior: tables, contact sheets, curves."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import imageio.v3
+import torch
+from motiondistill.data.frequencies import RARE_CLIPS
+from motiondistill.metrics.recogniser import load_recogniser
+from torch import Tensor
+
+from motiondistill.atomic import write_atomically
+from motiondistill.prompts import slug
+from motiondistill.report.labels import label
+from motiondistill.report.media import strip_frames, to_bytes
+from motiondistill.runs import origin
+from motiondistill.starts import Problem, start_azimuths
+from prior_evidence.curves import draw_curves
+from prior_evidence.groups import KINDS, Group, Kind
+from prior_evidence.judged import Judged, judge, mistakes, rate
+
+RESULTS: Final = Path("results")
+SHEETS: Final = "embedded_prior"
+_TILE: Final = 64
+
+PAGE = """# What the embedded prior knows
+
+For every action and wording, clips were sampled from the front, the front left and the front right;
+a motion was fitted to each through the renderer (as the start `sampled` does), and the
+[recogniser](recogniser.md), which learned from motion capture and never saw a sample, named it.
+"True clips" are rendered motions of the training's kind that went through the same fit: what fit
+and recogniser lose by themselves. Chance is 1 of {actions}. The prior learned from renders of
+motion capture and parametric motions: this is no evidence about video models trained on the web.
+
+{summary}
+
+Intervals are Wilson's, for 95 of 100. Aim: 90 % of common actions, with trained captions and with
+unseen templates around seen verbs.
+
+Command: `python {command}`; seed {seed}; commit {commit};
+{machine}, threads: {threads}, torch {torch}.
+
+## Actions
+
+{table}
+
+{curves}## All samples with trained captions
+
+The worst actions first, and of each the failures first. Left: eight frames of the sample; right:
+the motion fitted to it, from the same side, and as what it was recognised.
+
+{sheets}
+"""
+
+
+def write_page(
+    groups: Sequence[Group], problem: Problem, training: Path | None, command: str
+) -> None:
+    """results/embedded_prior.md with its pictures."""
+    judged = judge(groups, load_recogniser())
+    actions = sorted({each.group.action for each in judged}, key=lambda name: _order(judged, name))
+    about = origin("")
+    folder = RESULTS / SHEETS
+    folder.mkdir(parents=True, exist_ok=True)
+    text = PAGE.format(
+        actions=len(actions),
+        summary="\n".join(_summary(judged)),
+        command=command,
+        seed=problem.seed,
+        commit=about["commit"],
+        machine=f"{platform.machine()} ({os.cpu_count()} cores)",
+        threads=torch.get_num_threads(),
+        torch=about["torch"],
+        table="\n".join(_table(judged, actions)),
+        curves=_curves(training, folder),
+        sheets="\n\n".join(
+            _sheet(problem, _of(judged, "trained", action), folder) for action in actions
+        ),
+    )
+    page = RESULTS / "embedded_prior.md"
+    write_atomically(page, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _of(judged: Sequence[Judged], kind: Kind, action: str) -> list[Judged]:
+    return [each for each in judged if (each.group.kind, each.group.action) == (kind, action)]
+
+
+def _order(judged: Sequence[Judged], action: str) -> float:
+    """Failures first."""
+    hits = [each.right for each in _of(judged, "trained", action)]
+    return sum(hits) / len(hits)
+
+
+def _summary(judged: Sequence[Judged]) -> list[str]:
+    lines = [
+        "| clips | common actions | among the first three | asked side | rare actions |",
+        "|---|---|---|---|---|",
+    ]
+    names = {
+        "trained": "samples, trained captions",
+        "held out": "samples, unseen templates around seen verbs",
+        "unseen": "samples, unseen verbs",
+        "truth": "true clips",
+    }
+    for kind in KINDS:
+        these = [each for each in judged if each.group.kind == kind]
+        rare = [each for each in these if each.group.action in RARE_CLIPS]
+        common = [each for each in these if each.group.action not in RARE_CLIPS]
+        sides = [each.right_side for each in common if each.right_side is not None]
+        cells = (
+            f"**{rate([each.right for each in common])}**",
+            rate([each.among_three for each in common]),
+            rate(sides),
+            rate([each.right for each in rare]),
+        )
+        lines.append(f"| {names[kind]} | {' | '.join(cells)} |")
+    return lines
+
+
+def _table(judged: Sequence[Judged], actions: Sequence[str]) -> list[str]:
+    lines = [
+        "| action | clips trained on | trained | held out | unseen | true clips | taken for |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for action in actions:
+        counts = []
+        for kind in KINDS:
+            hits = [each.right for each in _of(judged, kind, action)]
+            counts.append(f"{sum(hits)} of {len(hits)}" if hits else "none")
+        seen = str(RARE_CLIPS[action]) if action in RARE_CLIPS else "common"
+        wrong = mistakes(_of(judged, "trained", action))
+        lines.append(f"| {action} | {seen} | {' | '.join(counts)} | {wrong} |")
+    return lines
+
+
+def _curves(training: Path | None, folder: Path) -> str:
+    if training is None or not draw_curves(training, folder / "curves.png"):
+        return ""
+    arguments = json.loads((training / "arguments.json").read_text(encoding="utf-8"))
+    told = " ".join(
+        f"--{name.replace('_', '-')} {value}"
+        for name, value in arguments.items()
+        if name in ("clips", "steps", "batch", "rate", "seed", "width", "layers", "threads")
+    )
+    return f"## Training\n\n`train_embedded_prior.py {told}`\n\n![]({SHEETS}/curves.png)\n\n"
+
+
+def _sheet(problem: Problem, judged: Sequence[Judged], folder: Path) -> str:
+    action = judged[0].group.action
+    rows = [_row(problem, each) for each in sorted(judged, key=lambda each: each.right)]
+    name = f"{slug(action)}.png"
+    image = to_bytes(torch.cat(rows, -2)[None])[0].numpy()
+    write_atomically(folder / name, lambda part: imageio.v3.imwrite(part, image, extension=".png"))
+    right = sum(each.right for each in judged)
+    return f"{action}, {right} of {len(judged)}:\n\n![]({SHEETS}/{name})"
+
+
+@torch.no_grad()
+def _row(problem: Problem, judged: Judged) -> Tensor:
+    """The sample's frames, and those of its fit from the same side, in one row [3 H W]."""
+    group, index = judged.group, judged.index
+    azimuth = start_azimuths(len(group.videos))[index : index + 1]
+    motion = group.motion.map(lambda tensor: tensor[index])
+    fit = problem.scene(problem.body(motion), problem.cameras(azimuth))[0]
+    chosen = strip_frames(len(fit))
+    words = f"{judged.found.action} {judged.found.probabilities[judged.found.action]:.0%}"
+    seen, shown = (torch.cat(list(video[chosen]), -1) for video in (group.videos[index], fit))
+    return torch.cat([seen, label(shown[None], words)[0]], -1)
