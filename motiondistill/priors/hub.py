@@ -9,13 +9,20 @@ from typing import Final, final
 
 from motiondistill.priors.families import FAMILIES, known
 from motiondistill.priors.family import Checkpoint, Recipe
-from motiondistill.priors.loading import EMBEDDED_PRIOR, NATIVE_FILE, family_of
+from motiondistill.priors.loading import (
+    EMBEDDED_IMAGE_PRIOR,
+    EMBEDDED_PRIOR,
+    NATIVE_FILE,
+    family_of,
+)
 from motiondistill.priors.weight_files import weight_files
 from motiondistill.priors.weights import check_parts, parts_of
 
 logger = logging.getLogger(__name__)
 
 EMBEDDED: Final = "embedded"
+SHIPPED: Final = {EMBEDDED: EMBEDDED_PRIOR, "embedded-image": EMBEDDED_IMAGE_PRIOR}
+"""The folders of the priors that are shipped with the package, by their names."""
 INDEX: Final = "model_index.json"
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -38,7 +45,7 @@ class Location:
 
 
 def locate(model: str, revision: str | None = None) -> Location:
-    """The files of `embedded`, a short name, a folder, or a hub id, downloaded if they must be.
+    """The files of a shipped prior, a short name, a folder or a hub id, downloaded if they must be.
 
     A name goes before a folder of that name (write `./name` for the folder), a folder before a hub
     id. What is complete in the hub's local cache is used as it is, without asking the hub.
@@ -46,22 +53,22 @@ def locate(model: str, revision: str | None = None) -> Location:
 
     Raises FileNotFoundError and ValueError that say what to do.
     """
-    found = None if model == EMBEDDED else known(model)
+    found = None if model in SHIPPED else known(model)
     checkpoint = found[1] if found and isinstance(found[1], Checkpoint) else None
-    if model == EMBEDDED or (checkpoint is None and Path(model).is_dir()):
+    if model in SHIPPED or (checkpoint is None and Path(model).is_dir()):
         if revision is not None:
             raise ValueError(
                 f"`prior.revision` must be left out for prior.model={model}, which is a folder, "
                 f"got {revision!r}; leave it out."
             )
-        return Location(EMBEDDED_PRIOR if model == EMBEDDED else Path(model))
+        return Location(SHIPPED.get(model, Path(model)))
     if found and isinstance(found[1], Recipe):
         raise FileNotFoundError(
             f"`prior.model` must be a folder for {model}, which no repository holds as a "
             f"pipeline; make one by {found[1].how}, then set prior.model=FOLDER."
         )
     if checkpoint is None and not _HUB_ID.fullmatch(model):
-        names = [EMBEDDED, *(item.name for family in FAMILIES for item in family.checkpoints)]
+        names = [*SHIPPED, *(item.name for family in FAMILIES for item in family.checkpoints)]
         raise FileNotFoundError(
             f"`prior.model` must be one of {', '.join(names)}, a pipeline folder, or a hub id "
             f"OWNER/NAME, got {model!r}; check the path."

@@ -1,0 +1,1 @@
+"""How the embedded priors are made: clips, codec, denoisers, and one loop that trains them all."""
