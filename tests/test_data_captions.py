@@ -1,58 +1,140 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from motiondistill.data.captions import (
     ACTIONS,
+    HELD_OUT_TEMPLATES,
     PHRASES,
     SIDED_ACTIONS,
     SUBJECTS,
+    TEMPLATES,
     canonical_caption,
+    held_out_captions,
+    mirrored_caption,
     random_caption,
+    trained_captions,
+    trained_sentences,
+    unseen_captions,
 )
+from motiondistill.data.verbs import VERBS
+from motiondistill.priors.text import build_t5_tokenizer
+from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
 
 SIDES = ("left", "right")
-
-
-def captions(action: str, side: str, count: int = 400) -> set[str]:
-    generator = seeded(0)
-    return {random_caption(action, side, generator) for _ in range(count)}
+# What the embedded prior is trained with.
+VOCABULARY, TEXT_TOKENS = 512, 20
 
 
 @pytest.mark.parametrize(
     ("action", "caption"),
     [
         ("walk", "a person is walking"),
+        ("run", "a person is running"),
+        ("jump", "a person jumps"),
         ("jumping jacks", "a person does jumping jacks"),
         ("wave", "a person waves with the right hand"),
         ("squat", "a person squats"),
+        ("kick", "a person kicks with the right leg"),
+        ("punch", "a person punches with the right hand"),
+        ("raise both arms", "a person raises both arms"),
+        ("bow", "a person bows"),
+        ("stand", "a person stands still"),
+        ("dance", "a person dances"),
+        ("sit", "a person sits down"),
+        ("drink", "a person drinks with the right hand"),
+        ("cartwheel", "a person does a cartwheel"),
+        ("crawl", "a person crawls"),
+        ("backflip", "a person does a backflip"),
+        ("roll", "a person rolls forward"),
+        ("throw", "a person throws with the right hand"),
     ],
 )
-def test_canonical_captions_are_among_the_drawn(action: str, caption: str) -> None:
+def test_canonical_captions_are_among_the_trained(action: str, caption: str) -> None:
     assert canonical_caption(action, "right") == caption
-    assert caption in captions(action, "right")
+    assert caption in trained_captions(action, "right")
+    assert f"{SUBJECTS[0]} {PHRASES[action][0]}".format(side="right") == caption
+
+
+@pytest.mark.parametrize("action", ["walk", "wave", "cartwheel"])
+def test_every_trained_caption_is_drawn_and_no_other(action: str) -> None:
+    for side in SIDES:
+        generator = seeded(0)
+        captions = trained_captions(action, side)
+        # Each is missed with probability (1 - 1/n)^(20 n) = e^-20.
+        drawn = {random_caption(action, side, generator) for _ in range(20 * len(captions))}
+        assert drawn == set(captions)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_every_phrase_and_subject_is_drawn_and_filled_in(action: str) -> None:
-    for side in SIDES:
-        drawn = captions(action, side)
-        phrases = {phrase.format(side=side) for phrase in PHRASES[action]}
-        assert drawn == {f"{subject} {phrase}" for subject in SUBJECTS for phrase in phrases}
+def test_there_are_many_ways_to_say_it_besides_its_subject(action: str) -> None:
+    captions = trained_captions(action, "left")
+    assert len(set(captions)) == len(captions)
+    assert len(captions) / len(SUBJECTS) >= 20
 
 
-def test_captions_name_the_side_of_exactly_the_sided_actions() -> None:
-    assert SIDED_ACTIONS == {"wave", "kick", "punch"}
+def test_captions_name_their_side_and_only_sided_actions_have_one() -> None:
+    assert SIDED_ACTIONS == {"wave", "kick", "punch", "drink", "throw"}
     for action in ACTIONS:
-        sides = {side for side in SIDES if any(side in c for c in captions(action, "left"))}
-        assert sides == ({"left"} if action in SIDED_ACTIONS else set())
+        for said in (trained_captions, held_out_captions, unseen_captions):
+            for side, other in (SIDES, SIDES[::-1]):
+                images = set(said(action, other))
+                for caption in said(action, side):
+                    words = caption.split()
+                    assert words.count(side) == (action in SIDED_ACTIONS), caption
+                    assert other not in words
+                    assert "{" not in caption
+                    assert mirrored_caption(caption) in images
 
 
-def test_no_caption_means_two_actions() -> None:
-    phrases = [phrase for action in ACTIONS for phrase in PHRASES[action]]
-    assert len(phrases) == len(set(phrases))
-    assert len(ACTIONS) >= 12
+@given(words=st.lists(st.sampled_from(["left", "right", "hand", "a", "leftover"])))
+def test_the_mirror_twice_is_the_identity(words: list[str]) -> None:
+    caption = " ".join(words)
+    assert mirrored_caption(mirrored_caption(caption)) == caption
+    assert mirrored_caption("kicks with the left leg") == "kicks with the right leg"
+
+
+def test_no_caption_means_two_things() -> None:
+    every = [
+        caption
+        for action in ACTIONS
+        for side in (SIDES if action in SIDED_ACTIONS else SIDES[:1])
+        for said in (trained_captions, held_out_captions, unseen_captions)
+        for caption in said(action, side)
+    ]
+    assert len(every) == len(set(every))
+
+
+def test_held_out_captions_are_new_sentences_of_known_words() -> None:
+    assert not set(TEMPLATES) & set(HELD_OUT_TEMPLATES)
+    sentences = trained_sentences()
+    known = {word for sentence in sentences for word in sentence.split()}
+    for action in ACTIONS:
+        captions = held_out_captions(action, "left")
+        assert not set(captions) & set(sentences)
+        assert {word for caption in captions for word in caption.split()} <= known
+        verbs = {form for verb in VERBS[action] for form in (verb.does, verb.doing)}
+        for caption in unseen_captions(action, "left"):
+            assert caption not in sentences
+            assert not any(caption.endswith(" " + verb.format(side="left")) for verb in verbs)
+
+
+def test_every_sentence_fits_the_text_encoder_word_by_word() -> None:
+    tokenizer = build_t5_tokenizer(
+        [f"{sentence}, {view}" for sentence in trained_sentences() for view in VIEW_NAMES],
+        VOCABULARY,
+        TEXT_TOKENS,
+    )
+    held_out = [caption for action in ACTIONS for caption in held_out_captions(action, "right")]
+    for sentence in (*trained_sentences(), *held_out):
+        pieces = tokenizer.tokenize(f"{sentence}, back right view")
+        # A word is one piece, and the comma another.
+        assert len(pieces) == len(sentence.split()) + len(", back right view".split()), pieces
+        assert len(pieces) + 1 <= TEXT_TOKENS
 
 
 def test_unknown_actions_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"`action` must be one of walk, .*; got 'fly'"):
-        canonical_caption("fly", "left")
+    for said in (canonical_caption, trained_captions, held_out_captions, unseen_captions):
+        with pytest.raises(ValueError, match=r"`action` must be one of walk, .*; got 'fly'"):
+            said("fly", "left")

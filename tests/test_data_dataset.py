@@ -10,10 +10,13 @@ from standin_skeleton import rest_joints
 
 from motiondistill import rotations
 from motiondistill.cameras import facing_forward
-from motiondistill.data.dataset import Window, action_dataset, mocap_windows
+from motiondistill.data.cuts import Window
+from motiondistill.data.dataset import ActionDataset, action_dataset, mocap_windows
+from motiondistill.data.events import event_cuts
+from motiondistill.data.frequencies import FULL_SET, RARE_CLIPS, training_plan
 from motiondistill.data.joints import JOINTS_FPS, read_joint_clips, sound_frames
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.data.signs import left_strides, side_shown, stays_on_floor
+from motiondistill.data.signs import side_shown, stays_on_floor
 from motiondistill.data.windows import headings, hold_in_place, mirrored
 from motiondistill.kinematics import forward_kinematics
 from motiondistill.randomness import seeded
@@ -91,7 +94,8 @@ def test_windows_of_motion_capture_are_found_turned_and_held(tmp_path: Path) -> 
             "run": ("run", clip_joints("run", 1.3, speed=3.2)),
             "kick": ("kick", clip_joints("kick", 2.2, side="left")),
             "exercise": ("mixed:exercise", clip_joints("squat", 4.0)),
-            "sits": ("sit", clip_joints("squat", 4.0)),
+            "sits": ("sit", clip_joints("stand", 4.0)),
+            "laughs": ("laugh", clip_joints("squat", 4.0)),
         },
     )
     windows = mocap_windows(folder, rest_joints(), FPS, FRAMES)
@@ -130,9 +134,13 @@ def test_gaits_start_with_the_left_foot_ahead(action: str, tmp_path: Path) -> No
     assert captured
 
 
+def left_strides(walk: Motion) -> list[float]:
+    return [cut.start for cut in event_cuts("walk", walk, 0.0, rest_joints())]
+
+
 def test_strides_are_found_where_they_peak_wherever_a_clip_begins_and_ends() -> None:
     walk = parametric_motion("walk", "right", seeded(0), rest_joints(), 60.0, 240)
-    strides = left_strides(walk, rest_joints())
+    strides = left_strides(walk)
     assert len(strides) >= 2
     period = strides[1] - strides[0]
     for cut in (0.1, 0.3, 0.5, 0.7, 0.9):
@@ -141,7 +149,7 @@ def test_strides_are_found_where_they_peak_wherever_a_clip_begins_and_ends() -> 
             walk, rotations=walk.rotations[start:], translation=walk.translation[start:]
         )
         expected = [stride - start / 60 for stride in strides[1:]]
-        assert left_strides(late, rest_joints()) == pytest.approx(expected)
+        assert left_strides(late) == pytest.approx(expected)
 
 
 def test_signs_tell_actions_apart() -> None:
@@ -179,48 +187,89 @@ def test_a_turning_walk_is_not_a_walk() -> None:
     assert side_shown("walk", Motion(turned, motion.translation, FPS), 1.2, rest_joints()) is None
 
 
-def wave_window(side: str, clip: str) -> Window:
-    motion = parametric_motion("wave", side, seeded(1, 0, clip), rest_joints(), FPS, FRAMES)
-    return Window(motion, "wave", side, clip)
+def punch_window(side: str, clip: str) -> Window:
+    motion = parametric_motion("punch", side, seeded(1, 0, clip), rest_joints(), FPS, FRAMES)
+    return Window(motion, "punch", side, clip)
 
 
 def test_samples_show_the_side_they_name() -> None:
-    dataset = action_dataset([wave_window("left", "a")], rest_joints(), FPS, FRAMES)
+    dataset = action_dataset([punch_window("left", "a")], rest_joints(), FPS, FRAMES)
     generator = seeded(0)
-    samples = [dataset.sample_clip("wave", generator) for _ in range(60)]
+    samples = [dataset.sample_clip("punch", generator) for _ in range(60)]
     assert {(sample.side, sample.clip) for sample in samples} == {
         (side, clip) for side in ("left", "right") for clip in ("a", "parametric")
     }
     for sample in samples:
-        assert side_shown("wave", sample.motion, 0.0, rest_joints()) == sample.side
-    expected = mirrored(wave_window("left", "a").motion).rotations
+        _, joints = forward_kinematics(sample.motion.rotations, rest_joints())
+        reach = {
+            side: (joints[:, J[f"{side}_wrist"]] - joints[:, J[f"{side}_shoulder"]])[:, 2].max()
+            for side in ("left", "right")
+        }
+        assert max(reach, key=lambda side: reach[side]) == sample.side
+    expected = mirrored(punch_window("left", "a").motion).rotations
     captured = [s.motion.rotations for s in samples if s.clip == "a" and s.side == "right"]
     assert captured
     assert all(torch.equal(rotations, expected) for rotations in captured)
 
 
 def test_clips_count_alike_however_many_windows_they_have() -> None:
-    dancing = [
-        dataclasses.replace(wave_window("left", clip), action="dance") for clip in "aaaaaaaaab"
+    rolling = [
+        dataclasses.replace(punch_window("left", clip), action="roll") for clip in "aaaaaaaaab"
     ]
-    dataset = action_dataset(dancing, rest_joints(), FPS, FRAMES)
+    dataset = action_dataset(rolling, rest_joints(), FPS, FRAMES)
     generator = seeded(0)
-    count = Counter(dataset.sample_clip("dance", generator).clip for _ in range(200))
+    count = Counter(dataset.sample_clip("roll", generator).clip for _ in range(200))
     # A fair coin thrown 200 times: 100 +- 4 standard deviations.
     assert abs(count["a"] - 100) < 29
     assert set(count) == {"a", "b"}
 
 
+def small_set(clips: str = "abc") -> ActionDataset:
+    """Punches and cartwheels that are really punches, from a few clips each."""
+    windows = [punch_window("left", clip) for clip in clips]
+    windows += [dataclasses.replace(window, action="cartwheel") for window in windows]
+    return action_dataset(windows, rest_joints(), FPS, FRAMES)
+
+
+def test_a_training_set_is_a_list() -> None:
+    """Each clip depends on its index and the seed alone, in whatever order they are made."""
+    count, places = 300, (0, 7, 123, 124, 299)
+    plan = training_plan(small_set().actions, count, 4)
+    forward = {place: small_set().training_clip(place, count, 4) for place in places}
+    dataset = small_set()
+    for place in reversed(places):
+        again, before = dataset.training_clip(place, count, 4), forward[place]
+        assert (again.action, again.side) == (plan[place].action, plan[place].side)
+        assert (again.action, again.clip) == (before.action, before.clip)
+        assert torch.equal(again.motion.rotations, before.motion.rotations)
+        assert torch.equal(again.motion.translation, before.motion.translation)
+    with pytest.raises(ValueError, match="`index` must be from 0 to `count` - 1 = 299, got 300"):
+        dataset.training_clip(300, count, 4)
+
+
+def test_clips_of_a_rare_action_differ_as_long_as_there_are_windows() -> None:
+    dataset = small_set("abcdefgh")
+    count = FULL_SET * 8 // RARE_CLIPS["cartwheel"]
+    plan = training_plan(dataset.actions, count, 0)
+    places = [place for place, clip in enumerate(plan) if clip.action == "cartwheel"]
+    names = [dataset.training_clip(place, count, 0).clip for place in places]
+    assert sorted(names) == list("abcdefgh")
+    other = training_plan(dataset.actions, count, 1)
+    places = [place for place, clip in enumerate(other) if clip.action == "cartwheel"]
+    again = [dataset.training_clip(place, count, 1).clip for place in places]
+    assert sorted(again) == list("abcdefgh")
+
+
 def test_actions_are_drawn_alike_and_reproducibly() -> None:
     dataset = action_dataset([], rest_joints(), FPS, FRAMES)
-    assert "dance" not in dataset.actions
+    assert "cartwheel" not in dataset.actions
     generator = seeded(0)
-    count = Counter(dataset.sample_action(generator) for _ in range(1100))
+    count = Counter(dataset.sample_action(generator) for _ in range(100 * len(dataset.actions)))
     assert set(count) == set(dataset.actions)
     # Binomial with mean 100 and standard deviation below 10.
     assert all(60 < number < 140 for number in count.values())
     first, again = (dataset.sample(seeded(7)) for _ in range(2))
     assert first[1] == again[1]
     assert torch.equal(first[0].motion.rotations, again[0].motion.rotations)
-    with pytest.raises(ValueError, match="got 'dance'"):
-        dataset.sample_clip("dance", generator)
+    with pytest.raises(ValueError, match="got 'cartwheel'"):
+        dataset.sample_clip("cartwheel", generator)

@@ -154,7 +154,9 @@ def test_the_named_hand_waves_and_the_other_rests(side: str, seed: int) -> None:
     other = "left" if side == "right" else "right"
     raised = joints[:, J[f"{side}_wrist"], 1] - joints[:, J[f"{side}_shoulder"], 1]
     assert (raised > 0.05).float().mean() > 0.95
-    assert spread(joints[:, J[f"{side}_wrist"], 0]) > 0.12
+    # Wide, and from the side as well.
+    assert spread(joints[:, J[f"{side}_wrist"], 0]) > 0.3
+    assert spread(joints[:, J[f"{side}_wrist"], 2]) > 0.12
     assert (joints[:, J[f"{other}_wrist"], 1] < joints[:, J["spine3"], 1]).all()
     assert spread(joints[:, J[f"{other}_wrist"], 0]) < 0.08
 
@@ -188,6 +190,67 @@ def test_jumps_bows_and_raised_arms(seed: int) -> None:
         above = joints[:, J[f"{side}_wrist"], 1] - joints[:, J["head"], 1]
         assert above.max() > 0.1
         assert above.min() < -0.3
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_who_sits_down_stays_on_level_thighs_over_upright_shins(seed: int) -> None:
+    _, joints = perform("sit", seed)
+    assert joints[0, 0, 1] - joints[-1, 0, 1] > 0.3
+    seated = joints[-15:]
+    assert spread(seated[:, 0, 1]) < 0.02
+    for side in ("left", "right"):
+        hip, knee, ankle = (seated[:, J[f"{side}_{name}"]] for name in ("hip", "knee", "ankle"))
+        thigh, shin = (
+            torch.nn.functional.normalize(bone, dim=-1) for bone in (knee - hip, knee - ankle)
+        )
+        assert thigh[:, 1].abs().max() < 0.4
+        assert shin[:, 1].min() > 0.9
+    trunk = torch.nn.functional.normalize(seated[:, J["neck"]] - seated[:, 0], dim=-1)
+    assert trunk[:, 1].min() > 0.95
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_dancers_step_from_side_to_side_with_swinging_hips_and_arms(seed: int) -> None:
+    _, joints = perform("dance", seed)
+    hips = joints[:, 0, 0]
+    assert spread(hips) > 0.2
+    # The foot without weight is lifted: the left one when the hips are over the right one.
+    lifts = joints[:, J["left_ankle"], 1] - joints[:, J["right_ankle"], 1]
+    assert correlation(lifts, hips) < -0.8
+    assert lifts.max() > 0.08 and lifts.min() < -0.08
+    hands = joints[:, J["left_wrist"], 1] - joints[:, J["right_wrist"], 1]
+    assert hands.max() > 0.2 and hands.min() < -0.2
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_named_hand_goes_to_the_mouth_and_back(side: str, seed: int) -> None:
+    _, joints = perform("drink", seed, side)
+    other = "left" if side == "right" else "right"
+    mouth = joints[:, J["head"]] + torch.tensor([0.0, 0.05, 0.12])
+    away = {}
+    for name in (side, other):
+        wrist, elbow = joints[:, J[f"{name}_wrist"]], joints[:, J[f"{name}_elbow"]]
+        palm = wrist + 0.4 * (wrist - elbow)
+        away[name] = (palm - mouth).norm(dim=-1)
+    assert away[side].min() < 0.18
+    assert min(away[side][0], away[side][-1], away[other].min()) > 0.5
+    # Long enough for a sip.
+    assert 0.4 < (away[side] < 0.22).float().mean() * FRAMES / FPS < 1.0
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_named_hand_throws_from_behind_the_head_to_the_front(side: str, seed: int) -> None:
+    _, joints = perform("throw", seed, side)
+    hand = joints[:, J[f"{side}_wrist"]] - joints[:, J["neck"]]
+    back, front = int(hand[:, 2].argmin()), int(hand[:, 2].argmax())
+    assert back < front
+    assert hand[back, 2] < -0.2 and hand[front, 2] > 0.3
+    assert hand[back : front + 1, 1].max() > 0.1
+    other = "left" if side == "right" else "right"
+    speed = {s: joints[:, J[f"{s}_wrist"]].diff(dim=0).norm(dim=-1).max() for s in (side, other)}
+    assert speed[side] > 1.3 * speed[other]
 
 
 def test_planted_legs_reach_their_ankles() -> None:

@@ -9,16 +9,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.cameras import facing_forward
 from motiondistill.data.captions import ACTIONS, SIDED_ACTIONS, random_caption
 from motiondistill.data.choreography import SIDES
+from motiondistill.data.cuts import Window, windows_of
 from motiondistill.data.draws import index, uniform
+from motiondistill.data.frequencies import RARE_CLIPS, training_plan
 from motiondistill.data.joints import JOINTS_FPS, JointClip, read_joint_clips
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
 from motiondistill.data.retarget import neutral_pose, retarget
-from motiondistill.data.signs import left_strides, side_shown, stays_on_floor
-from motiondistill.data.windows import hold_in_place, looped, mirrored, resample
-from motiondistill.structures import Motion
+from motiondistill.data.windows import hold_in_place, mirrored
+from motiondistill.randomness import seeded
 
 # In which classes of the manifest each action is looked for.
 SOURCE_LABELS: Final[dict[str, tuple[str, ...]]] = {
@@ -32,41 +32,47 @@ SOURCE_LABELS: Final[dict[str, tuple[str, ...]]] = {
     "punch": ("punch",),
     "bow": ("bow",),
     "stand": ("idle",),
+    "dance": ("dance",),
+    "sit": ("sit",),
+    "drink": ("drink",),
+    "cartwheel": ("cartwheel",),
+    "crawl": ("crawl",),
+    "backflip": ("backflip",),
+    "roll": ("roll",),
+    "throw": ("throw",),
 }
 # Clips whose manner would teach their class something wrong (monsters' gaits, uneven ground, loose
-# boxing), or whose root height drifts.
-_UNFIT = frozenset("zombie zombie_walk stealthy_walk 03_01 03_02 spinkick Run_Anime 13_18".split())
+# boxing, a fall), whose root height drifts, or that another source holds as well.
+_UNFIT = frozenset(
+    (
+        *("ad/zombie", "dm/zombie_walk", "dm/stealthy_walk", "dm/spinkick", "m2m/Backflip"),
+        *("cmu/03_01", "cmu/03_02", "cmu/13_18", "m2m/Run_Anime", "amp/backflip"),
+    )
+)
 # Sources that share one skeleton, and so one neutral pose.
 _SKELETONS = {"amp": "dm"}
 # How often a sample comes from motion capture where there are windows of the action. Few windows
 # are drawn rarely, and so are those that start anywhere in their action: see `draws.start_phase`.
+# Nought where the recordings are too unlike one another, or too faint at 64 pixels, for a class to
+# be learned: their windows serve to test what recognises actions.
 MOCAP_SHARE: Final[dict[str, float]] = {
     "walk": 0.6,
     "run": 0.6,
-    "jump": 0.15,
-    "jumping jacks": 0.1,
-    "wave": 0.1,
-    "squat": 0.1,
+    "jump": 0.3,
+    "jumping jacks": 0.0,
+    "wave": 0.0,
+    "squat": 0.0,
     "kick": 0.15,
-    "punch": 0.15,
-    "bow": 0.1,
+    "punch": 0.1,
+    "bow": 0.25,
     "stand": 0.2,
+    "dance": 0.0,
+    "sit": 0.0,
+    "drink": 0.0,
+    "throw": 0.25,
 }
-_STRIDE_SECONDS = 0.25
-# Windows of these start where the left foot is furthest ahead, and their mirror images would not.
-_GAITS = ("walk", "run")
-
-
-@dataclass(frozen=True)
-class Window:
-    """A short motion that shows an action, facing the front and held in place."""
-
-    motion: Motion
-    action: str
-    side: str
-    """The limb that acts; "right" means nothing where the action has no side."""
-    clip: str
-    """Source and name of the clip, or "parametric"."""
+# Their mirror images would not start with the left foot or hand ahead, or turn the other way round.
+_ONE_WAY = frozenset(("walk", "run", "crawl", "cartwheel"))
 
 
 def mocap_windows(
@@ -81,9 +87,9 @@ def mocap_windows(
     windows: list[Window] = []
     for clip in clips:
         actions = [action for action, labels in SOURCE_LABELS.items() if clip.label in labels]
-        if actions and clip.name not in _UNFIT:
+        if actions and f"{clip.source}/{clip.name}" not in _UNFIT:
             motion = retarget(clip.joints, JOINTS_FPS, neutral[_skeleton(clip)], rest_joints)
-            windows += _windows_of(clip, motion, actions, rest_joints, fps, frames)
+            windows += windows_of(clip, motion, actions, rest_joints, fps, frames)
     return windows
 
 
@@ -108,23 +114,45 @@ class ActionDataset:
         """An action; all are equally likely."""
         return self.actions[index(generator, len(self.actions))]
 
-    def sample_clip(self, action: str, generator: torch.Generator) -> Window:
-        """A motion of the action, its side drawn; clips count alike however long they are."""
+    def sample_clip(
+        self, action: str, generator: torch.Generator, side: str | None = None
+    ) -> Window:
+        """A motion of the action; clips count alike however long they are.
+
+        The side is drawn where none is given.
+        """
         if action not in self.actions:
             raise ValueError(f"`action` must be one of {', '.join(self.actions)}; got {action!r}.")
         clips = self.windows.get(action, ())
         share = MOCAP_SHARE.get(action, 0.0) if action in PARAMETRIC_ACTIONS else 1.0
-        side = SIDES[index(generator, 2)]
+        side = side or SIDES[index(generator, 2)]
         if not clips or uniform(generator, 0.0, 1.0) >= share:
             motion = parametric_motion(
                 action, side, generator, self.rest_joints, self.fps, self.frames
             )
             return Window(hold_in_place(motion), action, side, "parametric")
         clip = clips[index(generator, len(clips))]
-        window = clip[index(generator, len(clip))]
-        sided = action in SIDED_ACTIONS
-        flip = side != window.side if sided else side == "left" and action not in _GAITS
-        return Window(mirrored(window.motion) if flip else window.motion, action, side, window.clip)
+        return _shown(clip[index(generator, len(clip))], side)
+
+    def training_clip(self, index: int, count: int, seed: int) -> Window:
+        """Clip `index` of the training set of `count` clips that belongs to `seed`.
+
+        The same whatever was asked before: a set can be made in any order, by parts, again. How
+        often each action comes is `frequencies.training_counts`. Clips of a rare action are all
+        different as long as it has windows enough.
+        """
+        if not 0 <= index < count:
+            raise ValueError(
+                f"`index` must be from 0 to `count` - 1 = {count - 1}, got {index}; "
+                "ask for a larger set."
+            )
+        plan = training_plan(self.actions, count, seed)[index]
+        generator = seeded(seed, plan.place, f"training clip of {plan.action}")
+        if plan.action not in RARE_CLIPS or plan.action in PARAMETRIC_ACTIONS:
+            return self.sample_clip(plan.action, generator, plan.side)
+        windows = [window for clip in self.windows[plan.action] for window in clip]
+        order = torch.randperm(len(windows), generator=seeded(seed, 0, plan.action))
+        return _shown(windows[int(order[plan.place % len(windows)])], plan.side)
 
     def sample(self, generator: torch.Generator) -> tuple[Window, str]:
         """A motion of a random action and a random caption of it."""
@@ -147,32 +175,12 @@ def _skeleton(clip: JointClip) -> str:
     return _SKELETONS.get(clip.source, clip.source)
 
 
-def _windows_of(
-    clip: JointClip,
-    motion: Motion,
-    actions: Sequence[str],
-    rest_joints: Float[Tensor, "joints 3"],
-    fps: float,
-    frames: int,
-) -> list[Window]:
-    duration = (frames - 1) / fps
-    seconds = (motion.num_frames - 1) / motion.fps
-    whole = motion if seconds >= duration else looped(motion, duration + 1.0)
-    if whole is None:
-        return []
-    last = (whole.num_frames - 1) / whole.fps - duration
-    starts = [step * _STRIDE_SECONDS for step in range(int(last / _STRIDE_SECONDS) + 1)]
-    if actions[0] in _GAITS:
-        starts = [start for start in left_strides(whole, rest_joints) if start <= last]
-    windows = []
-    for start in starts:
-        cut = resample(whole, start, fps, frames)
-        travel = (cut.translation[-1] - cut.translation[0])[[0, 2]].norm()
-        window = hold_in_place(facing_forward(cut))
-        if not stays_on_floor(window, rest_joints):
-            continue
-        for action in actions:
-            side = side_shown(action, window, float(travel) / duration, rest_joints)
-            if side is not None:
-                windows.append(Window(window, action, side, f"{clip.source}/{clip.name}"))
-    return windows
+def _shown(window: Window, side: str) -> Window:
+    """The window or its mirror image: as the side asks, or where that means nothing, for variety.
+
+    An action without a side is mirrored for "left", unless its windows all go one way.
+    """
+    sided = window.action in SIDED_ACTIONS
+    flip = side != window.side if sided else side == "left" and window.action not in _ONE_WAY
+    motion = mirrored(window.motion) if flip else window.motion
+    return Window(motion, window.action, side, window.clip)

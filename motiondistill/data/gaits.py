@@ -31,9 +31,9 @@ _FLIGHT_PHASE = 0.44
 def walk(times: Wave, generator: torch.Generator) -> Choreography:
     """Walking on the spot: period 1 to 1.2 s, arms against legs."""
     cycle = _cycle(times, uniform(generator, 1.0, 1.2), generator)
-    stride = uniform(generator, 0.8, 1.15)
-    swing = uniform(generator, 0.2, 0.5)
-    elbow = uniform(generator, 0.2, 0.55)
+    stride = uniform(generator, 0.95, 1.25)
+    swing = uniform(generator, 0.45, 0.75)
+    elbow = uniform(generator, 0.25, 0.55)
     lean = uniform(generator, 0.0, 0.08)
     width = uniform(generator, -0.01, 0.04)
     return _gait(cycle, _WALK, stride, swing, elbow, lean, width)
@@ -42,8 +42,8 @@ def walk(times: Wave, generator: torch.Generator) -> Choreography:
 def run(times: Wave, generator: torch.Generator) -> Choreography:
     """Running on the spot: period 0.66 to 0.76 s, elbows bent, a flight between the steps."""
     cycle = _cycle(times, uniform(generator, 0.66, 0.76), generator)
-    stride = uniform(generator, 0.75, 1.1)
-    swing = uniform(generator, 0.45, 0.8)
+    stride = uniform(generator, 0.85, 1.15)
+    swing = uniform(generator, 0.55, 0.85)
     elbow = uniform(generator, 1.3, 1.8)
     lean = uniform(generator, 0.06, 0.2)
     steps = _gait(cycle, _RUN, stride, swing, elbow, lean, 0.0)

@@ -13,6 +13,10 @@ _TOES_BEFORE_BALL = 0.06
 _FLAT = 0.3
 # Flat feet are also seen in swing and flight; the lowest tenth of them stands on the floor.
 _FLOOR_QUANTILE = 0.1
+# What may lie on the floor besides the feet, and how thick it is round its joint, metres.
+_ROUND_JOINTS = [J[f"{side}_{name}"] for side in ("left", "right") for name in ("knee", "elbow")]
+_ROUND_JOINTS += [J["left_wrist"], J["right_wrist"]]
+_LIMB_RADIUS = 0.05
 
 
 def sole_heights(
@@ -55,3 +59,15 @@ def floor_height(
     heights = sole_heights(rotations, rest_joints).amin(-1) + pelvis_height[:, None]
     standing = heights[flat]
     return standing.quantile(_FLOOR_QUANTILE) if len(standing) else heights.min()
+
+
+def lowest_point(
+    rotations: Float[Tensor, "*batch joints 3 3"], rest_joints: Float[Tensor, "joints 3"]
+) -> Float[Tensor, "*batch"]:
+    """Height of the body's lowest point, metres, with the pelvis at its rest position.
+
+    Joints other than the feet are taken as the centres of balls.
+    """
+    _, positions = forward_kinematics(rotations, rest_joints)
+    balls = positions[..., _ROUND_JOINTS, 1].amin(-1) - _LIMB_RADIUS
+    return torch.minimum(balls, lowest_sole(rotations, rest_joints))

@@ -15,14 +15,18 @@ from motiondistill.data.stance import Movement, draw_stance
 def wave(
     times: Wave, generator: torch.Generator, rest: Float[Tensor, "joints 3"], side: int
 ) -> Choreography:
-    """The forearm swings from side to side, the upper arm raised; the other arm hangs."""
+    """The forearm sweeps widely from side to side, the upper arm raised; the other arm hangs.
+
+    About one sweep to and fro a second, so that a video of eight frames a second shows it.
+    """
     stance = draw_stance(times, generator, rest)
-    phase = 2 * math.pi * (uniform(generator, 1.2, 1.6) * times + start_phase(generator))
-    level = uniform(generator, 1.5, 2.3) + 0.05 * phase.sin()
-    upper = arm(SIDES[side], level, torch.full_like(times, uniform(generator, 0.0, 0.5)))
-    tilt = uniform(generator, -0.05, 0.3) + uniform(generator, 0.45, 0.85) * phase.sin()
+    phase = 2 * math.pi * (uniform(generator, 0.95, 1.1) * times + start_phase(generator))
+    # The plane of the sweep is turned ahead, so that it is seen from the side as well.
+    ahead = torch.full_like(times, uniform(generator, 0.55, 0.85))
+    upper = arm(SIDES[side], uniform(generator, 1.9, 2.2) - 0.2 * phase.sin(), ahead)
+    tilt = uniform(generator, 0.1, 0.3) + uniform(generator, 0.8, 1.0) * phase.sin()
     # The forearm swings from side to side round the vertical; pi is straight up.
-    lower = arm(SIDES[side], math.pi - tilt, torch.full_like(times, uniform(generator, 0.0, 0.3)))
+    lower = arm(SIDES[side], math.pi - tilt, ahead)
     waving = torch.stack([upper, lower], 1)
     arms = torch.stack(
         [waving if index == side else stance.arms[:, index] for index in range(2)], 1
@@ -36,7 +40,7 @@ def kick(
     """One kick ahead: the leg swings back with a bent knee, snaps straight, and returns."""
     stance = draw_stance(times, generator, rest, width=(-0.05, 0.0))
     hit = uniform(generator, 0.9, 1.1)
-    height = uniform(generator, 1.0, 1.6)
+    height = uniform(generator, 1.2, 1.65)
     hip_keys = [(-0.7, 0.0), (-0.3, -0.45), (0.0, height), (0.15, height), (0.7, 0.0)]
     knee_keys = [(-0.8, 0.1), (-0.45, 1.2), (-0.2, 1.4), (0.0, 0.15), (0.1, 0.15), (0.4, 1.3)]
     hip, knee = keyed(times - hit, hip_keys), keyed(times - hit, [*knee_keys, (0.75, 0.1)])

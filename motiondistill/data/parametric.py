@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.data import body_actions, gaits, limb_actions
+from motiondistill.data import body_actions, daily_actions, gaits, limb_actions
 from motiondistill.data.choreography import SIDES, Choreography, Wave, perform
 from motiondistill.structures import Motion
 
@@ -26,11 +26,15 @@ _BODY_ACTIONS: Final[dict[str, Callable[[Wave, torch.Generator, Tensor], Choreog
     "raise both arms": body_actions.raise_both_arms,
     "bow": body_actions.bow,
     "jump": body_actions.jump,
+    "sit": daily_actions.sit,
+    "dance": daily_actions.dance,
 }
 _LIMB_ACTIONS: Final[dict[str, Callable[[Wave, torch.Generator, Tensor, int], Choreography]]] = {
     "wave": limb_actions.wave,
     "kick": limb_actions.kick,
     "punch": limb_actions.punch,
+    "drink": daily_actions.drink,
+    "throw": daily_actions.throw,
 }
 PARAMETRIC_ACTIONS: Final = (*_GAITS, *_BODY_ACTIONS, *_LIMB_ACTIONS)
 

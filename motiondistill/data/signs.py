@@ -22,9 +22,12 @@ _ON_THE_SPOT = 0.25
 # frames keep.
 _SOLES = (-0.1, 0.6)
 _MAX_HOVER = 0.12
-# A stride's peak is the highest within this many seconds, and the foot leads by this many metres.
-_STRIDE_REACH = 0.25
-_MIN_LEAD = 0.15
+# A hand at the mouth is this near the head joint, metres.
+_AT_MOUTH = 0.27
+# How far the head is below the pelvis of who turns over, metres.
+_HEAD_OVER_HEELS = 0.05
+# Hips of who sits are no higher over the ankles than this share of the length of the legs.
+_SEATED = 0.72
 
 
 def stays_on_floor(motion: Motion, rest_joints: Float[Tensor, "joints 3"]) -> bool:
@@ -32,19 +35,6 @@ def stays_on_floor(motion: Motion, rest_joints: Float[Tensor, "joints 3"]) -> bo
     soles = lowest_sole(motion.rotations, rest_joints) + motion.translation[:, 1]
     low, high = _SOLES
     return bool(soles.min() > low and soles.max() < high and soles.median() < _MAX_HOVER)
-
-
-def left_strides(motion: Motion, rest_joints: Float[Tensor, "joints 3"]) -> list[float]:
-    """Seconds at which the left foot is furthest ahead of the right one."""
-    _, joints = forward_kinematics(motion.rotations, rest_joints)
-    lead = joints[:, J["left_ankle"]] - joints[:, J["right_ankle"]]
-    ahead = (lead * motion.rotations[:, 0, :, 2]).sum(-1)
-    reach = max(1, round(_STRIDE_REACH * motion.fps))
-    highest = torch.nn.functional.max_pool1d(ahead[None], 2 * reach + 1, 1, reach)[0]
-    peaks = (ahead == highest) & (ahead > _MIN_LEAD)
-    # At the ends the highest of what is seen may be a flank.
-    peaks[0] = peaks[-1] = False
-    return [float(frame) / motion.fps for frame in peaks.nonzero()[:, 0]]
 
 
 def side_shown(
@@ -58,14 +48,9 @@ def side_shown(
     _, posed = forward_kinematics(motion.rotations, rest_joints)
     joints = posed + motion.translation[:, None]
     match action:
-        case "walk":
-            return _right_if(
-                _alternates(joints) and _travels(speed, _WALKING_SPEED) and not _turns(motion)
-            )
-        case "run":
-            return _right_if(
-                _alternates(joints) and _travels(speed, _RUNNING_SPEED) and not _turns(motion)
-            )
+        case "walk" | "run":
+            usual = _WALKING_SPEED if action == "walk" else _RUNNING_SPEED
+            return _right_if(_alternates(joints) and _travels(speed, usual) and not _turns(motion))
         case "jump":
             soles = lowest_sole(motion.rotations, rest_joints) + motion.translation[:, 1]
             return _right_if(bool(soles[2:-2].max() > 0.12))
@@ -88,6 +73,16 @@ def side_shown(
             return _right_if(bool(torch.atan2(trunk[:, 2], trunk[:, 1]).max() > 0.6))
         case "stand":
             return _right_if(_stands(joints))
+        case "throw":
+            return _striking_side(
+                joints, motion.fps, "wrist", "shoulder", min_speed=2.5, min_reach=0.2
+            )
+        case "drink":
+            return _drinking_side(joints)
+        case "sit":
+            return _right_if(_sits(joints, rest_joints))
+        case "cartwheel" | "backflip" | "roll":
+            return _side_turned_over(joints)
         case _:
             return "right"
 
@@ -166,3 +161,32 @@ def _stands(joints: Float[Tensor, "frames joints 3"]) -> bool:
 
 def _range(values: Float[Tensor, " frames"]) -> float:
     return float(values.max() - values.min())
+
+
+def _drinking_side(joints: Float[Tensor, "frames joints 3"]) -> str | None:
+    """The hand that is at the mouth for a while, the other one being away from it."""
+    near = torch.stack(
+        [(joints[:, J[f"{side}_wrist"]] - joints[:, J["head"]]).norm(dim=-1) for side in SIDES]
+    )
+    drinking = (near < _AT_MOUTH).float().mean(1) > 0.2
+    if drinking.sum() != 1:
+        return None
+    return SIDES[int(drinking.int().argmax())]
+
+
+def _sits(joints: Float[Tensor, "frames joints 3"], rest_joints: Float[Tensor, "joints 3"]) -> bool:
+    """Ends with the hips low, the knees bent and the trunk upright."""
+    legs = rest_joints[J["left_hip"], 1] - rest_joints[J["left_ankle"], 1]
+    late = joints[-(len(joints) // 3) :]
+    height = late[:, J["left_hip"], 1] - late[:, J["left_ankle"], 1]
+    trunk = torch.nn.functional.normalize(late[:, J["neck"]] - late[:, 0], dim=-1)
+    return bool((height < _SEATED * legs).all() and (trunk[:, 1] > 0.8).all())
+
+
+def _side_turned_over(joints: Float[Tensor, "frames joints 3"]) -> str | None:
+    """The side to which the trunk leans a quarter into a window that goes head over heels."""
+    upturned = joints[:, 0, 1] - joints[:, J["head"], 1]
+    if upturned.max() < _HEAD_OVER_HEELS:
+        return None
+    early = joints[len(joints) // 4]
+    return "left" if early[J["neck"], 0] > early[0, 0] else "right"

@@ -37,6 +37,8 @@ class Movement:
     """Height of the feet above the floor."""
     spread: Wave | None = None
     """How far each foot moves aside."""
+    steps: Float[Tensor, "frames 2 3"] | None = None
+    """Displacement of the left and of the right ankle."""
     point: Wave | None = None
     """How far the toes are turned down."""
     pelvis: Float[Tensor, "frames 3"] | None = None
@@ -67,6 +69,8 @@ class Stance:
         still = torch.zeros(len(arms), 3)
         lift = zero if movement.lift is None else movement.lift
         ankles = self._ankles(zero if movement.spread is None else movement.spread, lift)
+        if movement.steps is not None:
+            ankles = ankles + movement.steps
         root = self.root if movement.root is None else self.root + movement.root
         pelvis = still if movement.pelvis is None else movement.pelvis
         sink = zero if movement.sink is None else movement.sink

@@ -45,6 +45,17 @@ def headings(motion: Motion) -> Float[Tensor, "*batch frames"]:
     return torch.atan2(forward[..., 0], forward[..., 2])
 
 
+def turned(motion: Motion, angle: Float[Tensor, "*batch"]) -> Motion:
+    """The motion turned about the vertical through the origin by `angle` radians."""
+    turn = rotations.about_y(angle)[..., None, :, :]
+    root = turn @ motion.rotations[..., 0, :, :]
+    return dataclasses.replace(
+        motion,
+        rotations=torch.cat([root[..., None, :, :], motion.rotations[..., 1:, :, :]], -3),
+        translation=(turn @ motion.translation[..., None]).squeeze(-1),
+    )
+
+
 def hold_in_place(motion: Motion) -> Motion:
     """The motion as seen by a camera that travels along at the mean velocity.
 
