@@ -1,0 +1,216 @@
+"""Physical plausibility of a motion in SI units, from positions of joints and soles alone.
+
+The floor is y = 0. Definitions follow the field's, with per-frame units and fixed frame rates taken
+out: sliding and contact GMD (Karunratanakul et al., ICCV 2023; 5 cm, 0.5 m/s at 20 fps) and Kimodo
+(5 cm, 0.2 m/s), penetration, floating and jitter MBench. Departures:
+
+- A foot is tracked by the point of its sole that stays lowest, not by the toe joint, so that a foot
+  that rolls from heel to toe does not slide.
+- Contact asks for height, and that the foot moves hardly faster than the other one. A toe that
+  swings low is no contact then, and a body that glides on both feet is, however fast.
+- Penetration and floating are means over all frames, not over the bad ones.
+- Jerk is the third difference in m/s^3 where MBench has the second one per frame.
+
+Differences see less of fast movement at few frames a second: a sine of f Hz keeps
+sinc(f / fps)^n of its n-th derivative. Compare jerk at one frame rate.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from motiondistill.structures import JOINT_INDEX, Mesh
+
+Joints = Float[Tensor, "*batch frames joints 3"]
+Soles = tuple[Float[Tensor, "*batch frames left 3"], Float[Tensor, "*batch frames right 3"]]
+"""Points under the left and the right foot, at height 0 where they touch the floor, metres."""
+Scalar = Float[Tensor, "*batch"]
+
+CONTACT_HEIGHT: Final = 0.05
+"""Metres below which a sole may be in contact (GMD, Kimodo)."""
+SKATING_SPEED: Final = 0.2
+"""Metres a second from which a foot in contact skates (Kimodo)."""
+# A foot that is faster than the other low one by more than this swings, m/s.
+_SWING: Final = 0.5
+_ANKLE_AND_BALL: Final = tuple(
+    tuple(JOINT_INDEX[f"{side}_{name}"] for name in ("ankle", "foot")) for side in ("left", "right")
+)
+_MIN_FRAMES: Final = 4
+
+
+@dataclass(frozen=True)
+class FootSliding:
+    """How feet in contact move over the floor. Not a number where nothing ever touches it."""
+
+    speed: Scalar
+    """Mean horizontal speed of feet in contact, m/s."""
+    skating: Scalar
+    """Share of the frame steps with a contact in which such a foot is faster than 0.2 m/s."""
+    contact: Scalar
+    """Share of frame steps with a foot in contact; 0 in flight, or over the floor."""
+
+
+@dataclass(frozen=True)
+class PhysicalMetrics:
+    """All of this module, one number for each motion of the batch."""
+
+    sliding: FootSliding
+    """On a floor that stands still."""
+    treadmill_sliding: FootSliding
+    """On a floor that moves evenly under a motion that is held in place: see `floor_velocity`."""
+    penetration_mean: Scalar
+    """Depth of the lowest point under the floor, mean over frames, metres."""
+    penetration_max: Scalar
+    floating_mean: Scalar
+    """Height of the lowest point over the floor, mean over frames, metres. Jumps float, too."""
+    floating_max: Scalar
+    jerk: Scalar
+    """Mean length of the joints' third derivative, m/s^3."""
+    joint_speed: Scalar
+    """Mean over joints and frames of the speed in the world, m/s: guards against statues."""
+    relative_joint_speed: Scalar
+    """The same relative to the pelvis, whose own speed, zero, does not count."""
+
+
+def physical_metrics(
+    joints: Joints, fps: float, soles: Soles, lowest: Float[Tensor, "*batch frames"]
+) -> PhysicalMetrics:
+    """All metrics of joint positions, soles and heights of the lowest point, in metres.
+
+    Needs at least 4 frames. Joints that are NaN do not count. Every number stays the same when the
+    motion is shifted along the floor or turned about +Y.
+    """
+    if joints.shape[-3] < _MIN_FRAMES:
+        raise ValueError(
+            f"`joints` must hold at least {_MIN_FRAMES} frames for the jerk, got "
+            f"{joints.shape[-3]}; give a longer motion or a higher frame rate."
+        )
+    depth, height = (-lowest).clamp(min=0), lowest.clamp(min=0)
+    return PhysicalMetrics(
+        sliding=foot_sliding(soles, fps),
+        treadmill_sliding=foot_sliding(soles, fps, floor_velocity(soles, fps)),
+        penetration_mean=depth.mean(-1),
+        penetration_max=depth.amax(-1),
+        floating_mean=height.mean(-1),
+        floating_max=height.amax(-1),
+        jerk=jerk(joints, fps),
+        joint_speed=joint_speed(joints, fps),
+        relative_joint_speed=joint_speed(joints[..., 1:, :] - joints[..., :1, :], fps),
+    )
+
+
+def metrics_of_joints(
+    joints: Joints, fps: float, rest_joints: Float[Tensor, "joints 3"]
+) -> PhysicalMetrics:
+    """All metrics of a skeleton whose T-pose `rest_joints` stands on the floor."""
+    soles = soles_of_joints(joints, rest_joints)
+    lowest = torch.cat([*soles, joints], -2)[..., 1]
+    return physical_metrics(joints, fps, soles, _known(lowest, torch.inf).amin(-1))
+
+
+def metrics_of_mesh(mesh: Mesh, fps: float) -> PhysicalMetrics:
+    """All metrics of a posed body; soles and lowest points are its vertices."""
+    return physical_metrics(mesh.joints, fps, soles_of_mesh(mesh), mesh.vertices[..., 1].amin(-1))
+
+
+def soles_of_joints(joints: Joints, rest_joints: Float[Tensor, "joints 3"]) -> Soles:
+    """The points under ankle and ball of each foot: the joints, lower by their height at rest."""
+    left, right = (
+        joints[..., list(side), :] - rest_joints[list(side)] * torch.tensor([0.0, 1.0, 0.0])
+        for side in _ANKLE_AND_BALL
+    )
+    return left, right
+
+
+def soles_of_mesh(mesh: Mesh) -> Soles:
+    """All vertices of each foot, whose lowest ones are those of the sole."""
+    left, right = (
+        mesh.vertices[..., torch.isin(mesh.parts, torch.tensor(side)), :]
+        for side in _ANKLE_AND_BALL
+    )
+    return left, right
+
+
+def foot_sliding(
+    soles: Soles, fps: float, floor: Float[Tensor, "*batch 2"] | None = None
+) -> FootSliding:
+    """How feet in contact slide on a floor with this velocity along x and z, m/s.
+
+    From one frame to the next a foot is in contact where its lowest point stays below 5 cm, unless
+    it swings: moves faster than the other foot, if that is low, by more than 0.5 m/s.
+    """
+    low, velocities = _lowest_points(soles, fps)
+    if floor is not None:
+        velocities = velocities - floor[..., None, None, :]
+    speeds = velocities.norm(dim=-1)  # [*batch steps feet]
+    slowest = _where(low, speeds, torch.inf).amin(-1, keepdim=True)
+    touching = low & (speeds <= slowest + _SWING)
+    count = touching.sum((-1, -2))
+    steps = touching.any(-1)
+    skating = (touching & (speeds > SKATING_SPEED)).any(-1)
+    return FootSliding(
+        speed=_where(touching, speeds, 0.0).sum((-1, -2)) / count,
+        skating=skating.sum(-1) / steps.sum(-1),
+        contact=steps.float().mean(-1),
+    )
+
+
+def floor_velocity(soles: Soles, fps: float) -> Float[Tensor, "*batch 2"]:
+    """The velocity along x and z of an even treadmill under a motion held in place, m/s.
+
+    The median over frame steps of the velocity of the lower foot, if that is in reach of the floor;
+    zero without contact. A motion that travels without sliding has a floor that stands still.
+    """
+    low, velocities = _lowest_points(soles, fps)
+    heights = torch.stack([_step_heights(sole).amin(-1) for sole in soles], -1)
+    lower = heights.argmin(-1, keepdim=True)
+    chosen = velocities.gather(-2, lower[..., None].expand(*lower.shape, 2))[..., 0, :]
+    standing = low.any(-1)[..., None].expand_as(chosen)
+    median = _where(standing, chosen, torch.nan).nanmedian(-2).values
+    return _known(median, 0.0)
+
+
+def jerk(joints: Joints, fps: float) -> Scalar:
+    """Mean over joints and frames of the length of the third difference, m/s^3."""
+    return (joints.diff(n=3, dim=-3) * fps**3).norm(dim=-1).nanmean((-1, -2))
+
+
+def joint_speed(joints: Joints, fps: float) -> Scalar:
+    """Mean over joints and frames of the speed, m/s."""
+    return (joints.diff(dim=-3) * fps).norm(dim=-1).nanmean((-1, -2))
+
+
+def _lowest_points(
+    soles: Soles, fps: float
+) -> tuple[Bool[Tensor, "*batch steps 2"], Float[Tensor, "*batch steps 2 2"]]:
+    """For each frame step and foot: is its lowest point low, and that point's velocity in x, z."""
+    low, velocities = [], []
+    for sole in soles:
+        heights = _step_heights(sole)
+        point = heights.argmin(-1, keepdim=True)
+        low.append(heights.gather(-1, point)[..., 0] < CONTACT_HEIGHT)
+        moves = _known(sole.diff(dim=-3)[..., [0, 2]] * fps, 0.0)
+        index = point[..., None].expand(*point.shape, 2)
+        velocities.append(moves.gather(-2, index)[..., 0, :])
+    return torch.stack(low, -1), torch.stack(velocities, -2)
+
+
+def _step_heights(sole: Float[Tensor, "*batch frames points 3"]) -> Float[Tensor, "*batch steps points"]:
+    """The higher one of each point's heights before and after a frame step; unknown ones are inf.
+
+    A point that is low at both ends was there, and did not just pass by.
+    """
+    heights = sole[..., 1]
+    return _known(torch.maximum(heights[..., :-1, :], heights[..., 1:, :]), torch.inf)
+
+
+def _known(values: Tensor, otherwise: float) -> Tensor:
+    """The values, and something else where they are not numbers."""
+    return _where(~values.isnan(), values, otherwise)
+
+
+def _where(condition: Bool[Tensor, "*shape"], values: Tensor, otherwise: float) -> Tensor:
+    return torch.where(condition, values, torch.full_like(values, otherwise))

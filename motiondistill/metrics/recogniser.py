@@ -1,0 +1,146 @@
+"""Action recogniser: which action a motion shows, from joint positions alone.
+
+A small network (`recogniser_weights/README.md` is its card) that never saw a generated motion.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, final
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from motiondistill.metrics.recogniser_features import (
+    NUM_CHANNELS,
+    TRACKED,
+    Joints,
+    channels,
+    mirrored,
+    pose_features,
+    resampled,
+)
+from motiondistill.metrics.recogniser_sides import SIDED_ACTIONS, Side, acting_side
+from motiondistill.structures import JOINT_INDEX
+
+ACTIONS: Final = (
+    *("walk", "run", "jump", "jumping jacks", "wave", "squat", "kick", "punch"),
+    *("raise both arms", "bow", "stand", "dance", "sit", "drink"),
+    *("cartwheel", "crawl", "backflip", "roll", "throw"),
+)
+"""What the recogniser can answer, in the order of its probabilities."""
+RATE: Final = 8.0
+FRAMES: Final = 16
+# Windows of a longer motion start at most this far apart, seconds.
+_STRIDE: Final = 1.0
+_WIDTH: Final = 64
+_DILATIONS: Final = (1, 2, 4)
+_FILE: Final = Path(__file__).parent / "recogniser_weights" / "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """What a motion was recognised as."""
+
+    action: str
+    side: Side | None
+    """The limb that acts, by a rule; None for actions without a side."""
+    probabilities: dict[str, float]
+    """Of all actions, the most likely first."""
+
+    def among(self, count: int) -> tuple[str, ...]:
+        """The `count` most likely actions."""
+        return tuple(self.probabilities)[:count]
+
+
+@final
+class ActionNetwork(nn.Module):
+    """A temporal convolution network over windows of 16 frames, pooled by mean and maximum."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.first = nn.Conv1d(NUM_CHANNELS, _WIDTH, 3, padding=1)
+        self.norms = nn.ModuleList(nn.GroupNorm(8, _WIDTH) for _ in _DILATIONS)
+        self.blocks = nn.ModuleList(
+            nn.Conv1d(_WIDTH, _WIDTH, 3, padding=dilation, dilation=dilation)
+            for dilation in _DILATIONS
+        )
+        self.dropout = nn.Dropout(dropout)
+        # One output more, for motions that are none of the actions: it only serves training.
+        self.last = nn.Linear(2 * _WIDTH, len(ACTIONS) + 1)
+
+    def forward(self, inputs: Float[Tensor, "batch channels frames"]) -> Float[Tensor, "batch _"]:
+        """Logits of `ACTIONS` and of "something else"."""
+        hidden = self.first(inputs)
+        for norm, block in zip(self.norms, self.blocks, strict=True):
+            hidden = hidden + block(nn.functional.gelu(norm(hidden)))
+        pooled = torch.cat([hidden.mean(-1), hidden.amax(-1)], -1)
+        return torch.as_tensor(self.last(self.dropout(nn.functional.gelu(pooled))))
+
+
+@final
+class Recogniser:
+    """Recognises actions; the same for a motion and its mirror image."""
+
+    def __init__(self, network: ActionNetwork) -> None:
+        self.network = network.eval().requires_grad_(False)
+
+    def __call__(self, joints: Joints, fps: float) -> Float[Tensor, "*batch actions"]:
+        """Probabilities of `ACTIONS` for joints in metres, +Y up, at `fps` frames a second.
+
+        Two seconds are looked at, at 8 frames a second: of a longer motion, the mean over windows;
+        a shorter one holds its last pose. Of the 22 joints only 15 are read; the others may be NaN.
+        """
+        _check(joints, fps)
+        duration, span = (joints.shape[-3] - 1) / fps, (FRAMES - 1) / RATE
+        rest = max(duration - span, 0.0)
+        count = 1 + -int(-(rest - 1e-6) // _STRIDE) if rest > 1e-6 else 1
+        starts = torch.linspace(0.0, rest, count)
+        features = pose_features(resampled(joints.float(), fps, starts, RATE, FRAMES))
+        logits = self._logits(channels(features)) + self._logits(channels(mirrored(features)))
+        return (logits[..., :-1] / 2).softmax(-1).mean(-2)
+
+    def recognise(
+        self, joints: Float[Tensor, "frames joints 3"], fps: float
+    ) -> Recognition:
+        """The most likely action of one motion, its side, and all probabilities."""
+        values = self(joints, fps).tolist()
+        ranked = sorted(zip(ACTIONS, values, strict=True), key=lambda pair: -pair[1])
+        action = ranked[0][0]
+        side = acting_side(action, joints, fps) if action in SIDED_ACTIONS else None
+        return Recognition(action, side, dict(ranked))
+
+    def _logits(self, inputs: Float[Tensor, "*batch channels frames"]) -> Tensor:
+        logits = self.network(inputs.flatten(0, -3))
+        return torch.as_tensor(logits).unflatten(0, inputs.shape[:-2])
+
+
+def load_recogniser(file: Path = _FILE) -> Recogniser:
+    """The recogniser with the weights in `file`, the shipped ones unless told otherwise."""
+    network = ActionNetwork()
+    try:
+        weights = {name: tensor.float() for name, tensor in load_file(file).items()}
+    except SafetensorError as error:
+        raise ValueError(
+            f"`{file}` must be a complete safetensors file ({error}); copy it anew."
+        ) from error
+    network.load_state_dict(weights)
+    return Recogniser(network)
+
+
+def _check(joints: Joints, fps: float) -> None:
+    if fps <= 0:
+        raise ValueError(f"`fps` must be positive, got {fps}; give frames a second.")
+    if joints.shape[-3] < 2:
+        raise ValueError(
+            f"`joints` must hold at least 2 frames, got {joints.shape[-3]}; give a motion."
+        )
+    read = joints[..., [JOINT_INDEX[name] for name in TRACKED], :]
+    if not read.isfinite().all():
+        bad = [name for name in TRACKED if not joints[..., JOINT_INDEX[name], :].isfinite().all()]
+        raise ValueError(
+            f"`joints` must be finite where the recogniser reads them, got others for "
+            f"{', '.join(bad)}; give these joints."
+        )
