@@ -29,7 +29,9 @@ def build_clip_tokenizer(captions: Iterable[str], max_length: int) -> Any:
     # Two pairs may join to one piece; it keeps its first number.
     pieces = dict.fromkeys(itertools.chain(ASCII, endings, joined, _SPECIAL))
     vocabulary = {piece: number for number, piece in enumerate(pieces)}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=max_length)
+    # The annotations of the library allow strings alone, which it would have to take apart again.
+    options: Any = {"vocab": vocabulary, "merges": merges}
+    return CLIPTokenizer(**options, model_max_length=max_length)
 
 
 def byte_pair_merges(words: Sequence[str]) -> list[Merge]:
