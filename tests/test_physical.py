@@ -11,9 +11,9 @@ from standin_skeleton import rest_joints
 from motiondistill import rotations
 from motiondistill.metrics.physical import (
     CONTACT_HEIGHT,
+    SKATING_SPEED,
     PhysicalMetrics,
     floor_velocity,
-    foot_sliding,
     jerk,
     joint_speed,
     metrics_of_joints,
@@ -28,6 +28,8 @@ ROUNDING = 1e-5  # float32 positions of about a metre
 # The third difference at 30 fps divides by (1/30)^3, and so magnifies that of positions.
 JERK_ROUNDING = 2e-7 * FPS**3 * 4
 GRAVITY = 9.81
+# A foot that starts to swing already moves a little while both are on the floor, m/s.
+SWINGS_START = 0.02
 
 
 def times(seconds: float, fps: float = FPS) -> torch.Tensor:
@@ -72,7 +74,7 @@ def test_a_gliding_statue_slides_at_its_speed(speed: float) -> None:
     found = measured(carried(speed * times(2.0)))
     assert float(found.sliding.speed) == pytest.approx(speed, rel=1e-3)
     assert float(found.sliding.contact) == 1
-    assert float(found.sliding.skating) == (speed > 0.2)
+    assert float(found.sliding.skating) == (speed > SKATING_SPEED)
     assert float(found.joint_speed) == pytest.approx(speed, rel=1e-3)
     assert float(found.relative_joint_speed) == pytest.approx(0, abs=ROUNDING)
     assert float(found.jerk) == pytest.approx(0, abs=JERK_ROUNDING * max(speed, 1) * 4)
@@ -91,14 +93,14 @@ def test_a_statue_has_no_speed_at_all() -> None:
 def test_planted_feet_do_not_slide_though_the_other_one_swings_low(fps: float) -> None:
     found = measured(stepping(fps))
     assert float(found.sliding.contact) == 1
-    # At the ends of a swing the foot already moves, slowly.
-    assert float(found.sliding.speed) < 0.03
-    assert float(foot_sliding(soles_of_joints(stepping(fps), rest_joints()), fps).speed) > 0
+    assert float(found.sliding.speed) < SWINGS_START
+    assert float(found.sliding.skating) == 0
 
 
 def test_a_gait_in_place_slides_on_the_floor_and_not_on_a_treadmill() -> None:
     on_the_way, in_place = measured(stepping(FPS)), measured(stepping(FPS, travel=False))
-    assert float(in_place.sliding.speed) == pytest.approx(1.2, abs=0.1)
+    # Sometimes the swinging foot is the slower one for a moment.
+    assert 0.8 < float(in_place.sliding.speed) < 1.2
     assert float(in_place.treadmill_sliding.speed) == pytest.approx(
         float(on_the_way.sliding.speed), abs=1e-3
     )
@@ -168,7 +170,7 @@ def test_frame_rates_agree() -> None:
     assert float(slow.joint_speed) == pytest.approx(float(fast.joint_speed), rel=0.06)
     assert float(slow.jerk) == pytest.approx(float(fast.jerk), rel=0.12)
     fast, slow = (measured(stepping(fps), fps) for fps in (30.0, 8.0))
-    assert float(slow.sliding.speed) == pytest.approx(float(fast.sliding.speed), abs=0.02)
+    assert float(slow.sliding.speed) == pytest.approx(float(fast.sliding.speed), abs=SWINGS_START)
     assert float(slow.joint_speed) == pytest.approx(float(fast.joint_speed), rel=0.05)
     assert float(slow.floating_max) == pytest.approx(float(fast.floating_max), abs=0.002)
 
@@ -219,9 +221,7 @@ def test_a_mesh_is_measured_by_its_vertices() -> None:
     hand = joints[:, [J["left_wrist"]]] * level - torch.tensor([0.0, 0.1, 0.0])
     sides = [J["left_ankle"]] * 2 + [J["left_foot"]] * 2
     parts = [*sides, J["right_ankle"], *[J["right_foot"]] * 3, J["left_wrist"]]
-    mesh = Mesh(
-        torch.cat([*feet, hand], 1), joints, torch.tensor([[0, 1, 2]]), torch.tensor(parts)
-    )
+    mesh = Mesh(torch.cat([*feet, hand], 1), joints, torch.tensor([[0, 1, 2]]), torch.tensor(parts))
     found = metrics_of_mesh(mesh, FPS)
     assert float(found.sliding.speed) == pytest.approx(0.8, rel=1e-3)
     assert float(found.sliding.contact) == 1

@@ -1,13 +1,13 @@
 """Physical plausibility of a motion in SI units, from positions of joints and soles alone.
 
 The floor is y = 0. Definitions follow the field's, with per-frame units and fixed frame rates taken
-out: sliding and contact GMD (Karunratanakul et al., ICCV 2023; 5 cm, 0.5 m/s at 20 fps) and Kimodo
-(5 cm, 0.2 m/s), penetration, floating and jitter MBench. Departures:
+out: sliding and contact are GMD's (Karunratanakul et al., ICCV 2023: 5 cm, 0.5 m/s) and Kimodo's
+(5 cm, 0.2 m/s), penetration, floating and jitter MBench's. Departures:
 
 - A foot is tracked by the point of its sole that stays lowest, not by the toe joint, so that a foot
   that rolls from heel to toe does not slide.
-- Contact asks for height, and that the foot moves hardly faster than the other one. A toe that
-  swings low is no contact then, and a body that glides on both feet is, however fast.
+- Of two low feet the slower one is in contact, and the other one if it moves with it. So a toe that
+  swings low is no contact, and a body that glides on both feet is, however fast.
 - Penetration and floating are means over all frames, not over the bad ones.
 - Jerk is the third difference in m/s^3 where MBench has the second one per frame.
 
@@ -31,10 +31,12 @@ Scalar = Float[Tensor, "*batch"]
 
 CONTACT_HEIGHT: Final = 0.05
 """Metres below which a sole may be in contact (GMD, Kimodo)."""
-SKATING_SPEED: Final = 0.2
-"""Metres a second from which a foot in contact skates (Kimodo)."""
-# A foot that is faster than the other low one by more than this swings, m/s.
-_SWING: Final = 0.5
+SKATING_SPEED: Final = 0.5
+"""Metres a second from which a foot in contact skates (GMD).
+
+Real walks on our skeleton slide at 0.2 to 0.3 m/s by these definitions: proportions differ."""
+# Two feet that move apart by more than this are not both in contact, m/s.
+_TOGETHER: Final = 0.2
 _ANKLE_AND_BALL: Final = tuple(
     tuple(JOINT_INDEX[f"{side}_{name}"] for name in ("ankle", "foot")) for side in ("left", "right")
 )
@@ -48,7 +50,7 @@ class FootSliding:
     speed: Scalar
     """Mean horizontal speed of feet in contact, m/s."""
     skating: Scalar
-    """Share of the frame steps with a contact in which such a foot is faster than 0.2 m/s."""
+    """Share of the frame steps with a contact in which such a foot is faster than 0.5 m/s."""
     contact: Scalar
     """Share of frame steps with a foot in contact; 0 in flight, or over the floor."""
 
@@ -140,14 +142,16 @@ def foot_sliding(
     """How feet in contact slide on a floor with this velocity along x and z, m/s.
 
     From one frame to the next a foot is in contact where its lowest point stays below 5 cm, unless
-    it swings: moves faster than the other foot, if that is low, by more than 0.5 m/s.
+    the other foot is low, too, and slower on this floor, and they move apart by over 0.2 m/s.
     """
-    low, velocities = _lowest_points(soles, fps)
+    heights, velocities = _lowest_points(soles, fps)
     if floor is not None:
         velocities = velocities - floor[..., None, None, :]
     speeds = velocities.norm(dim=-1)  # [*batch steps feet]
-    slowest = _where(low, speeds, torch.inf).amin(-1, keepdim=True)
-    touching = low & (speeds <= slowest + _SWING)
+    low = heights < CONTACT_HEIGHT
+    slower = speeds <= _where(low, speeds, torch.inf).amin(-1, keepdim=True)
+    together = (velocities - velocities.flip(-2)).norm(dim=-1) <= _TOGETHER
+    touching = low & (slower | together)
     count = touching.sum((-1, -2))
     steps = touching.any(-1)
     skating = (touching & (speeds > SKATING_SPEED)).any(-1)
@@ -164,11 +168,10 @@ def floor_velocity(soles: Soles, fps: float) -> Float[Tensor, "*batch 2"]:
     The median over frame steps of the velocity of the lower foot, if that is in reach of the floor;
     zero without contact. A motion that travels without sliding has a floor that stands still.
     """
-    low, velocities = _lowest_points(soles, fps)
-    heights = torch.stack([_step_heights(sole).amin(-1) for sole in soles], -1)
+    heights, velocities = _lowest_points(soles, fps)
     lower = heights.argmin(-1, keepdim=True)
     chosen = velocities.gather(-2, lower[..., None].expand(*lower.shape, 2))[..., 0, :]
-    standing = low.any(-1)[..., None].expand_as(chosen)
+    standing = (heights < CONTACT_HEIGHT).any(-1)[..., None].expand_as(chosen)
     median = _where(standing, chosen, torch.nan).nanmedian(-2).values
     return _known(median, 0.0)
 
@@ -185,20 +188,22 @@ def joint_speed(joints: Joints, fps: float) -> Scalar:
 
 def _lowest_points(
     soles: Soles, fps: float
-) -> tuple[Bool[Tensor, "*batch steps 2"], Float[Tensor, "*batch steps 2 2"]]:
-    """For each frame step and foot: is its lowest point low, and that point's velocity in x, z."""
-    low, velocities = [], []
+) -> tuple[Float[Tensor, "*batch steps 2"], Float[Tensor, "*batch steps 2 2"]]:
+    """For each frame step and foot: its lowest point's height, and that point's x, z velocity."""
+    lowest, velocities = [], []
     for sole in soles:
         heights = _step_heights(sole)
         point = heights.argmin(-1, keepdim=True)
-        low.append(heights.gather(-1, point)[..., 0] < CONTACT_HEIGHT)
+        lowest.append(heights.gather(-1, point)[..., 0])
         moves = _known(sole.diff(dim=-3)[..., [0, 2]] * fps, 0.0)
         index = point[..., None].expand(*point.shape, 2)
         velocities.append(moves.gather(-2, index)[..., 0, :])
-    return torch.stack(low, -1), torch.stack(velocities, -2)
+    return torch.stack(lowest, -1), torch.stack(velocities, -2)
 
 
-def _step_heights(sole: Float[Tensor, "*batch frames points 3"]) -> Float[Tensor, "*batch steps points"]:
+def _step_heights(
+    sole: Float[Tensor, "*batch frames points 3"],
+) -> Float[Tensor, "*batch steps points"]:
     """The higher one of each point's heights before and after a frame step; unknown ones are inf.
 
     A point that is low at both ends was there, and did not just pass by.

@@ -5,7 +5,7 @@ A small network (`recogniser_weights/README.md` is its card) that never saw a ge
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, final
+from typing import Final, final
 
 import torch
 from jaxtyping import Float
@@ -91,7 +91,7 @@ class Recogniser:
         """Probabilities of `ACTIONS` for joints in metres, +Y up, at `fps` frames a second.
 
         Two seconds are looked at, at 8 frames a second: of a longer motion, the mean over windows;
-        a shorter one holds its last pose. Of the 22 joints only 15 are read; the others may be NaN.
+        a shorter one holds its last pose. Of the 22 joints 14 are read; the others may be NaN.
         """
         _check(joints, fps)
         duration, span = (joints.shape[-3] - 1) / fps, (FRAMES - 1) / RATE
@@ -102,9 +102,7 @@ class Recogniser:
         logits = self._logits(channels(features)) + self._logits(channels(mirrored(features)))
         return (logits[..., :-1] / 2).softmax(-1).mean(-2)
 
-    def recognise(
-        self, joints: Float[Tensor, "frames joints 3"], fps: float
-    ) -> Recognition:
+    def recognise(self, joints: Float[Tensor, "frames joints 3"], fps: float) -> Recognition:
         """The most likely action of one motion, its side, and all probabilities."""
         values = self(joints, fps).tolist()
         ranked = sorted(zip(ACTIONS, values, strict=True), key=lambda pair: -pair[1])

@@ -1,6 +1,6 @@
 """What the action recogniser sees of a motion: bone directions and the pelvis' path.
 
-Only the 15 joints that every source of motion capture has are read. Directions do not know how long
+Only 14 joints are read, which every source of motion capture has. Directions do not know how long
 bones are; lengths enter in units of the leg. The features do not change when the motion is shifted,
 turned about +Y, scaled, or carried along at a constant velocity (held in place or not).
 """
@@ -36,9 +36,7 @@ MIRRORED: Final = (4, 5, 6, 7, 0, 1, 2, 3, 8, 9, 10, 11)
 _MIRROR_SIGNS: Final = (*[1.0] * 8, -1.0, -1.0, 1.0, 1.0)
 _MIDDLE: Final = ("pelvis", "head")
 TRACKED: Final = tuple(
-    name
-    for name in JOINT_NAMES
-    if name in _MIDDLE or any(name in limb for limb in _LIMBS)
+    name for name in JOINT_NAMES if name in _MIDDLE or any(name in limb for limb in _LIMBS)
 )
 _LEG: Final = tuple(
     tuple(J[f"{side}_{name}"] for name in ("hip", "knee", "ankle")) for side in ("left", "right")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from recogniser_data import OTHER, SPAN, STRIDE, Recording
+from recogniser.clips import OTHER, SPAN, STRIDE, Recording
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from motiondistill import rotations
 from motiondistill.data.joints import JOINTS_FPS
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
 from motiondistill.kinematics import forward_kinematics
@@ -31,9 +32,9 @@ _CYCLIC = ("walk", "run", "jumping jacks", "wave", "stand", "dance", "crawl", "s
 _START_RANGE = 0.3
 
 
-# Arms of these go with the legs of any of them, and legs of those with the arms of any of those.
-_BY_ARMS = ("wave", "punch", "drink", "throw", "stand")
-_BY_LEGS = ("kick", "walk", "run", "stand")
+# What these do with their arms goes with the legs of the others, and the other way round.
+_BY_ARMS, _LEGS_OF = ("wave", "punch", "drink", "throw"), ("stand", "walk", "kick")
+_BY_LEGS, _ARMS_OF = ("kick", "walk", "run"), ("stand",)
 _MIX_SHARE = 0.5
 _LEG_BONES, _ARM_BONES = (0, 1, 4, 5), (2, 3, 6, 7)
 
@@ -67,7 +68,9 @@ def parametric_recordings(rest: Float[Tensor, "joints 3"], seed: int) -> list[Re
             _, joints = forward_kinematics(motion.rotations, rest)
             joints = joints + motion.translation[:, None]
             found.append(
-                Recording(f"parametric/{action} {index}", "parametric", action, joints, starts, free)
+                Recording(
+                    f"parametric/{action} {index}", "parametric", action, joints, starts, free
+                )
             )
     return found
 
@@ -138,19 +141,25 @@ def mixed(features: PoseFeatures, labels: Tensor, generator: torch.Generator) ->
     Few people were recorded at each action, and how they stood meanwhile says nothing of it.
     """
     directions, root = features.directions.clone(), features.root.clone()
-    for names, bones in ((_BY_ARMS, _LEG_BONES), (_BY_LEGS, _ARM_BONES)):
-        classes = torch.tensor([CLASSES.index(name) for name in names])
-        fitting = torch.isin(labels, classes).nonzero().flatten()
-        partners = fitting[torch.randperm(len(fitting), generator=generator)]
-        chosen = torch.rand(len(fitting), generator=generator) < _MIX_SHARE
-        # Someone who stands does so with the whole body.
-        chosen &= labels[fitting] != CLASSES.index("stand")
-        takers, givers = fitting[chosen], partners[chosen]
+    for names, others, bones in (
+        (_BY_ARMS, _LEGS_OF, _LEG_BONES),
+        (_BY_LEGS, _ARMS_OF, _ARM_BONES),
+    ):
+        takers = _which(labels, names)
+        takers = takers[torch.rand(len(takers), generator=generator) < _MIX_SHARE]
+        givers = _which(labels, (*names, *others))
+        if not len(givers):
+            continue
+        givers = givers[torch.randint(len(givers), (len(takers),), generator=generator)]
         for bone in bones:
             directions[takers, :, bone] = features.directions[givers, :, bone]
         if bones == _LEG_BONES:
             root[takers] = features.root[givers]
     return PoseFeatures(directions, root)
+
+
+def _which(labels: Tensor, names: Sequence[str]) -> Tensor:
+    return torch.isin(labels, torch.tensor([CLASSES.index(name) for name in names])).nonzero()[:, 0]
 
 
 def augmented(features: PoseFeatures, generator: torch.Generator) -> PoseFeatures:
@@ -183,7 +192,9 @@ def augmented(features: PoseFeatures, generator: torch.Generator) -> PoseFeature
     directions = directions + 0.15 * normal(count, 1, bones, 3)
     directions = directions + 0.12 * amount * _blurred(normal(count, frames, bones, 3))
     directions = directions + 0.05 * amount * normal(count, frames, bones, 3)
-    root = root * uniform(0.92, 1.08, count, 1, 1) + 0.02 * amount[..., 0] * normal(count, frames, 3)
+    root = root * uniform(0.92, 1.08, count, 1, 1) + 0.02 * amount[..., 0] * normal(
+        count, frames, 3
+    )
     root = root + torch.tensor([0.0, 0.05, 0.0]) * normal(count, 1, 1)
     turn = _turns(0.35 * normal(count), 0.1 * normal(count), 0.1 * normal(count))
     return PoseFeatures(normalize(directions, dim=-1) @ turn[:, None], root @ turn)
@@ -233,8 +244,6 @@ def _blurred(values: Tensor) -> Tensor:
 
 
 def _turns(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Float[Tensor, "batch 3 3"]:
-    from motiondistill import rotations
-
     up, right, ahead = torch.eye(3)[[1, 0, 2]]
     return (
         rotations.from_axis_angle(yaw[:, None] * up)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -42,7 +41,7 @@ def independent_groups(clips: Sequence[JointClip]) -> dict[str, str]:
         return name if parent[name] == name else root(parent[name])
 
     long = [clip for clip in clips if len(clip.joints) >= _MIN_SHARED]
-    paths = [_limb_paths(clip.joints) for clip in long]
+    paths = [limb_paths(clip.joints) for clip in long]
     for i, one in enumerate(long):
         for j, other in enumerate(long[:i]):
             a, b = root(subject(one)), root(subject(other))
@@ -54,9 +53,7 @@ def independent_groups(clips: Sequence[JointClip]) -> dict[str, str]:
     return {name: root(name) for name in parent}
 
 
-def likeness(
-    a: Float[Tensor, "_ features"], b: Float[Tensor, "_ features"]
-) -> float:
+def likeness(a: Float[Tensor, "_ features"], b: Float[Tensor, "_ features"]) -> float:
     """Highest correlation of the shorter path with a piece of the longer one."""
     short, long = sorted((a, b), key=len)
     short = short[:_MAX_SHARED] - short[:_MAX_SHARED].mean(0)
@@ -67,6 +64,6 @@ def likeness(
     return float((products / norms.clamp(min=1e-9)).max())
 
 
-def _limb_paths(joints: Float[Tensor, "frames joints 3"]) -> Float[Tensor, "frames features"]:
+def limb_paths(joints: Float[Tensor, "frames joints 3"]) -> Float[Tensor, "frames features"]:
     """Directions of arms and legs, each frame seen from its own heading."""
     return pose_features(joints[:, None]).directions[:, 0, :8].flatten(1)

@@ -1,0 +1,205 @@
+"""The results page of the action recogniser, its confusion matrix, and the card of its weights."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from recogniser.clips import OTHER, Recording
+from recogniser.folds import (
+    Prediction,
+    balanced_accuracy,
+    barred_actions,
+    interval,
+    recall,
+)
+
+from motiondistill.metrics.recogniser import ACTIONS
+from motiondistill.randomness import seeded
+
+BAR = 0.85
+_RECALL_TO_MENTION = 0.95
+CMU_LINE = (
+    "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created "
+    "with funding from NSF EIA-0196217."
+)
+RESULTS = """# Action recogniser
+
+How well `motiondistill/metrics/recogniser.py` tells actions from joint positions, on real motion
+capture of people that the tested network never saw.
+
+**Balanced window accuracy {accuracy} (95 % by clip: {interval}); the bar is {bar:.0%}.** Top
+three: {top3} ({interval3}). The mean of the recalls of the {count} actions that at least three
+independent groups show; a window that shows one of these may still be taken for any of the {all}
+actions.
+
+Command: `{command}`; commit {commit}; {machine}; {seconds:.0f} s of CPU time in all. Seed {seed},
+{steps} steps of {batch} windows a fold.
+
+A window is 2 s (16 frames at 8 frames a second) and starts anywhere, every quarter of a second of
+a clip. A group is all that may be one person's: a CMU subject, a source without names, and
+whatever is the same performance in another source. Each group is tested once; {folds} folds.
+Parametric motions teach in every fold and are never tested. Clips of the "8 actions" are copies
+of CMU's or of unknown CMU subjects: here they neither teach nor test. No sample of a prior and no
+distilled motion is used.
+
+| action | groups | clips | windows | recall | top 3 | counts in the mean | taken for |
+|---|---|---|---|---|---|---|---|
+{rows}
+
+"raise both arms" has no real clip, so nothing is said of it.
+
+![confusion matrix]({picture})
+
+Rows: what the clips show; columns: what they were recognised as; shares of a row's windows.
+
+## Clips with mistakes
+
+{failures}
+"""
+CARD = """# Card of the action recogniser
+
+A temporal convolution network of {parameters:,} parameters (half-precision safetensors) that
+names the action of a 2 s motion, 16 frames at 8 frames a second, from 14 of the 22 joints:
+directions of bones and the path of the pelvis. What it answers does not depend on place, heading,
+size, drift (held in place or travelling) or which side acts. `results/recogniser.md` tells how
+well it does, on people it never saw.
+
+**What it is for.** To score motions that other models made. It never saw a sample of a prior or a
+distilled motion, and must not be trained on any. It gives one of {count} answers to whatever it
+is shown: a high probability is no proof that a motion is good.
+
+**Data.** The shipped weights learned from all clips below; the networks behind the reported
+figures are others, trained by the same command without the group they are tested on. Labels come
+from the clips' class; where a clip shows more than its action, from rules on the joints
+(`experiments/recogniser/rules.py`). Classes are drawn equally often, then sources; {share:.0%} of
+the draws of a class that has both are parametric. Augmentation: mirror images, tempo, start,
+tilt, errors of bones, smaller and smoother movement, legs of one motion under the arms of
+another.
+
+| action | real clips | groups | windows | sources | parametric |
+|---|---|---|---|---|---|
+{rows}
+
+Sources: `cmu` CMU subjects 01-14 (free to use, not to resell), `c8` "CMU 8 actions" (MIT, CMU),
+`amp` AMP's clips (BSD-3, CMU), `dm` DeepMimic (MIT), `ad` AnimatedDrawings (MIT), `m2m`
+Mesh2Motion (CC0); `experiments/README.md` lists repositories and commits. Nothing non-commercial
+went in. Parametric motions are ours. {cmu} The weights are under Apache-2.0.
+
+**Training.** `{command}`; commit {commit}; seed {seed}, {steps} steps.
+
+**Limits.** Actions with one or two sources were learned from hardly more than those clips and
+parametric motions: cartwheel, crawl, backflip, roll, throw, bow, squat, wave. "Something else" is
+no answer. Dances are told by being none of the others, and are the first to be mistaken.
+"""
+
+
+def results_page(found: Sequence[Prediction], about: dict[str, object], picture: str) -> str:
+    """The page of the cross-validation."""
+    barred = barred_actions(found)
+    generator = seeded(int(str(about["seed"])), 0, "bootstrap")
+    spans = [interval(found, barred, generator, top) for top in (1, 3)]
+    first, three = (f"{low:.1%} to {high:.1%}" for low, high in spans)
+    return RESULTS.format(
+        accuracy=f"{balanced_accuracy(found, barred):.1%}",
+        top3=f"{balanced_accuracy(found, barred, 3):.1%}",
+        interval=first,
+        interval3=three,
+        bar=BAR,
+        count=len(barred),
+        all=len(ACTIONS),
+        rows="\n".join(_row(found, action, action in barred) for action in _tested(found)),
+        failures=_failures(found),
+        picture=picture,
+        **about,
+    )
+
+
+def card(
+    real: Sequence[Recording], parametric: Sequence[Recording], about: dict[str, object]
+) -> str:
+    """The card of the weights that learned from all these recordings."""
+    made = Counter(one.action for one in parametric)
+    rows = []
+    for action in (*ACTIONS, OTHER):
+        mine = [one for one in real if one.action == action]
+        sources = ", ".join(sorted({one.name.split("/")[0] for one in mine})) or "none"
+        clips, groups = ({getattr(one, key) for one in mine} for key in ("name", "group"))
+        windows = sum(len(one.starts) for one in mine)
+        rows.append(
+            f"| {action} | {len(clips)} | {len(groups)} | {windows} | {sources} | "
+            f"{made[action] or 'none'} |"
+        )
+    return CARD.format(rows="\n".join(rows), cmu=CMU_LINE, count=len(ACTIONS), **about)
+
+
+def confusion_matrix(found: Sequence[Prediction], path: Path) -> None:
+    """Writes the picture of which actions are taken for which."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    rows = _tested(found)
+    counts = torch.zeros(len(rows), len(ACTIONS))
+    for one in found:
+        counts[rows.index(one.action), ACTIONS.index(one.ranked[0])] += 1
+    shares = counts / counts.sum(1, keepdim=True)
+    figure, axes = pyplot.subplots(figsize=(8.6, 7.6))
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(ACTIONS)), ACTIONS, rotation=60, ha="right", fontsize=8)
+    barred = barred_actions(found)
+    names = [name if name in barred else f"({name})" for name in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=8)
+    for (row, column), share in ((place, float(shares[place])) for place in _places(shares)):
+        axes.text(
+            column,
+            row,
+            f"{share:.2f}".removeprefix("0"),
+            ha="center",
+            va="center",
+            fontsize=6,
+            color="white" if share > 0.5 else "black",
+        )
+    axes.set_title("recognised as; in brackets: fewer than three groups", fontsize=9)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def _places(shares: torch.Tensor) -> list[tuple[int, int]]:
+    """Entries that would not be written as zero."""
+    return [(int(row), int(column)) for row, column in (shares >= 0.005).nonzero()]
+
+
+def _tested(found: Sequence[Prediction]) -> list[str]:
+    return [action for action in ACTIONS if any(one.action == action for one in found)]
+
+
+def _row(found: Sequence[Prediction], action: str, barred: bool) -> str:
+    mine = [one for one in found if one.action == action]
+    clips, groups = ({getattr(one, key) for one in mine} for key in ("clip", "group"))
+    return (
+        f"| {action} | {len(groups)} | {len(clips)} | {len(mine)} | {recall(found, action):.0%} | "
+        f"{recall(found, action, 3):.0%} | {'yes' if barred else 'no'} | {_mistakes(mine)} |"
+    )
+
+
+def _mistakes(windows: Sequence[Prediction]) -> str:
+    wrong = Counter(one.ranked[0] for one in windows if not one.right)
+    return ", ".join(f"{action} {count}" for action, count in wrong.most_common(4))
+
+
+def _failures(found: Sequence[Prediction]) -> str:
+    """A row for each clip that is not recognised nearly always, the worst first."""
+    clips: dict[tuple[str, str, str], list[Prediction]] = defaultdict(list)
+    for one in found:
+        clips[one.action, one.clip, one.group].append(one)
+    rows = []
+    for (action, clip, group), windows in clips.items():
+        share = sum(one.right for one in windows) / len(windows)
+        if share < _RECALL_TO_MENTION:
+            text = f"| {clip} | {group} | {action} | {len(windows)} | {share:.0%} |"
+            rows.append((share, -len(windows), f"{text} {_mistakes(windows)} |"))
+    head = "| clip | group | action | windows | recognised | taken for |\n|---|---|---|---|---|---|"
+    return "\n".join([head, *(row[2] for row in sorted(rows))])
