@@ -98,7 +98,9 @@ def _signal(
 ) -> Float[Tensor, " frames"]:
     """What is highest at the action's event, metres."""
     _, joints = forward_kinematics(motion.rotations, rest_joints)
-    ahead = motion.rotations[:, 0, :, 2]
+    ahead = torch.nn.functional.normalize(
+        motion.rotations[:, 0, :, 2] * torch.tensor([1.0, 0.0, 1.0]), dim=-1
+    )
 
     def along(start: str, end: str) -> Float[Tensor, " frames"]:
         return ((joints[:, J[end]] - joints[:, J[start]]) * ahead).sum(-1)
