@@ -139,10 +139,6 @@ def action_dataset(
     return ActionDataset(grouped, rest_joints, fps, frames)
 
 
-def _skeleton(clip: JointClip) -> str:
-    return _SKELETONS.get(clip.source, clip.source)
-
-
 def _shown(window: Window, side: str) -> Window:
     """The window or its mirror image: as the side asks, or where that means nothing, for variety.
 

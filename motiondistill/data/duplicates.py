@@ -15,7 +15,9 @@ from motiondistill.structures import JOINT_INDEX as J
 
 # Joints that every source has and whose way round the hips tells one take from another.
 _JOINTS: Final = [
-    J[f"{side}_{name}"] for side in ("left", "right") for name in ("knee", "ankle", "elbow", "wrist")
+    J[f"{side}_{name}"]
+    for side in ("left", "right")
+    for name in ("knee", "ankle", "elbow", "wrist")
 ]
 # First at every third frame, then, where they may be alike, at every frame as well: converted
 # copies are cut a frame earlier or later.
@@ -36,8 +38,8 @@ def movement(joints: Float[Tensor, "frames joints 3"]) -> Float[Tensor, "changes
     """How knees, ankles, elbows and wrists move, whatever skeleton, place and heading.
 
     Changes within three frames of their places seen from the middle of the hips, turned so that the
-    hips face ahead, in lengths of the leg. Postures differ between skeletons, and their fine changes
-    between takes.
+    hips face ahead, in lengths of the leg. Postures differ between skeletons, and their fine
+    changes between takes.
     """
     hips = joints[:, [J["left_hip"], J["right_hip"]]]
     left = hips[:, 0] - hips[:, 1]
@@ -47,7 +49,7 @@ def movement(joints: Float[Tensor, "frames joints 3"]) -> Float[Tensor, "changes
     turned = torch.stack([cosine * x + sine * z, y, cosine * z - sine * x], -1)
     chain = joints[:, [J["left_hip"], J["left_knee"], J["left_ankle"]]]
     leg = chain.diff(dim=1).norm(dim=-1).sum(-1).median()
-    placed = turned.flatten(1) / leg
+    placed: Tensor = turned.flatten(1) / leg
     return placed[_COARSE:] - placed[:-_COARSE]
 
 
@@ -71,7 +73,7 @@ def duplicates(movements: Sequence[Float[Tensor, "_ channels"]]) -> Iterator[lis
         # A window that runs from one clip into the next shows neither.
         inside = owner[: len(alike)] == owner[len(core) - 1 :]
         found = []
-        for other in owner[: len(alike)][alike & inside].unique().tolist():
+        for other in sorted(set(owner[: len(alike)][alike & inside].tolist())):
             longer = (len(movements[other]), other) > (len(clip), index)
             if longer and _holds(movements[other], core):
                 found.append(other)

@@ -64,11 +64,16 @@ def read_recordings(folder: Path) -> list[JointClip]:
 
 def actions_of(clip: JointClip) -> tuple[str, ...]:
     """The actions that the clip may show by its class or by its words; none if they say nothing."""
-    if f"{clip.source}/{clip.name}" in _UNFIT:
+    if is_unfit(clip):
         return ()
     known = tuple(action for action, labels in SOURCE_LABELS.items() if clip.label in labels)
     named = None if known else action_in(clip.label)
     return known if named is None else (named,)
+
+
+def is_unfit(clip: JointClip) -> bool:
+    """Whether the clip is known to show its class wrongly, or to be a copy."""
+    return f"{clip.source}/{clip.name}" in _UNFIT
 
 
 def neutral_poses(clips: Sequence[JointClip]) -> dict[str, NeutralPose]:
