@@ -24,6 +24,7 @@ from motiondistill.priors.weights import (
     load_tokenizer,
     parts_of,
     read_json,
+    read_scheduler,
 )
 
 EMBEDDED_PRIOR: Final = Path(__file__).parent / "embedded"
@@ -31,6 +32,8 @@ EMBEDDED_PRIOR: Final = Path(__file__).parent / "embedded"
 
 NATIVE_FILE: Final = "motiondistill.json"
 """What pipelines do not record: the clips a model was trained on, and the length of its text."""
+
+_NATIVE_COUNTS: Final = ("frames", "height", "width", "text_length")
 
 _DENOISERS: Final = {"unet", "transformer", "transformer_2"}
 
@@ -109,7 +112,7 @@ def load_components(
     index = read_json(folder / "model_index.json", folder)
     components: dict[str, Any] = {
         "model_index": index,
-        "scheduler": read_json(folder / "scheduler" / "scheduler_config.json", folder),
+        "scheduler": read_scheduler(folder),
     }
     # All of them before the first one is read, which may take minutes.
     check_parts(folder, family)
@@ -136,19 +139,16 @@ def native_of(
     if not path.exists():
         return checkpoint.native if checkpoint else family.native, family.text_length
     content = read_json(path, folder)
-    try:
-        native = VideoFormat(
-            float(content["fps"]),
-            int(content["frames"]),
-            int(content["height"]),
-            int(content["width"]),
-        )
-        return native, int(content["text_length"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"`{path}` must give fps, frames, height, width and text_length as numbers; "
-            f"problem: {error!r}."
-        ) from error
+    for name in ("fps", *_NATIVE_COUNTS):
+        value = content.get(name)
+        numeric = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+        if not numeric or (name in _NATIVE_COUNTS and not isinstance(value, int)):
+            kind = "a whole number" if name in _NATIVE_COUNTS else "a number"
+            raise ValueError(
+                f"`{name}` in `{path}` must be {kind} above 0, got {value!r}; correct the file."
+            )
+    frames, height, width, text_length = (content[name] for name in _NATIVE_COUNTS)
+    return VideoFormat(float(content["fps"]), frames, height, width), text_length
 
 
 def write_native(folder: Path, native: VideoFormat, text_length: int) -> None:
