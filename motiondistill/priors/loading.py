@@ -11,6 +11,7 @@ from typing import Any, Final
 import torch
 
 from motiondistill.priors.base import DiffusersPrior, VideoFormat
+from motiondistill.priors.compiled import compiled
 from motiondistill.priors.embedding_cache import CachedText, EmbeddingFiles, fingerprint
 from motiondistill.priors.families import FAMILIES
 from motiondistill.priors.family import Checkpoint, Components, Family
@@ -35,8 +36,6 @@ NATIVE_FILE: Final = "motiondistill.json"
 
 _NATIVE_COUNTS: Final = ("frames", "height", "width", "text_length")
 
-_DENOISERS: Final = {"unet", "transformer", "transformer_2"}
-
 
 def load_prior(
     folder: Path,
@@ -46,7 +45,7 @@ def load_prior(
     revision: str | None = None,
     embeddings: Path | None = None,
     allow_pickle: bool = False,
-    compiled: bool = False,
+    compile_denoiser: bool = False,
 ) -> DiffusersPrior:
     """The frozen prior in a pipeline folder, recognised by its `model_index.json`.
 
@@ -54,18 +53,16 @@ def load_prior(
     released afterwards; with `embeddings`, a folder, every prompt is embedded once for all runs.
     `checkpoint` is what is known of the weights, and `revision` their commit; without one, the
     embeddings belong to the files' times of change.
-    `allow_pickle` lets `.bin` weights run programs. `compiled` compiles the denoiser at first use.
+    `allow_pickle` lets `.bin` weights run programs. `compile_denoiser` does so at its first use.
 
     Raises FileNotFoundError for what is missing, and ValueError for what is corrupt or unsupported.
     """
     family, placement = family_of(folder), placement or Placement()
     native, text_length = native_of(folder, family, checkpoint)
     components = load_components(folder, family, placement, allow_pickle=allow_pickle)
-    if compiled:
-        for name in set(family.classes) & _DENOISERS:
-            if components[name] is not None:
-                components[name].compile()
     prior = family.compose(components, native, text_length)
+    if compile_denoiser:
+        prior = dataclasses.replace(prior, denoiser=compiled(prior.denoiser))
     texts = [network for network in components.values() if isinstance(network, OnDemand)]
 
     def release() -> None:
@@ -78,7 +75,7 @@ def load_prior(
         identity = (str(folder), known, str(text_length), str(placement.text_dtype), *_versions())
         files = EmbeddingFiles(embeddings, identity)
     text = CachedText(prior.text, files=files, release=release)
-    return _placed(dataclasses.replace(prior, text=text), placement)
+    return placed(dataclasses.replace(prior, text=text), placement)
 
 
 def family_of(folder: Path) -> Family:
@@ -163,7 +160,7 @@ def randomized(prior: DiffusersPrior, generator: torch.Generator) -> DiffusersPr
     return dataclasses.replace(prior, denoiser=prior.denoiser.randomized(generator))
 
 
-def _placed(prior: DiffusersPrior, placement: Placement) -> DiffusersPrior:
+def placed(prior: DiffusersPrior, placement: Placement) -> DiffusersPrior:
     """The prior, serving callers from elsewhere where that is not what its parts do anyway."""
     device, batch_size = placement.device, placement.batch_size
     if torch.device(device).type == "cpu" and batch_size is None:
