@@ -4,10 +4,12 @@
 
 Networks of the released sizes are built on PyTorch's meta device, without weights, and run through
 the package's own codecs and denoisers in bfloat16. Needs no download, no accelerator and little
-memory. Writes results/prior_costs.md; `--only` prints the rows of some priors instead.
+memory. What compiling gives is measured on the shipped prior, in minutes of this machine's CPU.
+Writes results/prior_costs.md; `--only` prints the rows of some priors instead.
 """
 
 import argparse
+import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,10 +18,12 @@ from pathlib import Path
 
 import diffusers
 import torch
+from torch import Tensor
 
 from motiondistill.priors.base import Codec, DiffusersPrior, VideoFormat
 from motiondistill.priors.costs import Cost, denoising_cost, empty_conditioning, encoding_cost
 from motiondistill.priors.encode_modes import checkpointed, two_pass
+from motiondistill.priors.loading import EMBEDDED_PRIOR, load_prior
 from motiondistill.priors.outline import published_outline
 from motiondistill.priors.placement import Placement
 from motiondistill.priors.published import PUBLISHED
@@ -27,6 +31,7 @@ from motiondistill.priors.published import PUBLISHED
 RESULTS = Path("results")
 COMMON = (17, 256, 256)  # frames, height, width
 GIB, TERA = 2**30, 1e12
+PASSES = 21
 HALF = torch.bfloat16
 PLACEMENT = Placement(dtype=HALF, vae_dtype=HALF, text_dtype=HALF)
 MODES: Mapping[str, Callable[[Codec], Codec]] = {
@@ -158,6 +163,30 @@ def goal_line(rows: list[Row], name: str, size: Size) -> str:
     return f"| {name} | {show(size)} | {before:.2f} | {after:.2f} | {bar:g} | {verdict} |"
 
 
+def compiled_line() -> str:
+    """The shipped prior's denoiser as it is and compiled: one pass over a clip with guidance."""
+    plain, fast = (load_prior(EMBEDDED_PRIOR, compile_denoiser=choice) for choice in (False, True))
+    native = plain.format
+    shape = plain.latent_shape(native.frames, native.height, native.width)
+    noise = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    conditioning, sigma = plain.embed(["a person is walking", ""]), plain.snap(torch.ones(2))
+
+    @torch.no_grad()
+    def passed(prior: DiffusersPrior) -> tuple[Tensor, float]:
+        started = time.process_time()
+        return prior.denoise(noise, sigma, conditioning), time.process_time() - started
+
+    exact, _ = passed(plain)
+    answer, first = passed(fast)
+    slow, quick = (
+        statistics.median(passed(prior)[1] for _ in range(PASSES)) for prior in (plain, fast)
+    )
+    error = ((answer - exact).abs().max() / exact.abs().max()).item()
+    return (
+        f"| {slow * 1e3:.1f} | {quick * 1e3:.1f} | {quick / slow:.2f} | {first:.0f} | {error:.0e} |"
+    )
+
+
 def show(size: Size) -> str:
     """Frames, height and width."""
     return "x".join(map(str, size))
@@ -177,13 +206,15 @@ def write(rows: list[Row], seconds: float) -> None:
         goals="\n".join(goal_line(rows, *goal) for goal in GOALS),
         encoding="\n".join(dict.fromkeys(encoding)),
         steps="\n".join(step_line(row) for row in rows),
+        compiled=compiled_line(),
+        passes=PASSES,
     )
     (RESULTS / "prior_costs.md").write_text(page, encoding="utf-8")
 
 
 PAGE = """# What a step takes
 
-Every figure follows from the released models' configurations (`motiondistill/priors/published.py`):
+Memory and arithmetic follow from the released models' configurations (`motiondistill/priors/published.py`):
 networks of their sizes, without weights, run through this package's codecs and denoisers on
 PyTorch's meta device, in bfloat16, one clip at a time. Not in them: what convolutions take as
 workspace. Attention is counted as by the kernels that never hold its whole matrix.
@@ -228,6 +259,17 @@ step with the weights of denoiser and autoencoder, and its TFLOP, by `graph` / `
 | prior | clip | denoiser | autoencoder | text | pass, GiB | pass, TFLOP | step, GiB | step, TFLOP |
 |---|---|---|---|---|---|---|---|---|
 {steps}
+
+## Compiled
+
+`prior.compile=true` compiles the denoiser at its first use. The shipped prior on one core of a CPU,
+both passes of guidance at once, median of {passes} calls in CPU time: milliseconds as it is and
+compiled, their ratio, seconds of the first call, and the greatest relative difference between the
+answers. Other shapes, and gradients through the denoiser, are compiled once more each.
+
+| as it is | compiled | ratio | first call, s | difference |
+|---|---|---|---|---|
+{compiled}
 """
 
 

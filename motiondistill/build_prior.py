@@ -12,8 +12,9 @@ from motiondistill.priors.base import Codec, DiffusersPrior
 from motiondistill.priors.decoder_gradient import through_decoder
 from motiondistill.priors.embedding_cache import cache_folder
 from motiondistill.priors.encode_modes import checkpointed, two_pass
-from motiondistill.priors.hub import EMBEDDED, locate
-from motiondistill.priors.loading import load_prior, randomized
+from motiondistill.priors.gaussian_videos import gaussian_videos
+from motiondistill.priors.hub import EMBEDDED, GAUSSIAN, locate
+from motiondistill.priors.loading import load_prior, placed, randomized
 from motiondistill.priors.placement import Placement
 from motiondistill.priors.tiny_codec import load_tiny_codec
 from motiondistill.randomness import seeded
@@ -29,10 +30,21 @@ def make_prior(config: PriorConfig, seed: int) -> DiffusersPrior:
     Raises FileNotFoundError and ValueError for models that are not there, damaged or unsupported,
     and for devices that this machine lacks.
     """
+    prior = _closed_form(config) if config.model == GAUSSIAN else _loaded(config)
+    prior = with_encoding(config, with_tiny_codec(config, prior))
+    return _with_weights(config, prior, seed)
+
+
+def _closed_form(config: PriorConfig) -> DiffusersPrior:
+    _check_no_revision(config)
+    return placed(gaussian_videos(), make_placement(config))
+
+
+def _loaded(config: PriorConfig) -> DiffusersPrior:
     placement = make_placement(config)
     location = locate(config.model, config.revision)
     logger.info("loading the prior from %s", location.folder)
-    prior = load_prior(
+    return load_prior(
         location.folder,
         placement,
         checkpoint=location.checkpoint,
@@ -40,10 +52,8 @@ def make_prior(config: PriorConfig, seed: int) -> DiffusersPrior:
         # The shipped prior embeds a prompt faster than a disk finds it.
         embeddings=None if config.model == EMBEDDED else cache_folder() / "embeddings",
         allow_pickle=config.allow_pickle,
-        compiled=config.compile,
+        compile_denoiser=config.compile,
     )
-    prior = with_encoding(config, with_tiny_codec(config, prior))
-    return _with_weights(config, prior, seed)
 
 
 def pinned(config: PriorConfig) -> PriorConfig:
@@ -51,7 +61,18 @@ def pinned(config: PriorConfig) -> PriorConfig:
 
     Raises as `make_prior` does, and may download.
     """
+    if config.model == GAUSSIAN:
+        _check_no_revision(config)
+        return config
     return dataclasses.replace(config, revision=locate(config.model, config.revision).revision)
+
+
+def _check_no_revision(config: PriorConfig) -> None:
+    if config.revision is not None:
+        raise ValueError(
+            f"`prior.revision` must be left out for prior.model={config.model}, which has no "
+            f"files, got {config.revision!r}; leave it out."
+        )
 
 
 def make_placement(config: PriorConfig) -> Placement:

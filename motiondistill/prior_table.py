@@ -15,7 +15,8 @@ from motiondistill.priors.base import VideoFormat
 from motiondistill.priors.costs import encoding_cost
 from motiondistill.priors.families import FAMILIES
 from motiondistill.priors.family import Checkpoint, Family
-from motiondistill.priors.hub import EMBEDDED, cached
+from motiondistill.priors.gaussian_videos import NATIVE as GAUSSIAN_NATIVE
+from motiondistill.priors.hub import EMBEDDED, GAUSSIAN, cached
 from motiondistill.priors.loading import EMBEDDED_PRIOR, family_of
 from motiondistill.priors.memory import GIB, free_bytes
 from motiondistill.priors.outline import Outline, outline, published_outline
@@ -60,6 +61,9 @@ def rows(config: PriorConfig) -> Iterator[Row]:
     shipped = family_of(EMBEDDED_PRIOR)
     row = Row(EMBEDDED, shipped.title, shipped.kind, "-", "Apache-2.0", shipped.native)
     yield _measured(row, config, EMBEDDED_PRIOR, None)
+    # It has no weights, and its encoding keeps nothing.
+    free = Row(GAUSSIAN, "in closed form", "video", "-", "Apache-2.0", GAUSSIAN_NATIVE)
+    yield dataclasses.replace(free, parameters=0, weights=0, encoding=0, state="here")
     for family in FAMILIES:
         for checkpoint in family.checkpoints:
             row = _known(family, checkpoint)

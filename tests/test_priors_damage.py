@@ -130,24 +130,27 @@ def test_the_check_embeds_two_prompts(whole, monkeypatch):
     assert len({len(prompt.split()) for prompt in asked}) == 1
 
 
+LIBRARY = r"transformer` must hold a LatteTransformer3DModel .*copy the folder anew.*Error: "
 CONFIGURATIONS = [
-    {"num_layers": "x"},
-    {"num_attention_heads": None},
-    {"attention_head_dim": "x"},
+    (
+        {"num_layers": "x"},
+        r"`num_layers` in `.*transformer/config.json` must be a number.*, got 'x'",
+    ),
+    ({"num_attention_heads": None}, LIBRARY),
+    ({"attention_head_dim": 0}, LIBRARY),
 ]
 
 
-@pytest.mark.parametrize("change", CONFIGURATIONS)
-def test_configurations_of_wrong_values_are_refused(tmp_path, hub, change):
+@pytest.mark.parametrize(("change", "message"), CONFIGURATIONS)
+def test_configurations_of_wrong_values_are_refused(tmp_path, hub, change, message):
     folder = tiny_latte.save_tiny(tmp_path / "tiny")
     path = folder / "transformer" / "config.json"
     config = json.loads(path.read_text())
     path.write_text(json.dumps(config | change))
-    message = r"transformer` must hold a LatteTransformer3DModel .*copy the folder anew.*Error: "
     assert change.keys() <= config.keys()
     with pytest.raises(ValueError, match=message):
         load_prior(folder)
-    if "num_layers" in change:
+    if "num_attention_heads" in change:
         with pytest.raises(ValueError, match=message):
             outline(folder)
         fill(hub, folder, "maxin-cn/Latte-1")

@@ -53,7 +53,25 @@ def test_broken_json_is_named(folder):
 
 def test_incomplete_native_file_is_named(folder):
     (folder / "motiondistill.json").write_text('{"fps": 8}')
-    with pytest.raises(ValueError, match=r"motiondistill\.json` must give .*'frames'"):
+    with pytest.raises(
+        ValueError, match=r"`frames` in `.*motiondistill\.json` must be a whole.* None"
+    ):
+        load_prior(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"fps": "8"}, {"fps": 0}, {"frames": 2.5}, {"height": [32]}, {"text_length": True}],
+    ids=str,
+)
+def test_native_clips_of_wrong_values_are_refused(folder, change):
+    path = folder / "motiondistill.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    ((name, value),) = change.items()
+    message = (
+        rf"`{name}` in `.*motiondistill\.json` must be a .*number above 0, got {value!r}; corr"
+    )
+    with pytest.raises(ValueError, match=message.replace("[", r"\[").replace("]", r"\]")):
         load_prior(folder)
 
 

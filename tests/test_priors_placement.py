@@ -131,16 +131,6 @@ def test_a_prior_on_another_device_answers_on_the_callers(prior, whole):
     assert gradient.abs().amax(dim=(0, 2, 3, 4)).min() > 0
 
 
-def test_a_compiled_denoiser_is_compiled_at_its_first_use(whole, monkeypatch):
-    compiled = []
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: compiled.append(type(self)))
-    load_prior(whole, compiled=True)
-    assert [kind.__name__ for kind in compiled] == ["LatteTransformer3DModel"]
-    compiled.clear()
-    load_prior(whole)
-    assert not compiled
-
-
 def test_weights_are_counted_from_the_heads_of_files(whole, tmp_path):
     vae = load_prior(whole).codec.vae
     numbers = sum(parameter.numel() for parameter in vae.parameters())

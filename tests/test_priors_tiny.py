@@ -176,6 +176,19 @@ def test_files_that_are_no_tiny_autoencoder_are_refused(network, tmp_path):
         load_tiny_autoencoder(tmp_path / "uneven.safetensors")
 
 
+def test_pickles_without_named_tensors_are_refused(network, tmp_path):
+    path, weights = tmp_path / "weights.pth", network.state_dict()
+    for content, message in (
+        ({"state_dict": dict(weights)}, "named tensors only, but 'state_dict' is a dict; use"),
+        (dict(enumerate(weights.values())), "named tensors only, but 0 is a Tensor; use"),
+        (list(weights.values()), "a dictionary of tensors, got list; use"),
+        (network, "holds Python objects, .*; get a file from github.com/madebyollin/taehv"),
+    ):
+        torch.save(content, path)
+        with pytest.raises(ValueError, match=rf"`.*weights.pth` must hold .*{message}"):
+            load_tiny_autoencoder(path)
+
+
 def full_codec(channels):
     """A stand-in for the family's own codec: only its format and its latents' shape are asked."""
     network = random_network(TinyArchitecture(latent_channels=channels))

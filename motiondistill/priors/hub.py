@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 EMBEDDED: Final = "embedded"
 SHIPPED: Final = {EMBEDDED: EMBEDDED_PRIOR, "embedded-image": EMBEDDED_IMAGE_PRIOR}
 """The folders of the priors that are shipped with the package, by their names."""
+GAUSSIAN: Final = "gaussian"
+"""The name of the prior in closed form, which has no files."""
 INDEX: Final = "model_index.json"
 
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -68,7 +70,11 @@ def locate(model: str, revision: str | None = None) -> Location:
             f"pipeline; make one by {found[1].how}, then set prior.model=FOLDER."
         )
     if checkpoint is None and not _HUB_ID.fullmatch(model):
-        names = [*SHIPPED, *(item.name for family in FAMILIES for item in family.checkpoints)]
+        names = [
+            *SHIPPED,
+            GAUSSIAN,
+            *(item.name for family in FAMILIES for item in family.checkpoints),
+        ]
         raise FileNotFoundError(
             f"`prior.model` must be one of {', '.join(names)}, a pipeline folder, or a hub id "
             f"OWNER/NAME, got {model!r}; check the path."

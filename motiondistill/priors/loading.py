@@ -11,6 +11,7 @@ from typing import Any, Final
 import torch
 
 from motiondistill.priors.base import DiffusersPrior, VideoFormat
+from motiondistill.priors.compiled import compiled
 from motiondistill.priors.embedding_cache import CachedText, EmbeddingFiles, fingerprint
 from motiondistill.priors.families import FAMILIES
 from motiondistill.priors.family import Checkpoint, Components, Family
@@ -24,6 +25,7 @@ from motiondistill.priors.weights import (
     load_tokenizer,
     parts_of,
     read_json,
+    read_scheduler,
 )
 
 EMBEDDED_PRIOR: Final = Path(__file__).parent / "embedded"
@@ -35,7 +37,7 @@ EMBEDDED_IMAGE_PRIOR: Final = Path(__file__).parent / "embedded_image"
 NATIVE_FILE: Final = "motiondistill.json"
 """What pipelines do not record: the clips a model was trained on, and the length of its text."""
 
-_DENOISERS: Final = {"unet", "transformer", "transformer_2"}
+_NATIVE_COUNTS: Final = ("frames", "height", "width", "text_length")
 
 
 def load_prior(
@@ -46,7 +48,7 @@ def load_prior(
     revision: str | None = None,
     embeddings: Path | None = None,
     allow_pickle: bool = False,
-    compiled: bool = False,
+    compile_denoiser: bool = False,
 ) -> DiffusersPrior:
     """The frozen prior in a pipeline folder, recognised by its `model_index.json`.
 
@@ -54,18 +56,16 @@ def load_prior(
     released afterwards; with `embeddings`, a folder, every prompt is embedded once for all runs.
     `checkpoint` is what is known of the weights, and `revision` their commit; without one, the
     embeddings belong to the files' times of change.
-    `allow_pickle` lets `.bin` weights run programs. `compiled` compiles the denoiser at first use.
+    `allow_pickle` lets `.bin` weights run programs. `compile_denoiser` does so at its first use.
 
     Raises FileNotFoundError for what is missing, and ValueError for what is corrupt or unsupported.
     """
     family, placement = family_of(folder), placement or Placement()
     native, text_length = native_of(folder, family, checkpoint)
     components = load_components(folder, family, placement, allow_pickle=allow_pickle)
-    if compiled:
-        for name in set(family.classes) & _DENOISERS:
-            if components[name] is not None:
-                components[name].compile()
     prior = family.compose(components, native, text_length)
+    if compile_denoiser:
+        prior = dataclasses.replace(prior, denoiser=compiled(prior.denoiser))
     texts = [network for network in components.values() if isinstance(network, OnDemand)]
 
     def release() -> None:
@@ -78,7 +78,7 @@ def load_prior(
         identity = (str(folder), known, str(text_length), str(placement.text_dtype), *_versions())
         files = EmbeddingFiles(embeddings, identity)
     text = CachedText(prior.text, files=files, release=release)
-    return _placed(dataclasses.replace(prior, text=text), placement)
+    return placed(dataclasses.replace(prior, text=text), placement)
 
 
 def family_of(folder: Path) -> Family:
@@ -112,7 +112,7 @@ def load_components(
     index = read_json(folder / "model_index.json", folder)
     components: dict[str, Any] = {
         "model_index": index,
-        "scheduler": read_json(folder / "scheduler" / "scheduler_config.json", folder),
+        "scheduler": read_scheduler(folder),
     }
     # All of them before the first one is read, which may take minutes.
     check_parts(folder, family)
@@ -139,19 +139,16 @@ def native_of(
     if not path.exists():
         return checkpoint.native if checkpoint else family.native, family.text_length
     content = read_json(path, folder)
-    try:
-        native = VideoFormat(
-            float(content["fps"]),
-            int(content["frames"]),
-            int(content["height"]),
-            int(content["width"]),
-        )
-        return native, int(content["text_length"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"`{path}` must give fps, frames, height, width and text_length as numbers; "
-            f"problem: {error!r}."
-        ) from error
+    for name in ("fps", *_NATIVE_COUNTS):
+        value = content.get(name)
+        numeric = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+        if not numeric or (name in _NATIVE_COUNTS and not isinstance(value, int)):
+            kind = "a whole number" if name in _NATIVE_COUNTS else "a number"
+            raise ValueError(
+                f"`{name}` in `{path}` must be {kind} above 0, got {value!r}; correct the file."
+            )
+    frames, height, width, text_length = (content[name] for name in _NATIVE_COUNTS)
+    return VideoFormat(float(content["fps"]), frames, height, width), text_length
 
 
 def write_native(folder: Path, native: VideoFormat, text_length: int) -> None:
@@ -166,7 +163,7 @@ def randomized(prior: DiffusersPrior, generator: torch.Generator) -> DiffusersPr
     return dataclasses.replace(prior, denoiser=prior.denoiser.randomized(generator))
 
 
-def _placed(prior: DiffusersPrior, placement: Placement) -> DiffusersPrior:
+def placed(prior: DiffusersPrior, placement: Placement) -> DiffusersPrior:
     """The prior, serving callers from elsewhere where that is not what its parts do anyway."""
     device, batch_size = placement.device, placement.batch_size
     if torch.device(device).type == "cpu" and batch_size is None:

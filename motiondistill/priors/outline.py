@@ -14,7 +14,7 @@ from motiondistill.priors.family import Checkpoint
 from motiondistill.priors.loading import family_of, native_of
 from motiondistill.priors.placement import Placement
 from motiondistill.priors.published import PUBLISHED
-from motiondistill.priors.weights import Part, as_misfit, parts_of, read_json
+from motiondistill.priors.weights import Part, as_misfit, parts_of, read_json, read_scheduler
 
 
 @final
@@ -38,7 +38,7 @@ def outline(
     family, placement = family_of(folder), placement or Placement()
     components: dict[str, Any] = dict.fromkeys(family.classes)
     components["model_index"] = read_json(folder / "model_index.json", folder)
-    components["scheduler"] = read_json(folder / "scheduler" / "scheduler_config.json", folder)
+    components["scheduler"] = read_scheduler(folder)
     networks = {
         name: _empty(part, placement.of(name)[1])
         for name, part in parts_of(folder, family).items()

@@ -5,7 +5,7 @@ import json
 import pickle
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,7 +54,7 @@ def read_pickled(path: Path, *, allow_pickle: bool = False, remedy: str = _ALLOW
     if not isinstance(content, dict):
         raise ValueError(
             f"`{path}` must hold a dictionary of tensors, got {type(content).__name__}; "
-            "use the weights that the pipeline was released with."
+            "use the weights that the model was released with."
         )
     return content
 
@@ -90,7 +90,12 @@ def as_safetensors(folder: Path, *, allow_pickle: bool) -> Iterator[Path]:
         shutil.copy(folder / "config.json", copy)
         for path in weight_files(folder, ".bin"):
             tensors = read_pickled(path, allow_pickle=allow_pickle)
-            save_file(_unshared(path, tensors), copy / _renamed(path.name), {"format": "pt"})
+            # With memory of their own, which the format demands.
+            unshared = {
+                name: tensor.detach().clone().contiguous()
+                for name, tensor in named_tensors(path, tensors).items()
+            }
+            save_file(unshared, copy / _renamed(path.name), {"format": "pt"})
         for path in folder.glob("*.bin.index.json"):
             index = json.loads(path.read_text(encoding="utf-8"))
             index["weight_map"] = {k: _renamed(v) for k, v in index["weight_map"].items()}
@@ -98,15 +103,15 @@ def as_safetensors(folder: Path, *, allow_pickle: bool) -> Iterator[Path]:
         yield copy
 
 
-def _unshared(path: Path, tensors: dict[Any, Any]) -> dict[str, Tensor]:
-    """The tensors with memory of their own, which the format demands."""
-    for key, value in tensors.items():
+def named_tensors(path: Path, content: Mapping[Any, Any]) -> dict[str, Tensor]:
+    """The same, as tensors by name; raises ValueError where a file held something else."""
+    for key, value in content.items():
         if not isinstance(value, Tensor) or not isinstance(key, str):
             raise ValueError(
                 f"`{path}` must hold named tensors only, but {key!r} is a {type(value).__name__}; "
-                "use the weights that the pipeline was released with."
+                "use the weights that the model was released with."
             )
-    return {key: value.detach().clone().contiguous() for key, value in tensors.items()}
+    return dict(content)
 
 
 def _renamed(name: str) -> str:

@@ -13,6 +13,8 @@ from motiondistill.priors.published_parts import (
     CLIP_H,
     CLIP_L,
     COGVIDEOX_5B,
+    DEEPFLOYD_L,
+    DEEPFLOYD_M,
     DEEPFLOYD_XL,
     FLOW,
     LATTE,
@@ -64,6 +66,14 @@ def _wan(vae: Config, *transformers: Config, **index: Any) -> Published:
     networks = dict(zip(("transformer", "transformer_2"), transformers, strict=False))
     prompt = {"embeddings": (512, 4096), "mask": (512,)}
     return Published({"vae": vae, **networks, "text_encoder": UMT5_XXL}, prompt, FLOW, index)
+
+
+def _deepfloyd(unet: Config) -> Published:
+    return Published(
+        {"unet": unet, "text_encoder": T5_XXL},
+        {"embeddings": (77, 4096), "mask": (77,)},
+        {**VP, "variance_type": "learned_range"},
+    )
 
 
 PUBLISHED: Final[Mapping[str, Published]] = {
@@ -146,10 +156,8 @@ PUBLISHED: Final[Mapping[str, Published]] = {
         {"num_layers": 38, "num_attention_heads": 38, "pos_embed_max_size": 192}
         | {"caption_projection_dim": 2432, "qk_norm": "rms_norm"}
     ),
-    "deepfloyd-xl": Published(
-        {"unet": DEEPFLOYD_XL, "text_encoder": T5_XXL},
-        {"embeddings": (77, 4096), "mask": (77,)},
-        {**VP, "variance_type": "learned_range"},
-    ),
+    "deepfloyd-m": _deepfloyd(DEEPFLOYD_M),
+    "deepfloyd-l": _deepfloyd(DEEPFLOYD_L),
+    "deepfloyd-xl": _deepfloyd(DEEPFLOYD_XL),
 }
 """By the short name of the checkpoint, or of the recipe."""

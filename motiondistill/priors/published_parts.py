@@ -122,26 +122,38 @@ ANIMATEDIFF_UNET: Final[Config] = {
     "cross_attention_dim": 768,
     "use_motion_mid_block": False,
 }
-DEEPFLOYD_XL: Final[Config] = {
-    "sample_size": 64,
-    "in_channels": 3,
-    "out_channels": 6,
-    "block_out_channels": (704, 1408, 2112, 2816),
-    "layers_per_block": 3,
-    "down_block_types": ("ResnetDownsampleBlock2D", *("SimpleCrossAttnDownBlock2D",) * 3),
-    "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
-    "up_block_types": (*("SimpleCrossAttnUpBlock2D",) * 3, "ResnetUpsampleBlock2D"),
-    "attention_head_dim": 64,
-    "cross_attention_dim": 2816,
-    "cross_attention_norm": "group_norm",
-    "encoder_hid_dim": 4096,
-    "addition_embed_type": "text",
-    "addition_embed_type_num_heads": 64,
-    "act_fn": "gelu",
-    "time_embedding_act_fn": "gelu",
-    "resnet_time_scale_shift": "scale_shift",
-    "resnet_skip_time_act": True,
-}
+
+
+def deepfloyd(width: int) -> Config:
+    """The UNet of an IF model whose first layers have `width` channels."""
+    return {
+        "sample_size": 64,
+        "in_channels": 3,
+        "out_channels": 6,
+        "block_out_channels": (width, 2 * width, 3 * width, 4 * width),
+        "layers_per_block": 3,
+        "down_block_types": ("ResnetDownsampleBlock2D", *("SimpleCrossAttnDownBlock2D",) * 3),
+        "mid_block_type": "UNetMidBlock2DSimpleCrossAttn",
+        "up_block_types": (*("SimpleCrossAttnUpBlock2D",) * 3, "ResnetUpsampleBlock2D"),
+        "attention_head_dim": 64,
+        "cross_attention_dim": 4 * width,
+        "cross_attention_norm": "group_norm",
+        "encoder_hid_dim": 4096,
+        "encoder_hid_dim_type": "text_proj",
+        "addition_embed_type": "text",
+        "addition_embed_type_num_heads": 64,
+        "act_fn": "gelu",
+        "resnet_time_scale_shift": "scale_shift",
+    }
+
+
+# XL as in the config.json that fine-tuned copies of it carry. Those of M and L are behind a gate:
+# they are taken for XL in another width. Heads of 64 channels allow multiples of 64, and only these
+# two come to the sizes that the authors tell (github.com/deep-floyd/IF, README): 0.4 B and 0.9 B.
+DEEPFLOYD_M: Final = deepfloyd(192)
+DEEPFLOYD_L: Final = deepfloyd(320)
+DEEPFLOYD_XL: Final = deepfloyd(704)
+
 SD3_TEXT: Final[Mapping[str, Config]] = {
     "text_encoder": CLIP_L,
     "text_encoder_2": CLIP_G,

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.priors.base import Schedule, per_sample
+from motiondistill.priors.config_values import number, refused, whole
 
 Times: TypeAlias = Callable[[int], Float[Tensor, " num_steps"]]
 """Falling flow times of so many steps from 1, before any shift; they stop short of 0."""
@@ -229,18 +230,23 @@ def flow_schedule(config: Mapping[str, Any], times: Times = even_times) -> FlowS
     if solver:
         _require({**UNIPC_DEFAULTS, **config}, UNIPC_FLOW)
     _require(config, PLAIN_OPTIONS)
-    shift: float | DynamicShift = float(config.get("flow_shift" if solver else "shift") or 1.0)
+    shift: float | DynamicShift
+    shift = number(config, "flow_shift" if solver else "shift", 1.0, above=0.0)
     if config.get("use_dynamic_shifting"):
+        base = whole(config, "base_image_seq_len", 256, least=1)
         shift = DynamicShift(
-            base_log_shift=float(config.get("base_shift", 0.5)),
-            max_log_shift=float(config.get("max_shift", 1.15)),
-            base_tokens=config.get("base_image_seq_len", 256),
-            max_tokens=config.get("max_image_seq_len", 4096),
+            base_log_shift=number(config, "base_shift", 0.5),
+            max_log_shift=number(config, "max_shift", 1.15),
+            base_tokens=base,
+            max_tokens=whole(config, "max_image_seq_len", 4096, least=base + 1),
         )
+    terminal = config.get("shift_terminal") or None  # zero, in some files, is none as well
+    if terminal is not None:
+        terminal = number(config, "shift_terminal", 0.0, above=0.0, below=1.0)
     return FlowSchedule(
-        num_train_timesteps=config.get("num_train_timesteps", 1000),
+        num_train_timesteps=_train_steps(config),
         shift=shift,
-        terminal=config.get("shift_terminal") or None,
+        terminal=terminal,
         times=times,
         whole_times=solver,
         towards_data=bool(config.get("invert_sigmas")),
@@ -249,13 +255,17 @@ def flow_schedule(config: Mapping[str, Any], times: Times = even_times) -> FlowS
 
 def scheduler_times(config: Mapping[str, Any]) -> Times:
     """The spacing of a scheduler that is told the number of steps and nothing else."""
-    smallest = 1 / config.get("num_train_timesteps", 1000)
+    smallest = 1 / _train_steps(config)
     if _is_solver(config):
         return partial(times_above, bound=smallest)
     if not config.get("use_dynamic_shifting"):
         # It shifts its smallest time when it is made, and all times again when it is used.
         smallest = shift_time(torch.tensor(smallest).double(), config.get("shift", 1.0)).item()
     return partial(times_down_to, last=smallest)
+
+
+def _train_steps(config: Mapping[str, Any]) -> int:
+    return whole(config, "num_train_timesteps", 1000, least=2)
 
 
 def _is_solver(config: Mapping[str, Any]) -> bool:
@@ -276,7 +286,4 @@ def _is_solver(config: Mapping[str, Any]) -> bool:
 def _require(config: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     for name, value in options.items():
         if config.get(name, value) not in (value, None):
-            raise ValueError(
-                f"The scheduler's `{name}` must be {value!r}, got {config[name]!r}; "
-                "change its scheduler_config.json or use another folder."
-            )
+            raise refused(name, config[name], repr(value))

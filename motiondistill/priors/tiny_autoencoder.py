@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from motiondistill.priors.pickled import read_pickled
+from motiondistill.priors.pickled import named_tensors, read_pickled
 
 STAGES: Final = 3
 """Times that the encoder halves height and width."""
@@ -28,6 +28,7 @@ _LAYERS_PER_STAGE: Final = 5  # of the encoder: merge, shrink, three blocks
 _BLOCKS: Final = 3
 _LATENT_LIMIT: Final = 3.0
 _COLOURS: Final = 3
+_PLAIN: Final = "get a file from github.com/madebyollin/taehv, which holds tensors alone"
 
 
 @final
@@ -257,7 +258,7 @@ def _conv(channels: int, out_channels: int) -> nn.Conv2d:
 
 def _read(path: Path) -> dict[str, Tensor]:
     if path.suffix != ".safetensors":
-        return read_pickled(path)
+        return named_tensors(path, read_pickled(path, remedy=_PLAIN))
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:

@@ -4,21 +4,45 @@
 abar`. Everything follows from the scheduler's configuration; no scheduler object is called.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, final
 
+import numpy
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from motiondistill.priors.base import Schedule, per_sample
+from motiondistill.priors.config_values import number, refused, whole
 from motiondistill.priors.schedule import x0_from_eps, x0_from_v
 
-LINSPACE_CLASSES: Final = ("Euler", "DPMSolver", "UniPC", "Heun", "LMS", "KDPM2")
-"""Schedulers whose default spacing is "linspace", by the start of their names."""
+SCHEDULERS: Final = (
+    "DDPM",
+    "DDPMParallel",
+    "DDIM",
+    "DDIMParallel",
+    "PNDM",
+    "LMSDiscrete",
+    "EulerDiscrete",
+    "EulerAncestralDiscrete",
+    "HeunDiscrete",
+    "KDPM2Discrete",
+    "KDPM2AncestralDiscrete",
+    "DPMSolverSinglestep",
+    "DPMSolverMultistep",
+    "DPMSolverSDE",
+    "DEISMultistep",
+    "SASolver",
+    "UniPCMultistep",
+    "CogVideoXDDIM",
+    "CogVideoXDPM",
+)
+"""Those that record a training with discrete levels. Others have levels or predictions of their
+own, or are for models that were distilled into few steps and have no score."""
 
 REFUSED_SPACINGS: Final = (
     "use_karras_sigmas",
@@ -156,32 +180,58 @@ def vp_schedule(config: Mapping[str, Any]) -> VPSchedule:
     DDPM, DDIM, PNDM, Euler, DPM-Solver and CogVideoX's record the same training; what they do
     between two levels is theirs and does not matter here.
 
-    Raises ValueError for options that would change the noise levels or the clean estimate in ways
-    that are not supported here.
+    Raises ValueError for other schedulers, for values that are none, and for options that would
+    change the noise levels or the clean estimate in ways that are not supported here.
     """
     for name in ("clip_sample", "thresholding"):
         if config.get(name):
-            raise _refused(name, config[name], "false, because latents have no bounds")
+            raise refused(name, config[name], "false, because latents have no bounds")
     for name in REFUSED_SPACINGS:
         if config.get(name):
-            raise _refused(name, config[name], "false, because it hides the trained levels")
+            raise refused(name, config[name], "false, because it hides the trained levels")
+    if config.get("timestep_type", "discrete") != "discrete":
+        raise refused("timestep_type", config["timestep_type"], "'discrete'")
+    config = {**_defaults(config), **config}
     alphas_cumprod = torch.cumprod(1 - _betas(config), dim=0)
     num_train = len(alphas_cumprod)
     # Before the rescaling, which then moves the shifted levels.
-    alphas_cumprod = shift_snr(alphas_cumprod, config.get("snr_shift_scale", 1.0))
+    shift = number(config, "snr_shift_scale", 1.0, above=0.0)
+    alphas_cumprod = shift_snr(alphas_cumprod, shift)
     if config.get("rescale_betas_zero_snr"):
         # The last level then is pure noise, which has no finite sigma.
         alphas_cumprod = rescale_to_zero_snr(alphas_cumprod)[:-1]
     return VPSchedule(alphas_cumprod, _prediction(config), _spacing(config, num_train))
 
 
+def _defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What files leave out: the defaults of the scheduler's class, as the library takes them.
+
+    But for the class: without one, nothing is known of the levels either.
+    """
+    import diffusers
+
+    name = config.get("_class_name")
+    known = {f"{start}Scheduler" for start in SCHEDULERS}
+    if name is not None and name not in known:
+        raise refused("_class_name", name, f"one of {', '.join(SCHEDULERS)} (each with Scheduler)")
+    kind: Any = getattr(diffusers, name or "DDPMScheduler")
+    parameters = inspect.signature(kind.__init__).parameters
+    # What bounds a sampler's estimates is left to those who ask for it.
+    unasked = {"clip_sample", "thresholding", *([] if name else ["beta_schedule"])}
+    return {
+        key: parameter.default
+        for key, parameter in parameters.items()
+        if key not in unasked and parameter.default is not inspect.Parameter.empty
+    }
+
+
 def _betas(config: Mapping[str, Any]) -> Float[Tensor, " steps"]:
     if config.get("trained_betas") is not None:
-        return torch.tensor(config["trained_betas"], dtype=torch.float64)
-    # A flow scheduler has no such entry, and must not pass for a diffusion with default values.
+        return _trained(config["trained_betas"])
     kind = config.get("beta_schedule")
-    start, end = config.get("beta_start", 1e-4), config.get("beta_end", 0.02)
-    steps = config.get("num_train_timesteps", 1000)
+    start = number(config, "beta_start", 1e-4, above=0.0, below=1.0)
+    end = number(config, "beta_end", 0.02, above=0.0, below=1.0)
+    steps = whole(config, "num_train_timesteps", 1000, least=2)
     match kind:
         case "linear":
             return torch.linspace(start, end, steps, dtype=torch.float64)
@@ -191,9 +241,15 @@ def _betas(config: Mapping[str, Any]) -> Float[Tensor, " steps"]:
         case "squaredcos_cap_v2":
             return cosine_betas(steps)
         case _:
-            raise _refused(
-                "beta_schedule", kind, "'linear', 'scaled_linear' or 'squaredcos_cap_v2'"
-            )
+            raise refused("beta_schedule", kind, "'linear', 'scaled_linear' or 'squaredcos_cap_v2'")
+
+
+def _trained(betas: object) -> Float[Tensor, " steps"]:
+    if not isinstance(betas, list | tuple | numpy.ndarray) or len(betas) < 2:
+        raise refused("trained_betas", betas, "null or a list of numbers")
+    name = "trained_betas"
+    checked = [number({name: beta}, name, 0.0, above=0.0, below=1.0) for beta in betas]
+    return torch.tensor(checked, dtype=torch.float64)
 
 
 def _prediction(config: Mapping[str, Any]) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
@@ -205,28 +261,20 @@ def _prediction(config: Mapping[str, Any]) -> Callable[[Tensor, Tensor, Tensor, 
         case "sample":
             return x0_from_sample
         case other:
-            raise _refused("prediction_type", other, "'epsilon', 'v_prediction' or 'sample'")
+            raise refused("prediction_type", other, "'epsilon', 'v_prediction' or 'sample'")
 
 
 def _spacing(
     config: Mapping[str, Any], num_train: int
 ) -> Callable[[int], Int[Tensor, " num_steps"]]:
-    # Old files leave out what was the default of their class.
-    linspace = str(config.get("_class_name")).startswith(LINSPACE_CLASSES)
-    match config.get("timestep_spacing", "linspace" if linspace else "leading"):
+    # Those that have no such option spread their steps evenly.
+    match config.get("timestep_spacing", "linspace"):
         case "leading":
-            offset = config.get("steps_offset", 0)
+            offset = whole(config, "steps_offset", 0, least=0)
             return partial(leading_timesteps, num_train=num_train, offset=offset)
         case "trailing":
             return partial(trailing_timesteps, num_train=num_train)
         case "linspace":
             return partial(linspace_timesteps, num_train=num_train)
         case other:
-            raise _refused("timestep_spacing", other, "'leading', 'trailing' or 'linspace'")
-
-
-def _refused(name: str, value: object, rule: str) -> ValueError:
-    return ValueError(
-        f"The scheduler's `{name}` must be {rule}, got {value!r}; "
-        "change its scheduler_config.json or use another folder."
-    )
+            raise refused("timestep_spacing", other, "'leading', 'trailing' or 'linspace'")

@@ -11,6 +11,7 @@ from typing import Any, Final, final
 import torch
 from safetensors import SafetensorError, safe_open
 
+from motiondistill.priors.config_values import check_statistics, check_value, check_values
 from motiondistill.priors.family import Family
 from motiondistill.priors.pickled import as_safetensors
 from motiondistill.priors.weight_files import weight_files
@@ -25,6 +26,13 @@ _VOCABULARIES: Final = (
 
 _FEWEST_PIECES: Final = 26
 """No tokenizer spells words with fewer pieces; without its files a library makes do with one."""
+
+_INDEX_VALUES: Final = {
+    "boundary_ratio": float,
+    "expand_timesteps": bool,
+    "force_zeros_for_empty_prompt": bool,
+}
+"""What is read of `model_index.json` besides the parts."""
 
 _REMEDIES: Final = {
     "UNet3DVideoCrafterConditionModel": (
@@ -65,7 +73,16 @@ class Part:
                 f"`{self.folder}` must hold {self.class_path} for this pipeline, got {stored}; "
                 f"{_REMEDIES.get(stored, 'use the folder as it was released')}."
             )
+        self._check_values(config)
         _check_weights(self.folder)
+
+    def _check_values(self, config: dict[str, Any]) -> None:
+        kind, path = self.kind, self.folder / "config.json"
+        if hasattr(kind, "config_class"):
+            check_values(path, config, kind.config_class, nulls=False)
+        else:
+            check_values(path, config, kind)
+            check_statistics(path, config)
 
 
 def parts_of(folder: Path, family: Family) -> dict[str, Part]:
@@ -86,9 +103,29 @@ def check_parts(folder: Path, family: Family) -> None:
     Raises FileNotFoundError for what is missing, and ValueError for what is damaged or of another
     class.
     """
-    read_json(folder / "scheduler" / "scheduler_config.json", folder)
+    index = read_json(folder / "model_index.json", folder)
+    for name, kind in _INDEX_VALUES.items():
+        if name in index:
+            check_value(folder / "model_index.json", name, index[name], kind)
+    read_scheduler(folder)
     for part in parts_of(folder, family).values():
         part.check()
+
+
+def read_scheduler(folder: Path) -> dict[str, Any]:
+    """The configuration of a pipeline's scheduler, with values of the kinds that its class takes.
+
+    Raises FileNotFoundError and ValueError. Whether the class will do, the schedule knows.
+    """
+    import diffusers
+
+    path = folder / "scheduler" / "scheduler_config.json"
+    config = read_json(path, folder)
+    check_value(path, "_class_name", config.get("_class_name"), str)
+    kind: Any = getattr(diffusers, config.get("_class_name") or "", None)
+    if kind is not None:
+        check_values(path, config, kind)
+    return config
 
 
 def load_tokenizer(part: Part) -> Any:

@@ -87,7 +87,7 @@ FAMILY: Final = Family(
     recipes=(
         Recipe(
             "animatediff",
-            "the image model's",
+            "Apache-2.0, and the image model's",
             NATIVE,
             "diffusers' AnimateDiffPipeline.from_pretrained(IMAGE_MODEL, "
             "motion_adapter=ADAPTER).save_pretrained(FOLDER)",

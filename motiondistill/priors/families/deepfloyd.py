@@ -1,42 +1,19 @@
 """DeepFloyd IF, stage I (Shonenkov et al. 2023): diffusion on the pixels of small images."""
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import Any, Final
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from motiondistill.priors.base import Codec, DiffusersPrior, VideoFormat
+from motiondistill.priors.base import DiffusersPrior, VideoFormat
 from motiondistill.priors.family import Checkpoint, Components, Family
 from motiondistill.priors.image_unet import ImageUNet, check_unet
+from motiondistill.priors.pixels import PIXEL_CHANNELS, PixelCodec
 from motiondistill.priors.text import T5Text, plain_prompt
 from motiondistill.priors.vp_schedule import vp_schedule
 
 NATIVE: Final = VideoFormat(8.0, 1, 64, 64, size_step=8)
-
-PIXEL_CHANNELS: Final = 3
-
-
-@final
-@dataclass(frozen=True)
-class PixelCodec(Codec):
-    """No autoencoder: the latents are the pixels, in [-1, 1]."""
-
-    video_format: VideoFormat
-
-    @property
-    def format(self) -> VideoFormat:
-        return self.video_format
-
-    def encode(self, video: Float[Tensor, "B F 3 H W"]) -> Float[Tensor, "B C f h w"]:
-        return (video * 2 - 1).transpose(1, 2)
-
-    def decode(self, latents: Float[Tensor, "B C f h w"]) -> Float[Tensor, "B F 3 H W"]:
-        return (latents.transpose(1, 2) / 2 + 0.5).clamp(0, 1)
-
-    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int, int]:
-        return PIXEL_CHANNELS, frames, height, width
 
 
 def encode_with_mask(

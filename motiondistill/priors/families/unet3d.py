@@ -18,7 +18,8 @@ from motiondistill.priors.vp_schedule import vp_schedule
 
 MODELSCOPE: Final = VideoFormat(8.0, 16, 256, 256, size_step=8)
 ZEROSCOPE: Final = VideoFormat(8.0, 24, 320, 576, size_step=8)
-# The authors' defaults: the size of training, and the frame rate they save videos with.
+# The size and the length of the authors' run_text2video.sh, and the rate their inference.py saves
+# with; neither is the rate that it tells the network, see the converter.
 VIDEOCRAFTER2: Final = VideoFormat(10.0, 16, 320, 512, size_step=8)
 
 
@@ -85,7 +86,7 @@ FAMILY: Final = Family(
     recipes=(
         Recipe(
             "videocrafter2",
-            "its makers'",
+            "Apache-2.0, for research only",
             VIDEOCRAFTER2,
             "motiondistill convert videocrafter2 CKPT FOLDER",
         ),
