@@ -24,15 +24,15 @@ FEW = ("window.parametric=2", "run.threads=1")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Kicks and walks of three subjects, one of them twice, and what no action of ours is."""
     walk = clip_joints("walk", 4.0, speed=1.2, heading=1.0)
-    kick = clip_joints("kick", 2.3, side="left", seed=1)
+    kick = clip_joints("kick", 3.0, side="left", seed=1)
     return write_folder(
         tmp_path_factory.mktemp("mocap") / "small",
         {
             "01_01": ("walk", walk),
             "02_01": ("kick", kick),
             # The same recording under another name, turned and cut.
-            "06_01": ("kick", clip_joints("kick", 2.3, side="left", seed=1, heading=2.0)[2:]),
-            "04_01": ("kick", clip_joints("kick", 2.3, side="right", seed=7)),
+            "06_01": ("kick", clip_joints("kick", 3.0, side="left", seed=1, heading=2.0)[:-7]),
+            "04_01": ("kick", clip_joints("kick", 3.0, side="right", seed=7)),
             "05_01": ("swim", walk),
         },
     )

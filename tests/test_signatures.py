@@ -22,6 +22,8 @@ OWN = {
     "run": {WALK},  # hips in opposition, too: the signature tells no speed
     "jumping jacks": {JACKS},
     "squat": {SQUAT},
+    "sit": {SQUAT},  # down on bent knees, too: the signature tells no rising
+    "dance": {WALK},  # the legs take the weight by turns
 }
 CASES = [(action, side) for action in PARAMETRIC_ACTIONS for side in ("left", "right")]
 

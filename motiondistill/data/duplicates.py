@@ -70,10 +70,8 @@ def duplicates(movements: Sequence[Float[Tensor, "_ channels"]]) -> Iterator[lis
             yield []
             continue
         alike = _likeness(core, every) > _CANDIDATE
-        # A window that runs from one clip into the next shows neither.
-        inside = owner[: len(alike)] == owner[len(core) - 1 :]
         found = []
-        for other in sorted(set(owner[: len(alike)][alike & inside].tolist())):
+        for other in sorted(set(owner[: len(alike)][alike].tolist())):
             longer = (len(movements[other]), other) > (len(clip), index)
             if longer and _holds(movements[other], core):
                 found.append(other)

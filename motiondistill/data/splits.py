@@ -64,8 +64,7 @@ def held_out(
     numbers = [list(sizes)[place] for place in order]
     for number in numbers:
         fits = all(
-            taken[name] + count <= share * total[name] and left(number, name) > 0
-            for name, count in sizes[number].items()
+            taken[name] + count <= share * total[name] for name, count in sizes[number].items()
         )
         if fits and sizes[number]:
             take(number)
