@@ -25,6 +25,9 @@ POSITION_TOLERANCE = 1e-4
 # The bend of the trunk is shared evenly again, but its split at the waist is measured on a chord of
 # it; metres.
 TRUNK_TOLERANCE = 0.03
+# A source that bends by 35 degrees in one joint of the spine is straighter above it than ours,
+# which bends in three; metres.
+BENT_TOLERANCE = 0.04
 # A trace of the twist-free swing is always mixed in, radians.
 TWIST_TOLERANCE = 0.1
 # Soles are compared after the floor was found as a quantile of frames.
@@ -159,8 +162,8 @@ def test_shoulders_are_where_the_source_has_them() -> None:
 
     errors = (shoulders(joints) - shoulders(seen)).norm(dim=-1)
     assert errors[0].max() < POSITION_TOLERANCE
-    assert errors.median() < TRUNK_TOLERANCE / 2
-    assert errors.max() < TRUNK_TOLERANCE
+    assert errors.median() < BENT_TOLERANCE / 2
+    assert errors.max() < BENT_TOLERANCE
     hips = joints[:, J["left_hip"]] - joints[:, J["right_hip"]]
     expected = seen[:, J["left_hip"]] - seen[:, J["right_hip"]]
     assert torch.allclose(hips, expected, atol=POSITION_TOLERANCE)
