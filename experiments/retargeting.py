@@ -1,6 +1,6 @@
 """How well does motion capture sit on our body, and do the importers read what others read?
 
-    python experiments/retargeting.py --mocap FOLDER [--out results/retargeting] [--sheets 6]
+    python experiments/retargeting.py --mocap FOLDER [--out results/retargeting] [--sheets 8]
 
 FOLDER holds the sources' files, `manifest.csv`, and the joint positions that another reader made of
 the same files (`joints22/*.npz`). Every clip is read by `motiondistill.data.importers`, compared
@@ -226,7 +226,7 @@ def main() -> None:
     )
     parser.add_argument("--mocap", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("results/retargeting"))
-    parser.add_argument("--sheets", type=int, default=6, help="clips on each contact sheet")
+    parser.add_argument("--sheets", type=int, default=8, help="clips on each contact sheet")
     options = parser.parse_args()
     with (options.mocap / "manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -243,7 +243,7 @@ def hierarchy(spine: int, *, collar: float = 0.05) -> str:
         for s, x in (("Left", 1), ("Right", -1))
     )
     arms = "".join(
-        f"JOINT {s}Collar {{ OFFSET {k * collar} 0 0\n"
+        f"JOINT {s}Collar {{ OFFSET {k * collar} {collar} 0\n"
         + limbs.format(s=s, x=k, a="Arm", b="ForeArm", c="Hand")
         + "}\n"
         for s, k in (("Left", 1), ("Right", -1))
@@ -257,6 +257,7 @@ def hierarchy(spine: int, *, collar: float = 0.05) -> str:
 @pytest.mark.parametrize(
     ("count", "heights"),
     [
+        (0, [None, 0.025, None]),
         (1, [None, 0.1, None]),
         (2, [0.1, 0.15, 0.2]),
         (3, [0.1, 0.2, 0.3]),
