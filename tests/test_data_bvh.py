@@ -1,22 +1,21 @@
-import io
+import itertools
 import math
-import os
-import zipfile
 from pathlib import Path
 
+import captures
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from motiondistill.data.bvh import JOINT_MAPS, parse_bvh, read_bvh, to_joints
+from motiondistill.data.importers.bvh import parse_bvh, read_bvh, read_bvh_files
+from motiondistill.data.importers.joint_names import find_limbs, to_joints
 from motiondistill.structures import JOINT_INDEX as J
+from motiondistill.structures import JOINT_NAMES
 
-# Float32 sines of degrees on metre-sized chains.
+# Degrees are written with nine digits; positions are float32 of metre-sized chains.
 TOLERANCE = 1e-5
-# The archive's positions are float32 metres of a BVH in centimetres with six decimals.
-ARCHIVE_TOLERANCE = 1e-4
 
 ARM = """HIERARCHY
 ROOT Shoulder
@@ -53,8 +52,6 @@ def test_forward_kinematics_by_hand() -> None:
     # shoulder) = -y.
     expected = torch.tensor([[1.0, 2, 3], [1, 4, 3], [1, 3, 3]])
     assert torch.allclose(clip.positions[1], expected, atol=TOLERANCE)
-    z_by_shoulder = clip.rotations[1, 0] @ torch.tensor([0.0, 0, 1])
-    assert torch.allclose(z_by_shoulder, torch.tensor([1.0, 0, 0]), atol=TOLERANCE)
 
 
 def test_the_order_of_channels_is_the_order_of_rotations() -> None:
@@ -71,16 +68,6 @@ def test_any_joint_may_have_position_channels() -> None:
     clip = parse_bvh(text)
     assert torch.allclose(clip.positions[0, 1], torch.tensor([7.0, 0, 0]))
     assert torch.allclose(clip.positions[1, 1], torch.tensor([1.0, 6, 3]), atol=TOLERANCE)
-
-
-def test_scale_and_z_up() -> None:
-    plain, turned = parse_bvh(ARM), parse_bvh(ARM, scale=0.01, z_up=True)
-    x, y, z = plain.positions.unbind(-1)
-    assert torch.allclose(turned.positions, 0.01 * torch.stack([x, z, -y], -1), atol=TOLERANCE)
-    # The world rotations turn along: rotated rest offsets still give the bones.
-    bone = turned.rotations[1, 0] @ torch.tensor([0.02, 0, 0])
-    assert torch.allclose(turned.positions[1, 1] - turned.positions[1, 0], bone, atol=TOLERANCE)
-    assert turned.rotations.det().allclose(torch.ones(2, 3))
 
 
 @pytest.mark.parametrize(
@@ -100,27 +87,6 @@ def test_broken_files_are_named(text: str, message: str, tmp_path: Path) -> None
     assert "broken.bvh" in str(error.value)
 
 
-@pytest.mark.parametrize("family", range(len(JOINT_MAPS)))
-def test_each_family_of_names_finds_its_joints(family: int) -> None:
-    mapping = {
-        ours: theirs for ours, theirs in JOINT_MAPS[family].items() if not theirs.endswith("_end")
-    }
-    # A star: every joint hangs from the root, one metre further along x than the last.
-    names = [name for name in dict.fromkeys(mapping.values()) if name != mapping["pelvis"]]
-    limbs = "".join(
-        f"JOINT {name} {{ OFFSET {x} 0 0 CHANNELS 0 }}\n" for x, name in enumerate(names, start=1)
-    )
-    text = f"HIERARCHY ROOT {mapping['pelvis']} {{ OFFSET 0 0 0 CHANNELS 0\n{limbs} }}\n"
-    joints = to_joints(parse_bvh(text + "MOTION\nFrames: 1\nFrame Time: 0.1\n"))
-    for ours, theirs in mapping.items():
-        expected = 0 if ours == "pelvis" else names.index(theirs) + 1
-        assert joints[0, J[ours], 0] == expected
-    spine = joints[0, [J["spine1"], J["spine2"], J["spine3"]], 0]
-    assert not spine.isnan().any()
-    if "spine2" not in mapping:
-        assert spine[1] == (spine[0] + spine[2]) / 2
-
-
 @given(cut=st.integers(0, len(ARM.split()) - 1))
 def test_a_file_that_is_cut_short_is_refused(cut: int) -> None:
     with pytest.raises(ValueError, match=r"MOTION|brace|ends"):
@@ -128,24 +94,188 @@ def test_a_file_that_is_cut_short_is_refused(cut: int) -> None:
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(ValueError, match="Shoulder, Elbow"):
+    with pytest.raises(ValueError, match=r"Shoulder, Elbow.*LIMB_NAMES"):
         to_joints(parse_bvh(ARM))
 
 
-@pytest.mark.skipif(
-    "MOTIONDISTILL_MOCAP" not in os.environ, reason="MOTIONDISTILL_MOCAP is not set"
+ORDERS = [*itertools.permutations(range(3)), (0, 1, 0), (2, 0, 2)]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    orders=st.lists(
+        st.sampled_from(ORDERS), min_size=len(captures.SKELETON), max_size=len(captures.SKELETON)
+    ),
+    z_up=st.booleans(),
+    unit=st.sampled_from([1.0, 0.01, 0.0254, 0.0254 / 0.45, 0.001]),
+    seed=st.integers(0, 99),
 )
-def test_the_reader_agrees_with_the_archive_of_joints() -> None:
-    folder = Path(os.environ["MOTIONDISTILL_MOCAP"])
-    with zipfile.ZipFile(folder / "cmu_daz_bvh" / "cmu_daz_bvh_01-14.zip") as archive:
-        name = next(entry for entry in archive.namelist() if entry.endswith("07_01.bvh"))
-        text = io.TextIOWrapper(archive.open(name)).read()
-    joints = to_joints(parse_bvh(text, scale=0.01))
-    expected = torch.from_numpy(np.load(folder / "joints22" / "cmu_j22.npz")["07_01"])
-    # The archive drops ten frames and keeps every fourth; the subject was scaled by a few per cent.
-    mine = joints[10::4][: len(expected)]
-    scale = float((expected[0, J["left_knee"]] - expected[0, J["left_hip"]]).norm()) / float(
-        (mine[0, J["left_knee"]] - mine[0, J["left_hip"]]).norm()
+def test_any_order_axis_and_unit_is_read(
+    orders: list[tuple[int, ...]],
+    z_up: bool,
+    unit: float,
+    seed: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    angles = captures.random_angles(5, seed)
+    roots = np.array([[0.1 * k, 0.9, 0.2 * k] for k in range(5)])
+    axes = captures.Z_UP if z_up else np.eye(3)
+    turns = np.stack(
+        [
+            [
+                np.linalg.multi_dot([captures.about(k, a) for k, a in zip(order, row, strict=True)])
+                for order, row in zip(orders, frame, strict=True)
+            ]
+            for frame in angles
+        ]
     )
-    assert math.isclose(scale, 1.0, abs_tol=0.05)
-    assert torch.allclose(scale * mine, expected[: len(mine)], atol=ARCHIVE_TOLERANCE)
+    # The file's own axes: offsets and the root in them, and rotations about them.
+    offsets = hanging_arms() @ axes.T / unit
+    placed = captures.positions(turns, roots @ axes.T / unit, offsets)
+    text = captures.bvh(angles, roots @ axes.T / unit, orders, offsets=offsets)
+    path = tmp_path_factory.mktemp("bvh") / "clip.bvh"
+    path.write_text(text)
+    (clip,) = read_bvh(path)
+    expected = torch.from_numpy(unit * placed @ axes)
+    joints = clip.joints[:, [J[name] for name, *_ in captures.SKELETON]].double()
+    assert (joints - expected).abs().max() < TOLERANCE
+    assert clip.fps == 30.0
+
+
+def test_axis_and_unit_may_be_told(tmp_path: Path) -> None:
+    path = tmp_path / "clip.bvh"
+    path.write_text(still())
+    (guessed,), (told,) = read_bvh(path), read_bvh(path, up="z", unit=2.0)
+    x, y, z = guessed.joints.unbind(-1)
+    assert torch.allclose(told.joints, 2 * torch.stack([x, z, -y], -1), atol=TOLERANCE)
+
+
+def test_who_lies_on_the_floor_is_not_turned_upright(tmp_path: Path) -> None:
+    """Files of one skeleton share their axis; by itself, somebody who lies has his own."""
+    lying = np.zeros((5, len(captures.SKELETON), 3))
+    lying[:, 0, 0] = math.pi / 2
+    orders = [(0, 1, 2)] * len(captures.SKELETON)
+    (tmp_path / "lie.bvh").write_text(captures.bvh(lying, np.zeros((5, 3)), orders))
+    (tmp_path / "stand.bvh").write_text(still())
+    (alone,) = read_bvh(tmp_path / "lie.bvh")
+    both = read_bvh_files(sorted(tmp_path.glob("*.bvh")))
+    assert both[0].source == both[1].source
+    trunk = [clip.joints[0, J["neck"]] - clip.joints[0, J["pelvis"]] for clip in (alone, *both)]
+    assert trunk[0][1] > 0.5  # this is what one file alone looks like
+    assert trunk[1][1].abs() < TOLERANCE
+    assert trunk[2][1] > 0.5
+
+
+@pytest.mark.parametrize("fps", [30, 120])
+def test_a_t_pose_before_the_motion_is_left_out(fps: int, tmp_path: Path) -> None:
+    angles = np.zeros((fps, len(captures.SKELETON), 3))
+    hanging = [k for k, (name, *_) in enumerate(captures.SKELETON) if name.endswith("shoulder")]
+    angles[1:, hanging[0], 2], angles[1:, hanging[1], 2] = -1.2, 1.2
+    roots = np.tile([0.0, 0.9, 0.0], (fps, 1))
+    orders = [(0, 1, 2)] * len(captures.SKELETON)
+    path = tmp_path / "clip.bvh"
+    path.write_text(captures.bvh(angles, roots, orders, frame_time=1 / fps))
+    (clip,) = read_bvh(path)
+    assert len(clip.joints) == fps - math.ceil(fps / 12)
+    assert (clip.joints[0] - clip.joints[-1]).abs().max() < TOLERANCE
+    # Whoever stays in the T-pose means it.
+    path.write_text(captures.bvh(0 * angles, roots, orders, frame_time=1 / fps))
+    assert len(read_bvh(path)[0].joints) == fps
+
+
+def hanging_arms() -> np.ndarray:
+    """Offsets of a rest pose that is no T-pose."""
+    offsets = captures.OFFSETS.copy()
+    for joint, (name, *_) in enumerate(captures.SKELETON):
+        if name.endswith(("elbow", "wrist")):
+            offsets[joint] = [0.0, -abs(offsets[joint, 0]), 0.02]
+    return offsets
+
+
+def still() -> str:
+    """Five frames at rest."""
+    angles = np.zeros((5, len(captures.SKELETON), 3))
+    return captures.bvh(
+        angles, np.tile([0.0, 0.9, 0.0], (5, 1)), [(0, 1, 2)] * len(captures.SKELETON)
+    )
+
+
+# Hip, knee, ankle, toe, shoulder, elbow, wrist of the left side, and the head.
+STYLES = {
+    "daz": "lThigh lShin lFoot lFoot_end lShldr lForeArm lHand head",
+    "mixamo": "mixamorig:LeftUpLeg mixamorig:LeftLeg mixamorig:LeftFoot mixamorig:LeftToeBase "
+    "mixamorig:LeftArm mixamorig:LeftForeArm mixamorig:LeftHand mixamorig:Head",
+    "lafan": "LeftUpLeg LeftLeg LeftFoot LeftToe LeftArm LeftForeArm LeftHand Head",
+    "rokoko": "LeftThigh LeftShin LeftFoot LeftToe LeftArm LeftForeArm LeftHand Head",
+    "truebones": "LeftHip LeftKnee LeftAnkle LeftToe LeftShoulder LeftElbow LeftWrist Head",
+    "smpl": "L_Hip L_Knee L_Ankle L_Foot L_Shoulder L_Elbow L_Wrist Head",
+    "biped": "Bip01 L Thigh,Bip01 L Calf,Bip01 L Foot,Bip01 L Toe0,Bip01 L UpperArm,"
+    "Bip01 L Forearm,Bip01 L Hand,Bip01 Head",
+    "unreal": "thigh_l calf_l foot_l ball_l upperarm_l lowerarm_l hand_l head",
+    "rigify": "DEF-thigh.L DEF-shin.L DEF-foot.L DEF-toe.L DEF-upper_arm.L DEF-forearm.L "
+    "DEF-hand.L DEF-head",
+    "amp": "left_thigh left_shin left_foot left_toe left_upper_arm left_lower_arm left_hand head",
+}
+PARTS = ("hip", "knee", "ankle", "foot", "shoulder", "elbow", "wrist")
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_each_style_of_names_finds_its_joints(style: str) -> None:
+    *left, head = STYLES[style].split("," if "," in STYLES[style] else None)
+    swaps = {"Left": "Right", "left": "right", "L_": "R_", " L ": " R ", "_l": "_r", ".L": ".R"}
+    mark = next((mark for mark in swaps if mark in left[0]), None)
+    right = [n.replace(mark, swaps[mark]) if mark else f"r{n[1:]}" for n in left]
+    # Names that other families would use for other joints are in the way.
+    clutter = ["Hips", "LeftShoulder", "RightShoulder"] if style in ("mixamo", "lafan") else []
+    names = [*clutter, *right, head, *left]
+    limbs = find_limbs(names)
+    expected = {f"left_{part}": name for part, name in zip(PARTS, left, strict=True)}
+    expected |= {f"right_{part}": name for part, name in zip(PARTS, right, strict=True)}
+    assert {ours: names[node] for ours, node in limbs.items()} == expected | {"head": head}
+
+
+def hierarchy(spine: int, *, collar: float = 0.05) -> str:
+    """A still figure with this many spine joints a tenth of a metre apart."""
+    bone = "JOINT {s}{%s} {{ OFFSET %s "
+    limbs = bone % ("a", "{x} 0 0") + bone % ("b", "0 -1 0") + bone % ("c", "0 -1 0") + "}} }} }}\n"
+    legs = "".join(
+        limbs.format(s=s, x=x, a="UpLeg", b="Leg", c="Foot")
+        for s, x in (("Left", 1), ("Right", -1))
+    )
+    arms = "".join(
+        f"JOINT {s}Collar {{ OFFSET {k * collar} {collar} 0\n"
+        + limbs.format(s=s, x=k, a="Arm", b="ForeArm", c="Hand")
+        + "}\n"
+        for s, k in (("Left", 1), ("Right", -1))
+    )
+    head = "JOINT Neck { OFFSET 0 1 0 JOINT Head { OFFSET 0 1 0 } }\n"
+    trunk = "".join(f"JOINT Spine{k} {{ OFFSET 0 0.1 0\n" for k in range(spine))
+    text = f"HIERARCHY ROOT Hips {{ OFFSET 0 0 0\n{legs}{trunk}{arms}{head}{'} ' * spine} }}\n"
+    return f"{text}MOTION\nFrames: 1\nFrame Time: 0.1\n"
+
+
+@pytest.mark.parametrize(
+    ("count", "heights"),
+    [
+        (0, [None, 0.025, None]),
+        (1, [None, 0.1, None]),
+        (2, [0.1, 0.15, 0.2]),
+        (3, [0.1, 0.2, 0.3]),
+        (4, [0.1, 0.25, 0.4]),
+    ],
+)
+def test_any_number_of_spine_joints_gives_ours(count: int, heights: list[float | None]) -> None:
+    joints = to_joints(parse_bvh(hierarchy(count)))[0]
+    for name, height in zip(("spine1", "spine2", "spine3"), heights, strict=True):
+        if height is None:
+            assert joints[J[name]].isnan().all()
+        else:
+            assert float(joints[J[name], 1]) == pytest.approx(height, abs=TOLERANCE)
+    found = {name for name in JOINT_NAMES if not joints[J[name]].isnan().any()}
+    assert found >= {"pelvis", "neck", "head", "left_collar", "right_shoulder", "left_ankle"}
+
+
+def test_joints_on_top_of_one_another_are_none() -> None:
+    joints = to_joints(parse_bvh(hierarchy(3, collar=0.0)))[0]
+    assert joints[[J["left_collar"], J["right_collar"]]].isnan().all()
+    assert not joints[J["left_shoulder"]].isnan().any()

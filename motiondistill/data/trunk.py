@@ -39,8 +39,6 @@ class NeutralTrunk:
     """Pitch from the waist to the neck."""
     whole: float
     """Pitch from the middle of the hips to that of the shoulders."""
-    lead: float
-    """By how much the line from the hips to the neck is ahead of that to the shoulders."""
     shoulders: Float[Tensor, "2 3"]
     """From the neck, seen from the chest, in lengths of the leg; left, right."""
 
@@ -56,8 +54,6 @@ class _Lines:
     """From the middle of the hips to the waist."""
     upper: Float[Tensor, "frames 3"]
     """From the waist to the neck."""
-    neck: Float[Tensor, "frames 3"]
-    """From the middle of the hips to the neck."""
     whole: Float[Tensor, "frames 3"]
     """From the middle of the hips to that of the shoulders."""
 
@@ -71,7 +67,6 @@ def neutral_trunk(standing: Float[Tensor, "frames joints 3"]) -> NeutralTrunk:
         lower=median(pitch(lines.hips, lines.lower)),
         upper=upper,
         whole=median(pitch(lines.hips, lines.whole)),
-        lead=median(pitch(lines.hips, lines.neck) - pitch(lines.hips, lines.whole)),
         shoulders=_shoulders(standing, chest).median(0).values,
     )
 
@@ -92,19 +87,19 @@ def pelvis_and_chest(
     """World orientations that put our shoulders where the source has them, seen from the hips.
 
     Where a source has its waist, and its neck before or behind the shoulders, is a matter of its
-    skeleton: the bend there counts from the neutral pose, and the neck only tells how the trunk
-    moves. Where it has its shoulders above the hips is not: in the neutral pose that line is met
-    exactly, and the lines of hips always are.
+    skeleton, and the bend there counts from the neutral pose. Where it has its shoulders above the
+    hips is not: the line to where they would be if they were not raised is met exactly, as is the
+    line of the hips. Raising them is left to the collars.
     """
     seen, ours = _lines(joints), _lines(rest_joints[None])
-    own = float(pitch(ours.hips, ours.whole))
-    own_lead = float(pitch(ours.hips, ours.neck)) - own
-    lean = neutral.whole - own
-    wanted = facing(seen.shoulders, seen.neck) @ about_x(own_lead - neutral.lead).to(joints)
+    lean = neutral.whole - float(pitch(ours.hips, ours.whole))
+    resting = neutral.shoulders.mean(0).to(joints) * leg_length(joints)
+    lowered = _top(joints, "neck") + turned(neutral_chest(joints, neutral), resting)
+    wanted = unit(lowered - middle(joints, "hip"))
     pelvis = facing(seen.hips, seen.lower) @ about_x(lean - neutral.lower).to(joints)
     chest = facing(seen.shoulders, seen.upper) @ about_x(lean - neutral.upper).to(joints)
     for _ in range(_STEPS):
-        missing = rotations.between(_posed_neck(pelvis, chest, rest_joints), wanted[..., 1])
+        missing = rotations.between(_posed_shoulders(pelvis, chest, rest_joints), wanted)
         pelvis = level(seen.hips, turned(missing, pelvis[..., 1]))
         chest = facing(seen.shoulders, turned(missing, chest[..., 1]))
     return pelvis, chest
@@ -135,7 +130,6 @@ def _lines(joints: Float[Tensor, "frames joints 3"]) -> _Lines:
         shoulders=between(joints, "right_shoulder", "left_shoulder"),
         lower=unit(waist - hips),
         upper=unit(neck - waist),
-        neck=unit(neck - hips),
         whole=unit(shoulders - hips),
     )
 
@@ -145,14 +139,14 @@ def _top(joints: Float[Tensor, "frames joints 3"], name: str) -> Float[Tensor, "
     return middle(joints, "shoulder") if name == "shoulder" or neck.isnan().any() else neck
 
 
-def _posed_neck(
+def _posed_shoulders(
     pelvis: Float[Tensor, "frames 3 3"],
     chest: Float[Tensor, "frames 3 3"],
     rest_joints: Float[Tensor, "joints 3"],
 ) -> Float[Tensor, "frames 3"]:
-    """From the middle of our hips to our neck, metres."""
-    chain = [middle(rest_joints[None], "hip")[0], *rest_joints[list(SPINE)]]
-    bones = torch.stack([*chain, rest_joints[J["neck"]]]).diff(dim=0)
+    """From the middle of our hips to that of our shoulders, metres, with collars at rest."""
+    hips, shoulders = (middle(rest_joints[None], name) for name in ("hip", "shoulder"))
+    bones = torch.cat([hips, rest_joints[list(SPINE)], shoulders]).diff(dim=0)
     turns = torch.stack([pelvis, *spine_rotations(pelvis, chest)], 1)
     return turned(turns, bones.to(pelvis)).sum(1)
 

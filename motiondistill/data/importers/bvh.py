@@ -156,10 +156,10 @@ def _parse_motion(
     rest = iter(words)
     _, count, _, _, seconds = _take(rest, 5, "MOTION")
     frames, frame_time = int(count), float(seconds)
-    numbers = np.array(list(rest)).astype(np.float64)
+    numbers = np.fromiter(map(float, rest), np.float64)
     if not (0 < frame_time < np.inf) or frames < 1 or len(numbers) != frames * channels:
         raise ValueError(
-            f"MOTION must hold at least one frame, {frames} of {channels} channels, and a positive "
+            f"MOTION must hold {frames} frames of {channels} channels, one or more, and a positive "
             f"frame time; got {len(numbers)} numbers and {frame_time} s; the file may be cut short."
         )
     if not np.isfinite(numbers).all():
@@ -193,10 +193,18 @@ def _locals(
             if channel.endswith("position"):
                 offset[:, axis] = values[:, column]
             else:
-                turn = torch.zeros(frames, 3, dtype=values.dtype)
-                turn[:, axis] = values[:, column].deg2rad()
-                local = local @ rotations.from_axis_angle(turn)
+                local = local @ _about(axis, values[:, column].deg2rad())
             column += 1
         turns.append(local)
         offsets.append(offset)
     return torch.stack(turns, 1), torch.stack(offsets, 1)
+
+
+def _about(axis: int, angles: Float[Tensor, " frames"]) -> Float[Tensor, "frames 3 3"]:
+    """Rotations about a coordinate axis, as the bulk of a file's numbers are."""
+    a, b = (axis + 1) % 3, (axis + 2) % 3
+    matrix = rotations.identity(len(angles)).to(angles).clone()
+    cosine, sine = angles.cos(), angles.sin()
+    matrix[:, a, a] = matrix[:, b, b] = cosine
+    matrix[:, b, a], matrix[:, a, b] = sine, -sine
+    return matrix

@@ -62,7 +62,7 @@ def label_hint(path: Path) -> str:
     A name of take numbers, such as `07_01`, says nothing; `walk1_subject5` says "walk".
     """
     for text in (path.stem, path.parent.name):
-        bare = re.sub(r"(?i)subject\s*\d+|(_(poses|stageii|joints))$", " ", text)
+        bare = re.sub(r"(?i)subject\s*\d+|_(poses|stageii)$", " ", text)
         words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"[\W\d_]+", " ", bare)).split()
         if words:
             return " ".join(words).lower()

@@ -44,15 +44,17 @@ _HEAD: Final = ("head",)
 _OPTIONAL: Final = ("foot",)
 _SIDES: Final = {"left": ("left", "l"), "right": ("right", "r")}
 _PREFIX: Final = re.compile(r"^(mixamorig\d*|(valvebiped)?bip\d+|def|ccbase|jbipc|jbip)")
-# Joints closer than this in every frame are one joint, metres.
-_SAME_PLACE: Final = 1e-3
+# Joints closer than this in every frame are one joint: a share of all bones of the skeleton
+# together, whose own unit is not known here; about a millimetre.
+_SAME_PLACE: Final = 2e-4
 
 
 def to_joints(skeleton: AnimatedSkeleton) -> Float[Tensor, "frames joints 3"]:
     """Positions of our 22 joints in the skeleton's own axes and units; NaN where it has none.
 
     A chain of two or more spine joints gives spine1 to spine3: its ends, and its middle, which lies
-    between two joints where their number is even. A single one is spine2. Joints that coincide
+    between two joints where their number is even. A single one is spine2, as is, without any,
+    the place halfway from the pelvis to the shoulders. Joints that coincide
     with the one they hang from are none.
 
     Raises ValueError for a skeleton without the names of arms and legs.
@@ -71,6 +73,8 @@ def to_joints(skeleton: AnimatedSkeleton) -> Float[Tensor, "frames joints 3"]:
     spine = _apart(skeleton, pelvis, _path(skeleton.parents, pelvis, chest))
     if spine:
         put("spine2", spine[(len(spine) - 1) // 2], spine[len(spine) // 2])
+    else:
+        put("spine2", pelvis, pelvis, limbs["left_shoulder"], limbs["right_shoulder"])
     if len(spine) > 1:
         put("spine1", spine[0])
         put("spine3", spine[-1])
@@ -160,8 +164,7 @@ def _path(parents: Sequence[int], start: int, end: int) -> list[int]:
 
 def _apart(skeleton: AnimatedSkeleton, start: int, path: list[int]) -> list[int]:
     """The nodes of the path that do not coincide with the one before them."""
-    # In units of the leg, since the skeleton's own unit is not known here.
-    limit = _SAME_PLACE * float(skeleton.offsets.norm(dim=-1).sum()) / 5
+    limit = _SAME_PLACE * float(skeleton.offsets.norm(dim=-1).sum())
     kept: list[int] = []
     for node in path:
         last = kept[-1] if kept else start
