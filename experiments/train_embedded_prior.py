@@ -59,7 +59,7 @@ from motiondistill.randomness import seeded
 FRAMES, FPS = 16, 8.0
 TEXT_TOKENS, VOCABULARY = 20, 1024
 MAX_BYTES = 25_000_000  # the image prior weighs 5 MB more
-CODEC_RATE, CODEC_BATCH = 2e-3, 24
+CODEC_BATCH = 24
 # Every training is judged by the same clips, whatever its seed.
 VALIDATION_SEED, VALIDATION_CLIPS = 999_983, 48
 
@@ -82,7 +82,8 @@ class Work:
     def finish(self, stage: str, done: Iterator[int], total: int) -> None:
         """Runs a stage that is done in parts, by all processes."""
         for count in done:
-            _log.info("%s %d/%d", stage, count * self.accelerator.num_processes, total)
+            everyone = min(total, count * self.accelerator.num_processes)
+            _log.info("%s %d/%d", stage, everyone, total)
         self.accelerator.wait_for_everyone()
 
 
@@ -115,36 +116,49 @@ def make_clips(work: Work) -> tuple[clips.Clips, clips.Clips, tuple[str, ...]]:
 
 
 def make_codec(work: Work, rendered: clips.Clips, unseen: clips.Clips) -> Any:
-    """The trained codec with unit latents, or None where its training was stopped."""
-    path = work.out / "codec.safetensors"
-    network = seeded_weights(work.args.seed, build_codec, work.args.size)
-    if work.start and not path.exists():
-        if work.accelerator.is_main_process:
-            save_checkpoint(path, work.start.vae.state_dict())
-        work.accelerator.wait_for_everyone()
-    if not path.exists():
-        recipe = Recipe(work.args.codec_steps, CODEC_BATCH, CODEC_RATE, work.args.seed)
-        training = Training(codec.Rebuilding(network), recipe, work.accelerator)
-        images = codec.frame_images(unseen, 256, seeded(0, 0, "validation"))
-
-        @torch.no_grad()
-        def look(step: int, average: nn.Module) -> Mapping[str, float]:
-            held_out = {name: part.to(work.accelerator.device) for name, part in images.items()}
-            return {"validation/mean": average(**held_out).mean().item()}
-
-        def draw(generator: torch.Generator) -> Batch:
-            return codec.frame_images(rendered, CODEC_BATCH, generator)
-
-        if not run_stage(training, draw, work.out / "codec", work.rhythm, look):
+    """The codec with unit latents, trained or taken over; None where its training was stopped."""
+    path, accelerator = work.out / "codec.safetensors", work.accelerator
+    there = path.exists()
+    accelerator.wait_for_everyone()  # all must have looked before the first of them writes
+    if not there:
+        kept = work.start and not work.args.codec_steps
+        made = work.start.vae if kept else train_codec(work, rendered, unseen)
+        if made is None:
             return None
-        if work.accelerator.is_main_process:
-            average = training.average.codec
-            some = torch.cat([videos[::20] for videos in rendered.videos])
-            codec.normalise(average, encode(average, some))
-            save_checkpoint(path, average.state_dict())
-        work.accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            save_checkpoint(path, made.state_dict())
+        accelerator.wait_for_everyone()
+    network = build_codec(work.args.size)
     network.load_state_dict(load_checkpoint(path))
-    return network.to(work.accelerator.device)
+    return network.to(accelerator.device)
+
+
+def train_codec(work: Work, rendered: clips.Clips, unseen: clips.Clips) -> Any:
+    """The averaged codec with unit latents, or None where its training was stopped."""
+    args, device = work.args, work.accelerator.device
+    if work.start:
+        network = codec.with_little_noise(work.start.vae)
+    else:
+        network = seeded_weights(args.seed, build_codec, args.size)
+    module = codec.Rebuilding(network)
+    start = str(args.start or "")
+    recipe = Recipe(args.codec_steps, CODEC_BATCH, args.codec_rate, args.seed, start=start)
+    training = Training(module, recipe, work.accelerator)
+    images = codec.frame_images(unseen, 256, seeded(0, 0, "validation"))
+
+    @torch.no_grad()
+    def look(step: int, average: nn.Module) -> Mapping[str, float]:
+        held_out = {name: part.to(device) for name, part in images.items()}
+        return {"validation/mean": average(**held_out).mean().item()}
+
+    def draw(generator: torch.Generator) -> Batch:
+        return codec.frame_images(rendered, CODEC_BATCH, generator)
+
+    if not run_stage(training, draw, work.out / "codec", work.rhythm, look):
+        return None
+    average = training.average.codec
+    codec.normalise(average, encode(average, torch.cat([part[::20] for part in rendered.videos])))
+    return average
 
 
 def make_latents(work: Work, network: Any, parts: Mapping[str, clips.Clips]) -> list[Encoded]:
@@ -190,7 +204,7 @@ def train(
 
     return train_prior(
         make_denoising(work),
-        Recipe(args.steps, args.batch, args.rate, args.seed),
+        Recipe(args.steps, args.batch, args.rate, args.seed, start=str(args.start or "")),
         work.accelerator,
         draw=draw,
         validation=validation_batches(unseen, unseen.latents, tokenise),
@@ -221,7 +235,10 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--clips", type=int, default=8000)
     parser.add_argument("--validation-clips", type=int, default=VALIDATION_CLIPS)
     parser.add_argument("--size", type=int, default=64, help="of the pictures, pixels")
-    parser.add_argument("--codec-steps", type=int, default=2000)
+    parser.add_argument(
+        "--codec-steps", type=int, default=2000, help="with --start, 0 keeps its codec as it is"
+    )
+    parser.add_argument("--codec-rate", type=float, default=2e-3)
     parser.add_argument("--width", type=int, default=160, help="of the denoiser")
     parser.add_argument("--layers", type=int, default=4, help="of the denoiser")
     return parser.parse_args(words)
