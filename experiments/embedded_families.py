@@ -147,15 +147,15 @@ def weights(network: Any) -> int:
 
 
 def sheet(decoded: list[Tensor], background: Tensor) -> None:
-    """A picture: every second frame of the clip that moves most; the truth, then the candidates."""
+    """A picture: every second frame of two clips that move most; the truth, then the candidates."""
     truth = decoded[0]
     moving = off(truth[:, 1:], truth[:, :-1]).float().mean((1, 2, 3, 4))
     rows = [
         torch.cat([*clips[index, 1::2]], -1)
-        for index in moving.argsort(descending=True)[:3].tolist()
+        for index in moving.argsort(descending=True)[:2].tolist()
         for clips in decoded
     ]
-    image = torch.cat(rows, -2).repeat_interleave(2, -1).repeat_interleave(2, -2)
+    image = torch.cat(rows, -2)
     RESULTS.mkdir(parents=True, exist_ok=True)
     imageio.v3.imwrite(RESULTS / "families.png", (image.permute(1, 2, 0) * 255).byte().numpy())
 
