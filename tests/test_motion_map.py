@@ -16,7 +16,18 @@ from motiondistill.data.parametric import parametric_motion
 from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
 from motiondistill.render.cpu import CpuRasterizer
-from motiondistill.render.motion_map import SMPL_PARTS, decode, encode, motion_map, smpl_parts
+from motiondistill.render.motion_map import (
+    SMPL_PARTS,
+    MotionMap,
+    decode,
+    encode,
+    motion_map,
+    smpl_parts,
+)
+from motiondistill.render.reference import ReferenceRasterizer
+from motiondistill.render.scene import Scene
+from motiondistill.render.shading import UNLIT, Light
+from motiondistill.render.view import draw
 from motiondistill.structures import FACE_PART, JOINT_INDEX, NUM_JOINTS, Mesh, Motion
 
 # x and y carry float32's rounding; near z = 0 its root shows.
@@ -178,3 +189,44 @@ def test_gradients_reach_the_vertices_through_the_normals() -> None:
     expected = (green(1 + step) - green(1 - step)) / (2 * step)
     assert squash.grad is not None and abs(expected) > 1e-3
     assert float(squash.grad) == pytest.approx(expected, rel=0.05)
+
+
+def test_in_a_scene_the_body_is_its_map_and_the_ground_the_floor(low_body) -> None:
+    motion = parametric_motion("kick", "left", seeded(1), low_body.rest_joints, 8.0, 3)
+    mesh, parts = low_body(motion), smpl_parts(at_rest(low_body))
+    camera = Orbit(size=(96, 64))(azimuths_of(VIEW_NAMES[::4]))
+    view = draw(CpuRasterizer(), mesh, camera, ground_half_size=20.0)
+    floor = torch.tensor([0.1, 0.2, 0.3])
+    lit, unlit = (MotionMap(parts)(view, light, floor) for light in (Light(), UNLIT))
+    assert torch.equal(lit, unlit)
+    image, expected = view.upright(lit), motion_map(mesh, camera, parts, CpuRasterizer())
+    ground = view.upright(view.sees_ground()).expand_as(image)
+    seen = view.upright(view.sees_body()).expand_as(image)
+    assert torch.equal(image[seen], expected[seen]) and int(seen.sum()) > 1000
+    assert torch.equal(image[ground], floor[:, None, None].expand_as(image)[ground]) and bool(
+        ground.any()
+    )
+    assert not bool(image[~(seen | ground)].any())
+
+
+def test_in_a_scene_gradients_reach_the_vertices_through_silhouettes() -> None:
+    # A square that faces the camera has one normal all over, so that only its outline can tell.
+    # As it moves to the right by d, the sum of an image whose columns weigh 0, 1, 2, ... changes by
+    # (its colour - the background's) * its pixels * d * pixels per metre.
+    orbit = Orbit(elevation=0.0, size=(40, 40))
+    scale = 20 / math.tan(orbit.fov_y / 2) / orbit.distance
+    half = 9 / scale
+    corners = half * torch.tensor([[-1.0, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]]).double()
+    offset = torch.tensor(0.013, dtype=torch.float64, requires_grad=True)
+    square = corners + torch.tensor([0.0, orbit.target_height, 0.0])
+    mesh = as_mesh(
+        (square + offset * torch.tensor([1.0, 0.0, 0.0]))[None],
+        torch.tensor([[0, 1, 2], [0, 2, 3]]),
+    )
+    scene = Scene(ReferenceRasterizer(), MotionMap(torch.full((4,), 7)), ground=None)
+    image = scene(mesh, orbit(torch.zeros(1, dtype=torch.float64)))[0, 0]
+    columns = torch.arange(40, dtype=torch.float64)
+    (gradient,) = torch.autograd.grad((image[1:] * columns).sum(), offset)
+    # Green and blue of a normal along +Z are 0.5; before the solid background of a scene.
+    contrast = sum(0.5 - float(level) for level in image.detach()[1:, 0, 0])
+    assert float(gradient) == pytest.approx(contrast * 18**2 * scale, rel=1e-3)

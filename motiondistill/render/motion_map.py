@@ -8,16 +8,18 @@ the camera's axes nearly all that is seen faces the camera.
 """
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Final
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motiondistill.render.appearance import Appearance
 from motiondistill.render.outputs import part_mask
 from motiondistill.render.rasterizer import Rasterizer
-from motiondistill.render.shading import vertex_normals
-from motiondistill.render.view import draw
+from motiondistill.render.shading import Light, vertex_normals
+from motiondistill.render.view import View, draw
 from motiondistill.structures import FACE_PART, JOINT_INDEX, JOINT_NAMES, Camera, Mesh
 
 SMPL_PARTS: Final = (*JOINT_NAMES, "left_hand", "right_hand")
@@ -101,8 +103,34 @@ def motion_map(
         parts: For every vertex, its index in `SMPL_PARTS`; see `smpl_parts`.
         rasterizer: Draws.
     """
-    view = draw(rasterizer, dataclasses.replace(mesh, parts=parts), camera)
-    at_vertices = vertex_normals(mesh.vertices, mesh.faces)
+    return _map_of(draw(rasterizer, mesh, camera), parts)
+
+
+@dataclass(frozen=True)
+class MotionMap(Appearance):
+    """The motion map on a body in a scene: unlit, with ground and background around it.
+
+    Within the body it is `motion_map`. A scene blends silhouettes, so here gradients reach the
+    vertices through them, too; blended pixels do not decode.
+    """
+
+    parts: Int[Tensor, " vertices"]
+    """For every vertex, its index in `SMPL_PARTS`; see `smpl_parts`."""
+
+    def __call__(
+        self, view: View, light: Light, floor: Float[Tensor, "3"]
+    ) -> Float[Tensor, "images height width 3"]:
+        """See `Appearance.__call__`; the light does not matter."""
+        image = _map_of(view, self.parts).flatten(0, -4).permute(0, 2, 3, 1).flip(1)
+        return torch.where(view.sees_ground(), floor, image)
+
+
+def _map_of(
+    view: View, parts: Int[Tensor, " vertices"]
+) -> Float[Tensor, "*leading 3 height width"]:
+    """What the view sees of the body as a motion map, row 0 at the top; black elsewhere."""
+    at_vertices = vertex_normals(view.mesh.vertices, view.mesh.faces)
     mixed = view.interpolate(at_vertices, torch.zeros(3).to(at_vertices))
     normals = view.upright(torch.nn.functional.normalize(mixed, dim=-1))
-    return encode(normals, part_mask(view))
+    coded = dataclasses.replace(view.mesh, parts=parts.to(view.mesh.parts))
+    return encode(normals, part_mask(dataclasses.replace(view, mesh=coded)))
