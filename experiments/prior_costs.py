@@ -214,10 +214,11 @@ def write(rows: list[Row], seconds: float) -> None:
 
 PAGE = """# What a step takes
 
-Memory and arithmetic follow from the released models' configurations (`motiondistill/priors/published.py`):
-networks of their sizes, without weights, run through this package's codecs and denoisers on
-PyTorch's meta device, in bfloat16, one clip at a time. Not in them: what convolutions take as
-workspace. Attention is counted as by the kernels that never hold its whole matrix.
+Memory and arithmetic follow from the released models' configurations
+(`motiondistill/priors/published.py`): networks of their sizes, without weights, run through this
+package's codecs and denoisers on PyTorch's meta device, in bfloat16, one clip at a time. Not in
+them: what convolutions take as workspace. Attention is counted as by the kernels that never hold
+its whole matrix.
 
 `prior.encode` says how much of an encoding is kept for the gradient in pixels. `graph` keeps all,
 `checkpointed` what is between the encoder's blocks, `two_pass` nothing: it encodes again when the

@@ -10,8 +10,8 @@ Precision = Literal["float32", "bfloat16", "float16"]
 class PriorConfig:
     """The frozen video model that judges."""
 
-    # `embedded`, another name that `motiondistill priors` lists, a hub id OWNER/NAME, or a folder in
-    # the family's own diffusers layout. `gaussian` is known in closed form, knows no person, and
+    # `embedded`, another name that `motiondistill priors` lists, a hub id OWNER/NAME, or a folder
+    # in the family's own diffusers layout. `gaussian` is known in closed form, knows no person, and
     # tests whole loops.
     model: str = "embedded"
     # Branch, tag or commit of a model from the hub; null takes what is in the hub's local cache,
