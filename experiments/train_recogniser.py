@@ -62,7 +62,8 @@ def main() -> None:
         lines = "\n".join(json.dumps(dataclasses.asdict(one)) for one in found)
         (args.out / "predictions.jsonl").write_text(lines + "\n")
 
-    network = train(bank_of([*real, *made]), args.seed, args.steps)
+    taught = [one for one in real if not one.odd]
+    network = train(bank_of([*taught, *made]), args.seed, args.steps)
     weights = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, args.out / "model.safetensors")
     about: dict[str, object] = {
@@ -72,9 +73,10 @@ def main() -> None:
         "steps": args.steps,
     }
     parameters = sum(tensor.numel() for tensor in weights.values())
-    text = card(real, made, about | {"parameters": parameters, "share": PARAMETRIC_SHARE})
+    text = card(taught, made, about | {"parameters": parameters, "share": PARAMETRIC_SHARE})
     (args.out / "README.md").write_text(text)
-    confusion_matrix(found, args.out / "recogniser.png")
+    counted = [one for one in found if not one.odd]
+    confusion_matrix(counted, args.out / "recogniser.png")
     machine = f"{platform.machine()} ({os.cpu_count()} cores), threads: {args.threads}"
     about |= {
         "batch": BATCH,
