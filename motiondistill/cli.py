@@ -35,7 +35,8 @@ class _Parser(argparse.ArgumentParser):
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(prog="motiondistill", description="Text in, human motion out.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (*_add_jobs(commands), _add_config(commands), _add_priors(commands)):
+    parsers = (_add_config(commands), _add_priors(commands), _add_dataset(commands))
+    for command in (*_add_jobs(commands), *parsers):
         command.add_argument("--config", metavar="NAME|FILE", help="a shipped name or a YAML file")
         command.add_argument(
             "overrides",
@@ -98,6 +99,20 @@ def _add_priors(commands: Any) -> argparse.ArgumentParser:
     return priors
 
 
+def _add_dataset(commands: Any) -> argparse.ArgumentParser:
+    dataset = commands.add_parser("dataset", help="captioned windows from a folder of motions")
+    jobs = dataset.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    build: argparse.ArgumentParser = jobs.add_parser(
+        "build", help="cuts, mirrors, splits and counts them"
+    )
+    build.set_defaults(command="dataset")
+    build.add_argument(
+        "folder", metavar="FOLDER", type=Path, help="with BVH, AMASS, ... or a manifest.csv"
+    )
+    build.add_argument("--out", metavar="DIR", type=Path, required=True, help="the set's folder")
+    return build
+
+
 def _run(options: argparse.Namespace) -> int:
     match options.command:
         case "optimize":
@@ -118,6 +133,10 @@ def _run(options: argparse.Namespace) -> int:
             return priors.run(options)
         case "convert":
             return convert.run(options)
+        case "dataset":
+            from motiondistill.commands import dataset
+
+            return dataset.run(options)
         case _:
             from motiondistill.commands import show_config
 

@@ -72,6 +72,10 @@ RANGES: Final[Ranges] = {
     "score.level_jitter": (0, 0.5),
     "score.num_steps": (0, 1_000_000),
     "score.views": (1, 64),
+    "split.held_out": (0, 0.9),
+    "window.fps": (1, 120),
+    "window.frames": (2, 1024),
+    "window.parametric": (0, 100_000),
 }
 
 # Keys that only some choices use: the key that chooses, and the choices that do.

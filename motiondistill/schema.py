@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 
+from motiondistill.data.collection import WindowSettings
+from motiondistill.data.splits import SplitSettings
 from motiondistill.film import OutputSettings
 from motiondistill.knobs import RANGES, check_ranges, check_used, knobs, show
 from motiondistill.optimize import DistillSettings, RegularizerWeights
@@ -208,12 +210,35 @@ class FilmConfig:
         _check_render(self)
 
 
-JobConfig = OptimizeConfig | SampleConfig | FilmConfig
+@dataclass(frozen=True)
+class DatasetRunConfig:
+    """What belongs to the run and not to the set."""
+
+    # Of the split and of the parametric motions.
+    seed: int = 0
+    # CPU threads; null takes every core.
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """Everything `motiondistill dataset build` can be told."""
+
+    window: WindowSettings = field(default_factory=WindowSettings)
+    split: SplitSettings = field(default_factory=SplitSettings)
+    run: DatasetRunConfig = field(default_factory=DatasetRunConfig)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+JobConfig = OptimizeConfig | SampleConfig | FilmConfig | DatasetConfig
 Schema = TypeVar("Schema", bound=JobConfig)
 JOBS: Final[dict[str, type[JobConfig]]] = {
     "optimize": OptimizeConfig,
     "sample": SampleConfig,
     "render": FilmConfig,
+    "dataset": DatasetConfig,
 }
 
 

@@ -1,4 +1,3 @@
-import csv
 import dataclasses
 from collections import Counter
 from pathlib import Path
@@ -6,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mocap_folder import clip_joints, write_folder
 from standin_skeleton import rest_joints
 
 from motiondistill import rotations
@@ -14,7 +14,7 @@ from motiondistill.data.cuts import Window
 from motiondistill.data.dataset import ActionDataset, action_dataset, mocap_windows
 from motiondistill.data.events import event_cuts
 from motiondistill.data.frequencies import FULL_SET, RARE_CLIPS, training_plan
-from motiondistill.data.joints import JOINTS_FPS, read_joint_clips, sound_frames
+from motiondistill.data.joints import read_joint_clips, sound_frames
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.data.signs import side_shown, stays_on_floor
 from motiondistill.data.windows import headings, hold_in_place, mirrored
@@ -26,37 +26,6 @@ from motiondistill.structures import Motion
 FPS, FRAMES = 8.0, 17
 # A window is centred to float32 rounding of sums over its frames.
 CENTRED = 1e-4
-
-
-def clip_joints(
-    action: str, seconds: float, *, speed: float = 0.0, side: str = "right", heading: float = 0.0
-) -> np.ndarray:
-    """Joint positions of a parametric motion at 30 fps that travels ahead, turned to a heading."""
-    frames = int(seconds * JOINTS_FPS)
-    motion = parametric_motion(
-        action, side, seeded(5, 0, action), rest_joints(), JOINTS_FPS, frames
-    )
-    _, joints = forward_kinematics(motion.rotations, rest_joints())
-    joints = joints + motion.translation[:, None]
-    joints[..., 2] += speed * torch.arange(frames)[:, None] / JOINTS_FPS
-    return (joints @ rotations.about_y(torch.tensor(heading)).T).numpy()
-
-
-def write_folder(
-    folder: Path, clips: dict[str, tuple[str, np.ndarray]], floor: dict[str, float] | None = None
-) -> Path:
-    (folder / "joints22").mkdir(parents=True)
-    np.savez(
-        folder / "joints22" / "cmu_j22.npz", **{name: joints for name, (_, joints) in clips.items()}
-    )
-    with (folder / "manifest.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["clip", "npz", "source", "cls", "desc", "glitch_frames", "floor_y"])
-        for name, (label, _) in clips.items():
-            writer.writerow(
-                [name, "cmu_j22.npz", "x", label, "x", 0, (floor or {}).get(name, 0.03)]
-            )
-    return folder
 
 
 def test_clips_are_cut_round_jumps(tmp_path: Path) -> None:

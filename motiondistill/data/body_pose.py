@@ -19,6 +19,7 @@ LIMBS = (
     (J["pelvis"], J["right_hip"], J["right_knee"], J["right_ankle"]),
 )
 _FIRST_LEG = 2
+SPINE = (J["spine1"], J["spine2"], J["spine3"])
 # In the T-pose elbows bend forwards (+Z) and knees backwards (-Z): bone x bent bone.
 HINGES = torch.tensor([[0.0, -1, 0], [0, 1, 0], [1, 0, 0], [1, 0, 0]])
 # Below the first bend (radians) a hinge plane is noise, above the second it is trusted fully.
@@ -56,15 +57,13 @@ def joint_rotations(
     head. The bones of the limbs point exactly where the pose says; their twist comes from the
     planes of elbows and knees.
     """
-    spine = _fraction(pose.pelvis.transpose(-1, -2) @ pose.chest, 1 / 3)
     neck = _fraction(pose.neck, 1 / 2)
     collars = pose.chest[:, None] @ pose.collars
     parents = torch.cat([collars, pose.pelvis[:, None].expand(-1, 2, -1, -1)], 1)
     upper, lower = _limb_rotations(pose.limbs, parents, rest_joints, fps)
     world = {0: pose.pelvis}
-    world[J["spine1"]] = pose.pelvis @ spine
-    world[J["spine2"]] = pose.pelvis @ spine @ spine
-    world[J["spine3"]] = pose.chest
+    for joint, rotation in zip(SPINE, spine_rotations(pose.pelvis, pose.chest), strict=True):
+        world[joint] = rotation
     world[J["neck"]] = pose.chest @ neck
     world[J["head"]] = pose.chest @ pose.neck
     for limb, (parent, top, middle, end) in enumerate(LIMBS):
@@ -81,6 +80,14 @@ def joint_rotations(
             world[end] = pose.feet[:, limb - _FIRST_LEG] @ rotations.about_y(-rest_yaw)
             world[toes] = world[end] @ _toe_bend(world[end])
     return to_parent_relative(torch.stack([world[joint] for joint in range(NUM_JOINTS)], 1))
+
+
+def spine_rotations(
+    pelvis: Float[Tensor, "frames 3 3"], chest: Float[Tensor, "frames 3 3"]
+) -> tuple[Float[Tensor, "frames 3 3"], Float[Tensor, "frames 3 3"], Float[Tensor, "frames 3 3"]]:
+    """World rotations of the joints of `SPINE`, which share the bend evenly."""
+    step = _fraction(pelvis.transpose(-1, -2) @ chest, 1 / 3)
+    return pelvis @ step, pelvis @ step @ step, chest
 
 
 def bone_directions(joints: Float[Tensor, "*batch joints 3"]) -> Float[Tensor, "*batch 4 2 3"]:

@@ -43,11 +43,14 @@ def windows_of(
     rest_joints: Float[Tensor, "joints 3"],
     fps: float,
     frames: int,
+    *,
+    vary: bool = True,
 ) -> list[Window]:
     """All windows of `frames` frames at `fps` in which the clip's motion shows one of `actions`.
 
     Those of actions with an event (`events.TIMINGS`) show it at the same time; others start every
-    quarter of a second. A short clip is repeated where it has a loop.
+    quarter of a second. `vary` shows the events of rare actions at several tempos. A short clip is
+    repeated where it has a loop.
     """
     duration = (frames - 1) / fps
     seconds = (motion.num_frames - 1) / motion.fps
@@ -59,7 +62,7 @@ def windows_of(
             continue
         if action == "crawl":
             whole = _grounded(whole, rest_joints)
-        for cut in _cuts(action, whole, duration, rest_joints):
+        for cut in _cuts(action, whole, duration, rest_joints, vary):
             window = _window(clip, whole, cut, action, (fps, frames), rest_joints)
             if window is not None:
                 windows.append(window)
@@ -67,10 +70,14 @@ def windows_of(
 
 
 def _cuts(
-    action: str, whole: Motion, duration: float, rest_joints: Float[Tensor, "joints 3"]
+    action: str,
+    whole: Motion,
+    duration: float,
+    rest_joints: Float[Tensor, "joints 3"],
+    vary: bool,
 ) -> list[Cut]:
     if action in TIMINGS:
-        return event_cuts(action, whole, duration, rest_joints)
+        return event_cuts(action, whole, duration, rest_joints, vary=vary)
     last = (whole.num_frames - 1) / whole.fps - duration
     return [Cut(step * _STRIDE_SECONDS) for step in range(int(last / _STRIDE_SECONDS) + 1)]
 

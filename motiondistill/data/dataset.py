@@ -14,43 +14,12 @@ from motiondistill.data.choreography import SIDES
 from motiondistill.data.cuts import Window, windows_of
 from motiondistill.data.draws import index, uniform
 from motiondistill.data.frequencies import RARE_CLIPS, training_plan
-from motiondistill.data.joints import JOINTS_FPS, JointClip, read_joint_clips
+from motiondistill.data.joints import read_joint_clips
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
-from motiondistill.data.retarget import neutral_pose, retarget
+from motiondistill.data.recordings import actions_of, motion_of, neutral_poses
 from motiondistill.data.windows import hold_in_place, mirrored
 from motiondistill.randomness import seeded
 
-# In which classes of the manifest each action is looked for.
-SOURCE_LABELS: Final[dict[str, tuple[str, ...]]] = {
-    "walk": ("walk",),
-    "run": ("run",),
-    "jump": ("jump", "hop"),
-    "jumping jacks": ("jumping_jacks", "mixed:exercise"),
-    "wave": ("wave",),
-    "squat": ("mixed:exercise",),
-    "kick": ("kick",),
-    "punch": ("punch",),
-    "bow": ("bow",),
-    "stand": ("idle",),
-    "dance": ("dance",),
-    "sit": ("sit",),
-    "drink": ("drink",),
-    "cartwheel": ("cartwheel",),
-    "crawl": ("crawl",),
-    "backflip": ("backflip",),
-    "roll": ("roll",),
-    "throw": ("throw",),
-}
-# Clips whose manner would teach their class something wrong (monsters' gaits, uneven ground, loose
-# boxing, a fall), whose root height drifts, or that another source holds as well.
-_UNFIT = frozenset(
-    (
-        *("ad/zombie", "dm/zombie_walk", "dm/stealthy_walk", "dm/spinkick", "m2m/Backflip"),
-        *("cmu/03_01", "cmu/03_02", "cmu/13_18", "m2m/Run_Anime", "amp/backflip"),
-    )
-)
-# Sources that share one skeleton, and so one neutral pose.
-_SKELETONS = {"amp": "dm"}
 # How often a sample comes from motion capture where there are windows of the action. Few windows
 # are drawn rarely, and so are those that start anywhere in their action: see `draws.start_phase`.
 # Nought where the recordings are too unlike one another, or too faint at 64 pixels, for a class to
@@ -80,17 +49,16 @@ def mocap_windows(
 ) -> list[Window]:
     """All windows of the motion capture in `folder` that clearly show one of the actions."""
     clips = read_joint_clips(folder)
-    by_skeleton: dict[str, list[Float[Tensor, "_ joints 3"]]] = {}
-    for clip in clips:
-        by_skeleton.setdefault(_skeleton(clip), []).append(clip.joints)
-    neutral = {skeleton: neutral_pose(joints) for skeleton, joints in by_skeleton.items()}
-    windows: list[Window] = []
-    for clip in clips:
-        actions = [action for action, labels in SOURCE_LABELS.items() if clip.label in labels]
-        if actions and f"{clip.source}/{clip.name}" not in _UNFIT:
-            motion = retarget(clip.joints, JOINTS_FPS, neutral[_skeleton(clip)], rest_joints)
-            windows += windows_of(clip, motion, actions, rest_joints, fps, frames)
-    return windows
+    neutral = neutral_poses(clips)
+    return [
+        window
+        for clip in clips
+        for actions in (actions_of(clip),)
+        if actions
+        for window in windows_of(
+            clip, motion_of(clip, neutral, rest_joints), actions, rest_joints, fps, frames
+        )
+    ]
 
 
 @dataclass(frozen=True)
@@ -169,10 +137,6 @@ def action_dataset(
         by_action.setdefault(window.action, {}).setdefault(window.clip, []).append(window)
     grouped = {action: tuple(clips.values()) for action, clips in by_action.items()}
     return ActionDataset(grouped, rest_joints, fps, frames)
-
-
-def _skeleton(clip: JointClip) -> str:
-    return _SKELETONS.get(clip.source, clip.source)
 
 
 def _shown(window: Window, side: str) -> Window:

@@ -56,12 +56,18 @@ TIMINGS: Final[dict[str, _Timing]] = {
 
 
 def event_cuts(
-    action: str, motion: Motion, duration: float, rest_joints: Float[Tensor, "joints 3"]
+    action: str,
+    motion: Motion,
+    duration: float,
+    rest_joints: Float[Tensor, "joints 3"],
+    *,
+    vary: bool = True,
 ) -> list[Cut]:
     """The windows of `duration` seconds that show an event of the action at its fixed time.
 
-    Windows of the rare actions may begin before the clip and end after it by a quarter of their
-    length; those of others lie within the clip.
+    `vary` shows the events of rare actions at several tempos and, within a tenth of a second, at
+    several times. Windows of the rare actions may begin before the clip and end after it by a
+    quarter of their length; those of others lie within the clip.
     """
     timing = TIMINGS[action]
     signal = _signal(action, motion, rest_joints)
@@ -69,7 +75,7 @@ def event_cuts(
     end = (motion.num_frames - 1) / motion.fps
     slack = duration / 4 if timing.rare and timing.share else 0.0
     grid: Iterable[tuple[float, float]] = ((1.0, 0.0),)
-    if timing.rare:
+    if timing.rare and vary:
         grid = product(_TEMPOS, _SHIFTS)
     cuts = [
         Cut(event + (shift - timing.share * duration) * tempo, tempo)
@@ -98,7 +104,9 @@ def _signal(
 ) -> Float[Tensor, " frames"]:
     """What is highest at the action's event, metres."""
     _, joints = forward_kinematics(motion.rotations, rest_joints)
-    ahead = motion.rotations[:, 0, :, 2]
+    ahead = torch.nn.functional.normalize(
+        motion.rotations[:, 0, :, 2] * torch.tensor([1.0, 0.0, 1.0]), dim=-1
+    )
 
     def along(start: str, end: str) -> Float[Tensor, " frames"]:
         return ((joints[:, J[end]] - joints[:, J[start]]) * ahead).sum(-1)

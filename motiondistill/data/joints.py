@@ -1,6 +1,8 @@
 """Clips of joint positions: a folder with `manifest.csv` and arrays in `joints22/*.npz`."""
 
 import csv
+import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 JOINTS_FPS = 30.0
+_MANIFEST = "manifest.csv"
 # A joint that moves further in one frame (15 m/s at 30 fps) is a fault of the recording, and so are
 # its neighbours.
 _MAX_STEP = 0.5
@@ -27,8 +30,17 @@ class JointClip:
     source: str
     """Clips of one source share their skeleton's neutral pose."""
     label: str
-    """The class in the manifest."""
+    """The class in the manifest, or other words about what is done."""
     joints: Float[Tensor, "frames joints 3"]
+    subject: str = ""
+    """Who moved; empty where nobody knows."""
+    terms: str = ""
+    """The licence."""
+
+
+def has_manifest(folder: Path) -> bool:
+    """Whether the folder is in the form that `read_joint_clips` reads."""
+    return (folder / _MANIFEST).is_file()
 
 
 def read_joint_clips(folder: Path) -> list[JointClip]:
@@ -36,8 +48,8 @@ def read_joint_clips(folder: Path) -> list[JointClip]:
 
     Clips are cut round jumps of more than half a metre a frame; clips without a floor are left out.
     """
-    manifest = folder / "manifest.csv"
-    if not manifest.is_file():
+    manifest = folder / _MANIFEST
+    if not has_manifest(folder):
         raise FileNotFoundError(
             f"`folder` must hold manifest.csv and joints22/, found none at {manifest}; "
             "give the motion-capture folder itself."
@@ -50,8 +62,15 @@ def read_joint_clips(folder: Path) -> list[JointClip]:
             for row in rows:
                 if row["npz"] == archive and abs(float(row["floor_y"])) < _MAX_FLOOR:
                     joints = torch.from_numpy(arrays[row["clip"]]).float()
-                    source = archive.split("_")[0]
-                    clips += _pieces(JointClip(row["clip"], source, row["cls"], joints))
+                    clip = JointClip(
+                        name=row["clip"],
+                        source=archive.split("_")[0],
+                        label=row["cls"],
+                        joints=joints,
+                        subject=row.get("subject") or _subject(row["clip"]),
+                        terms=row.get("licence", ""),
+                    )
+                    clips += pieces(clip)
     return clips
 
 
@@ -65,18 +84,22 @@ def sound_frames(joints: Float[Tensor, "frames joints 3"]) -> Bool[Tensor, " fra
     return sound
 
 
-def _pieces(clip: JointClip) -> list[JointClip]:
+def pieces(clip: JointClip) -> list[JointClip]:
     """The runs of sound frames that are long enough to show anything."""
     sound = sound_frames(clip.joints)
-    pieces = []
+    found: list[JointClip] = []
     start = None
     for frame, good in enumerate([*sound.tolist(), False]):
         if good and start is None:
             start = frame
         elif not good and start is not None:
             if frame - start >= _MIN_SECONDS * JOINTS_FPS:
-                pieces.append(
-                    JointClip(clip.name, clip.source, clip.label, clip.joints[start:frame])
-                )
+                found.append(dataclasses.replace(clip, joints=clip.joints[start:frame]))
             start = None
-    return pieces
+    return found
+
+
+def _subject(name: str) -> str:
+    """CMU names its takes by subject and number: `07_12`."""
+    match = re.fullmatch(r"(\d+)_\d+", name)
+    return match[1] if match else ""

@@ -1,0 +1,111 @@
+"""The card of a built set: what it holds, of whom, how it was made, and what was left out."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from motiondistill.data.collection import Entry, Recordings, WindowSettings
+from motiondistill.data.collection_files import count_entries, counts_table
+from motiondistill.data.joints import JOINTS_FPS, JointClip
+from motiondistill.data.recordings import is_unfit
+from motiondistill.data.splits import SplitSettings
+
+_UNKNOWN_TERMS = "not told by the folder: see where it came from"
+# How many classes without an action are named.
+_SHOWN = 40
+
+
+def card(
+    recordings: Recordings,
+    entries: Sequence[Entry],
+    copies: Sequence[Sequence[int]],
+    windows: WindowSettings,
+    split: SplitSettings,
+) -> str:
+    """The text of the card, in Markdown."""
+    seconds = {_name(clip): 0.0 for clip in recordings.known}
+    for clip in recordings.known:
+        seconds[_name(clip)] += len(clip.joints) / JOINTS_FPS
+    table = counts_table(count_entries(entries, seconds))
+    return f"""# Windows of human motion
+
+{len(entries)} windows of {windows.frames} frames at {windows.fps:g} a second, facing the front and
+held in place. `windows.safetensors` holds `rotations` (windows, frames, 22, 3, 3), relative to the
+parent, and `translation` (windows, frames, 3), metres, +Y up; row `i` of `windows.csv` tells what
+motion `i` is. `captions.json` holds the words.
+
+Parametric motions are functions of time that nobody performed: they are marked `parametric`, and
+never among the tests. Mirror images are marked `mirrored`; their captions name the other side.
+
+{table}
+
+Seconds are those of the clips in which windows were found.
+
+## Split
+
+Whole {split.by}s are on one side, with all copies of their recordings.
+{_copies(recordings.known, copies)}
+
+## Sources
+
+{_sources(recordings.every)}
+
+## Settings
+
+{_settings(window=windows, split=split)}
+
+## Left out
+
+{_left_out(recordings, entries)}
+"""
+
+
+def _copies(clips: Sequence[JointClip], copies: Sequence[Sequence[int]]) -> str:
+    pairs = {
+        tuple(sorted({_name(clips[place]), _name(clips[other])}))
+        for place, others in enumerate(copies)
+        for other in others
+    }
+    named = sorted(" = ".join(pair) for pair in pairs if len(pair) > 1)
+    if not named:
+        return "No clip moves like another one."
+    return f"{len(named)} pairs of clips move alike: {', '.join(named)}."
+
+
+def _sources(clips: Sequence[JointClip]) -> str:
+    lines = ["| source | clips | seconds | terms |", "|---|---|---|---|"]
+    for source in sorted({clip.source for clip in clips}):
+        own = [clip for clip in clips if clip.source == source]
+        terms = ", ".join(sorted({clip.terms for clip in own if clip.terms})) or _UNKNOWN_TERMS
+        seconds = sum(len(clip.joints) for clip in own) / JOINTS_FPS
+        names = len({clip.name for clip in own})
+        lines.append(f"| {source} | {names} | {seconds:.1f} | {terms} |")
+    return "\n".join(lines)
+
+
+def _settings(**groups: Any) -> str:
+    lines = [
+        f"- `{group}.{name}={value}`"
+        for group, values in groups.items()
+        for name, value in dataclasses.asdict(values).items()
+    ]
+    return "\n".join(lines)
+
+
+def _left_out(recordings: Recordings, entries: Sequence[Entry]) -> str:
+    shown = {entry.window.clip for entry in entries}
+    silent = sorted({_name(clip) for clip in recordings.known} - shown)
+    unfit = sorted({_name(clip) for clip in recordings.unknown if is_unfit(clip)})
+    labels = Counter(clip.label for clip in recordings.unknown if not is_unfit(clip))
+    named = [f"{label} ({count})" for label, count in labels.most_common(_SHOWN)]
+    more = f", and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else ""
+    return (
+        f"Clips that name none of the actions, or several: {', '.join(named) or 'none'}{more}.\n\n"
+        f"Clips that would teach a class something wrong: {', '.join(unfit) or 'none'}.\n\n"
+        f"Clips in which no window shows their action: {', '.join(silent) or 'none'}."
+    )
+
+
+def _name(clip: JointClip) -> str:
+    return f"{clip.source}/{clip.name}"

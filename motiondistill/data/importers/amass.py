@@ -1,0 +1,183 @@
+"""AMASS and other `.npz` files of SMPL, SMPL-H and SMPL-X motions."""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from motiondistill import rotations
+from motiondistill.data.importers.clip import CapturedClip, label_hint, subject_hint
+from motiondistill.data.importers.placement import Up, guess_up, upright
+from motiondistill.data.importers.smpl_skeletons import SMPL, SMPLX, SmplSkeleton
+from motiondistill.kinematics import forward_kinematics
+from motiondistill.structures import JOINT_INDEX, NUM_HAND_JOINTS, NUM_JOINTS, PARENTS, Motion
+
+# Numbers a frame, and where the fingers begin: SMPL without and with its two hands, SMPL-H, and
+# SMPL-X, which has a jaw and two eyes before its fingers.
+_HANDS_AT: Final[dict[int, int | None]] = {66: None, 72: None, 156: 66, 165: 75}
+_RATES: Final = ("mocap_frame_rate", "mocap_framerate", "fps")
+# All that zipfile and numpy raise for damaged files.
+_UNREADABLE: Final = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def read_amass(
+    path: Path, *, root: Path | None = None, up: Up | None = None, fps: float | None = None
+) -> list[CapturedClip]:
+    """The clip in an `.npz` of SMPL motion: `trans`, and `poses` or `root_orient`, `pose_body`.
+
+    The exact rotations come along as the clip's motion, those of the fingers too where they move;
+    jaw and eyes are left out. Joints are those of the average skeleton in this motion: the shape
+    (`betas`) needs a licensed body, and bones are rescaled in retargeting anyway.
+
+    Args:
+        root: The folder that was imported; folders below it name the subject.
+        up: The axis that points up; guessed from where heads and feet are if None.
+        fps: For files that do not say.
+    """
+    arrays = _arrays(path)
+    poses = _poses(path, arrays)
+    trans = _numbers(path, arrays, "trans")
+    if trans.shape != (len(poses), 3) or not len(poses):
+        raise ValueError(
+            f"`trans` in {path} must have shape ({len(poses)}, 3), like its poses, and one frame "
+            f"or more; got {tuple(trans.shape)}."
+        )
+    skeleton = _skeleton(arrays, poses.shape[1])
+    motion, joints = to_motion(skeleton, poses, trans, _rate(path, arrays, fps), up)
+    return [
+        CapturedClip(
+            name=path.stem,
+            source=skeleton.name,
+            subject=subject_hint(path, root),
+            label=label_hint(path),
+            joints=joints,
+            fps=motion.fps,
+            motion=motion,
+        )
+    ]
+
+
+def to_motion(
+    skeleton: SmplSkeleton,
+    poses: Float[Tensor, "frames values"],
+    trans: Float[Tensor, "frames 3"],
+    fps: float,
+    up: Up | None = None,
+) -> tuple[Motion, Float[Tensor, "frames joints 3"]]:
+    """Our motion and world joints of rotation vectors counted from SMPL's rest pose.
+
+    With `T_j` the world rotations from that pose to our T-pose, SMPL's rotation `R_j` relative to
+    the parent is `T_parent R_j T_j^T` in our terms. `trans` moves the body, whose pelvis is not at
+    its origin.
+    """
+    turns = rotations.from_axis_angle(poses.reshape(len(poses), -1, 3))
+    body = turns[:, :NUM_JOINTS]
+    template = skeleton.template()
+    _, positions = forward_kinematics(body, template)
+    joints = positions + trans[:, None]
+    up = up or guess_up([joints])
+    world = upright(torch.eye(3), up).T
+    joints = upright(joints, up)
+    t_pose = skeleton.t_pose()
+    before = torch.cat([torch.eye(3)[None], t_pose[list(PARENTS[1:])]])
+    ours = before @ body @ t_pose.transpose(-1, -2)
+    ours = torch.cat([world @ ours[:, :1], ours[:, 1:]], 1)
+    translation = joints[:, 0] - skeleton.rest_joints()[0]
+    return Motion(ours, translation, fps, hands=_hands(turns, t_pose)), joints
+
+
+def _hands(
+    turns: Float[Tensor, "frames all 3 3"], t_pose: Float[Tensor, "joints 3 3"]
+) -> Float[Tensor, "frames 30 3 3"] | None:
+    """Rotations of the fingers, which go with the forearms into the T-pose; None if all rest."""
+    start = _HANDS_AT[3 * turns.shape[1]]
+    if start is None:
+        return None
+    fingers = turns[:, start // 3 :]
+    if torch.equal(fingers, rotations.identity(*fingers.shape[:2]).to(fingers)):
+        return None
+    wrists = [JOINT_INDEX["left_wrist"], JOINT_INDEX["right_wrist"]]
+    held = t_pose[wrists].repeat_interleave(NUM_HAND_JOINTS // 2, 0)
+    return held @ fingers @ held.transpose(-1, -2)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """What the file holds; objects, which only pickle could read, are left out."""
+    arrays: dict[str, NDArray[Any]] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"the checksum of {damaged} differs")
+        with np.load(path, allow_pickle=False) as file:
+            for name in ("poses", "trans", "root_orient", "pose_body", "pose_hand", *_RATES):
+                if name in file.files:
+                    arrays[name] = file[name]
+            if "surface_model_type" in file.files:
+                arrays["surface_model_type"] = file["surface_model_type"]
+    except _UNREADABLE as error:
+        raise ValueError(
+            f"{path} must be an .npz of arrays, got damaged or pickled data: {error}; save it anew "
+            "with numpy.savez."
+        ) from error
+    return arrays
+
+
+def _poses(path: Path, arrays: dict[str, NDArray[Any]]) -> Float[Tensor, "frames values"]:
+    """Rotation vectors of all joints in SMPL's order."""
+    if "poses" in arrays:
+        poses = _numbers(path, arrays, "poses")
+    else:
+        body = [_numbers(path, arrays, name) for name in ("root_orient", "pose_body")]
+        if "pose_hand" in arrays:
+            body.append(_numbers(path, arrays, "pose_hand"))
+        if any(part.ndim != 2 or len(part) != len(body[0]) for part in body):
+            shapes = ", ".join(str(tuple(part.shape)) for part in body)
+            raise ValueError(
+                f"`root_orient`, `pose_body` and `pose_hand` in {path} must have one row a frame, "
+                f"got shapes {shapes}."
+            )
+        poses = torch.cat(body, -1)
+    if poses.ndim != 2 or poses.shape[1] not in _HANDS_AT:
+        counts = ", ".join(map(str, _HANDS_AT))
+        raise ValueError(
+            f"`poses` in {path} must have {counts} numbers a frame (SMPL, SMPL-H or SMPL-X), got "
+            f"shape {tuple(poses.shape)}."
+        )
+    return poses
+
+
+def _numbers(path: Path, arrays: dict[str, NDArray[Any]], name: str) -> Tensor:
+    if name not in arrays:
+        raise ValueError(
+            f"{path} must hold `trans`, and `poses` or `root_orient` and `pose_body`; `{name}` is "
+            "missing; give a motion of AMASS."
+        )
+    array = arrays[name]
+    if array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        raise ValueError(f"`{name}` in {path} must hold finite numbers; got {array.dtype}.")
+    return torch.from_numpy(array.astype(np.float32))
+
+
+def _rate(path: Path, arrays: dict[str, NDArray[Any]], fps: float | None) -> float:
+    found = [arrays[name] for name in _RATES if name in arrays]
+    if not found and fps is None:
+        raise ValueError(
+            f"{path} must tell its frames per second as {', '.join(_RATES)}; it has none of them: "
+            "tell it by `fps`."
+        )
+    rate = float(found[0].reshape(-1)[0]) if found else float(fps or 0)
+    if not 0 < rate < float("inf"):
+        raise ValueError(f"the frame rate of {path} must be positive, got {rate}; check the file.")
+    return rate
+
+
+def _skeleton(arrays: dict[str, NDArray[Any]], values: int) -> SmplSkeleton:
+    told = str(arrays["surface_model_type"]) if "surface_model_type" in arrays else ""
+    return SMPLX if "smplx" in told or (not told and values == 165) else SMPL

@@ -1,0 +1,79 @@
+"""A clip of motion capture in our terms, whatever file it came from."""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motiondistill.data.windows import resample
+from motiondistill.structures import Motion
+
+
+@dataclass(frozen=True)
+class CapturedClip:
+    """Joint positions of a clip, and its rotations where the source has them exactly."""
+
+    name: str
+    source: str
+    """Names the skeleton: clips with the same source share its proportions and neutral pose."""
+    subject: str
+    """Who moved, as far as the file or its folder tells; empty if they do not."""
+    label: str
+    """A hint at the action: a caption, or words of the file's name or its folder's."""
+    joints: Float[Tensor, "frames joints 3"]
+    """World positions of the 22 joints, metres, +Y up; NaN for joints that the source lacks."""
+    fps: float
+    motion: Motion | None = None
+    """Exact rotations of our joints, on the skeleton that `joints` shows; None where the source
+    has only positions, or rotations from a rest pose of its own."""
+
+    def at(self, fps: float) -> "CapturedClip":
+        """The clip at another frame rate.
+
+        Joints move on straight lines between frames, rotations on geodesics.
+        """
+        if fps == self.fps:
+            return self
+        frames = int((len(self.joints) - 1) / self.fps * fps + 1e-6) + 1
+        motion = None if self.motion is None else resample(self.motion, 0.0, fps, frames)
+        joints = interpolated(self.joints, torch.arange(frames) * (self.fps / fps))
+        return dataclasses.replace(self, joints=joints, fps=fps, motion=motion)
+
+
+def interpolated(
+    joints: Float[Tensor, "frames joints 3"], places: Float[Tensor, " samples"]
+) -> Float[Tensor, "samples joints 3"]:
+    """Joints at fractional frames, on straight lines; frames beyond the ends repeat the last."""
+    last = len(joints) - 1
+    places = places.clamp(0, last)
+    first = places.floor().long().clamp(max=max(last - 1, 0))
+    part = (places - first).to(joints)[:, None, None]
+    start = joints[first]
+    return start + part * (joints[(first + 1).clamp(max=last)] - start)
+
+
+def label_hint(path: Path) -> str:
+    """Words of the file's name without numbers, or of its folder's where the name has none.
+
+    A name of take numbers, such as `07_01`, says nothing; `walk1_subject5` says "walk".
+    """
+    for text in (path.stem, path.parent.name):
+        bare = re.sub(r"(?i)subject\s*\d+|(_(poses|stageii|joints))$", " ", text)
+        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"[\W\d_]+", " ", bare)).split()
+        if words:
+            return " ".join(words).lower()
+    return path.stem
+
+
+def subject_hint(path: Path, root: Path | None = None) -> str:
+    """Who moved: `subject5` in the file's name, else the folders between `root` and the file."""
+    named = re.search(r"(?i)subject[\s_]*(\d+)", path.stem)
+    if named:
+        return f"subject{named[1]}"
+    if root is None or not path.is_relative_to(root):
+        return ""
+    return "/".join(path.relative_to(root).parent.parts)

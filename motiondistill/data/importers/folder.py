@@ -1,0 +1,131 @@
+"""Motion capture files and folders of any known format."""
+
+import logging
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal, assert_never
+
+from numpy.lib import format as npy
+
+from motiondistill.data.importers.amass import read_amass
+from motiondistill.data.importers.bvh import read_bvh, read_bvh_files
+from motiondistill.data.importers.clip import CapturedClip
+from motiondistill.data.importers.deepmimic import read_deepmimic
+from motiondistill.data.importers.expmap import NUM_VALUES, read_expmap
+from motiondistill.data.importers.gltf import read_gltf
+from motiondistill.data.importers.humanml import NUM_FEATURES, read_humanml
+from motiondistill.data.importers.poselib import read_poselib
+from motiondistill.data.joints import JOINTS_FPS
+from motiondistill.structures import NUM_JOINTS
+
+MotionFormat = Literal["bvh", "gltf", "amass", "humanml", "poselib", "deepmimic", "expmap"]
+KNOWN: Final = (
+    "BVH (.bvh), glTF (.glb), AMASS (.npz), HumanML3D and poselib (.npy), DeepMimic (.txt, .json), "
+    "CMU's exponential maps (.txt, .csv)"
+)
+# How much of a text is looked at to tell its format.
+_HEAD: Final = 4096
+_log = logging.getLogger(__name__)
+
+
+def read_motion_capture(path: Path, *, root: Path | None = None) -> list[CapturedClip]:
+    """The clips in a file of any known format, at `JOINTS_FPS`.
+
+    The format follows from the suffix and a look into the file. Raises FileNotFoundError, or
+    ValueError for files that are damaged or hold no motion.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no motion capture at {path}; give a file: {KNOWN}.")
+    kind = recognise(path)
+    if kind is None:
+        raise ValueError(f"`path` must be motion capture of a known format, got {path}: {KNOWN}.")
+    return [clip.at(JOINTS_FPS) for clip in _reader(kind)(path, root)]
+
+
+def read_folder(folder: Path) -> list[CapturedClip]:
+    """The clips in all motion capture of `folder` and the folders in it, at `JOINTS_FPS`.
+
+    Files that are no motion are passed over, and logged; a motion that is damaged is an error. BVH
+    files of one skeleton share what their axis and their unit are, so that a clip of somebody who
+    lies on the floor is not turned upright.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"`folder` must be a folder of motion capture, got {folder}.")
+    kinds = {path: recognise(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    bvh = [path for path, kind in kinds.items() if kind == "bvh"]
+    clips = read_bvh_files(bvh, root=folder, fps=JOINTS_FPS)
+    for path, kind in kinds.items():
+        if kind is None:
+            _log.info("%s is no motion capture of a known format", path)
+        elif kind != "bvh":
+            clips += [clip.at(JOINTS_FPS) for clip in _reader(kind)(path, folder)]
+    if not clips:
+        raise ValueError(f"`folder` must hold motion capture, found none in {folder}: {KNOWN}.")
+    return clips
+
+
+def recognise(path: Path) -> MotionFormat | None:
+    """The format of a file by its suffix and, where that may be anything, by its beginning."""
+    match path.suffix.lower():
+        case ".bvh":
+            return "bvh"
+        case ".glb":
+            return "gltf"
+        case ".npz":
+            return "amass" if _holds_trans(path) else None
+        case ".npy":
+            return _array_format(path)
+        case ".txt" | ".json" | ".csv":
+            return _text_format(path)
+        case _:
+            return None
+
+
+def _reader(kind: MotionFormat) -> Callable[[Path, Path | None], list[CapturedClip]]:
+    match kind:
+        case "bvh":
+            return lambda path, root: read_bvh(path, root=root)
+        case "gltf":
+            return lambda path, root: read_gltf(path, root=root)
+        case "amass":
+            return lambda path, root: read_amass(path, root=root)
+        case "humanml":
+            return lambda path, _: read_humanml(path)
+        case "poselib":
+            return lambda path, root: read_poselib(path, root=root)
+        case "deepmimic":
+            return lambda path, root: read_deepmimic(path, root=root)
+        case "expmap":
+            return lambda path, root: read_expmap(path, root=root)
+        case _:
+            assert_never(kind)
+
+
+def _holds_trans(path: Path) -> bool:
+    """Whether an `.npz` is a motion of SMPL; what cannot be opened is left to its reader."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "trans.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return True
+
+
+def _array_format(path: Path) -> MotionFormat | None:
+    try:
+        with path.open("rb") as file:
+            readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+            shape, _, dtype = readers[npy.read_magic(file)](file)
+            if dtype.hasobject:
+                return "poselib" if b"SkeletonMotion" in file.read() else None
+    except (KeyError, ValueError):
+        return "humanml"  # whose reader says what is wrong
+    return "humanml" if shape[1:] in ((NUM_JOINTS, 3), (NUM_FEATURES,)) else None
+
+
+def _text_format(path: Path) -> MotionFormat | None:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        head = file.read(_HEAD)
+    if head.lstrip().startswith("{"):
+        return "deepmimic" if '"Frames"' in head else None
+    return "expmap" if head.partition("\n")[0].count(",") == NUM_VALUES - 1 else None

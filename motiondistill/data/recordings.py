@@ -1,0 +1,97 @@
+"""Recorded clips, from a folder in our form or of foreign files, and what they show."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from motiondistill.data.importers import read_folder
+from motiondistill.data.joints import JOINTS_FPS, JointClip, has_manifest, pieces, read_joint_clips
+from motiondistill.data.labels import action_in
+from motiondistill.data.retarget import NeutralPose, neutral_pose, retarget
+from motiondistill.structures import Motion
+
+# In which classes of the manifest each action is looked for.
+SOURCE_LABELS: Final[dict[str, tuple[str, ...]]] = {
+    "walk": ("walk",),
+    "run": ("run",),
+    "jump": ("jump", "hop"),
+    "jumping jacks": ("jumping_jacks", "mixed:exercise"),
+    "wave": ("wave",),
+    "squat": ("squat", "mixed:exercise"),
+    "kick": ("kick",),
+    "punch": ("punch",),
+    "bow": ("bow",),
+    "stand": ("idle",),
+    "dance": ("dance",),
+    "sit": ("sit",),
+    "drink": ("drink",),
+    "cartwheel": ("cartwheel",),
+    "crawl": ("crawl",),
+    "backflip": ("backflip",),
+    "roll": ("roll",),
+    "throw": ("throw",),
+}
+# Clips whose manner would teach their class something wrong (monsters' gaits, uneven ground, loose
+# boxing, a fall), whose root height drifts, or that another source holds as well.
+_UNFIT: Final = frozenset(
+    (
+        *("ad/zombie", "dm/zombie_walk", "dm/stealthy_walk", "dm/spinkick", "m2m/Backflip"),
+        *("cmu/03_01", "cmu/03_02", "cmu/13_18", "m2m/Run_Anime", "amp/backflip"),
+    )
+)
+# Sources that share one skeleton, and so one neutral pose.
+_SKELETONS: Final = {"amp": "dm"}
+
+
+def read_recordings(folder: Path) -> list[JointClip]:
+    """The sound pieces of all clips in a folder with `manifest.csv`, or of motion capture files.
+
+    Raises FileNotFoundError or ValueError that says what the folder must hold.
+    """
+    if has_manifest(folder):
+        return read_joint_clips(folder)
+    return [
+        piece
+        for clip in read_folder(folder)
+        for piece in pieces(
+            JointClip(clip.name, clip.source, clip.label, clip.joints, clip.subject)
+        )
+    ]
+
+
+def actions_of(clip: JointClip) -> tuple[str, ...]:
+    """The actions that the clip may show by its class or by its words; none if they say nothing."""
+    if is_unfit(clip):
+        return ()
+    known = tuple(action for action, labels in SOURCE_LABELS.items() if clip.label in labels)
+    named = None if known else action_in(clip.label)
+    return known if named is None else (named,)
+
+
+def is_unfit(clip: JointClip) -> bool:
+    """Whether the clip is known to show its class wrongly, or to be a copy."""
+    return f"{clip.source}/{clip.name}" in _UNFIT
+
+
+def neutral_poses(clips: Sequence[JointClip]) -> dict[str, NeutralPose]:
+    """The neutral pose of every skeleton among the clips."""
+    by_skeleton: dict[str, list[Float[Tensor, "_ joints 3"]]] = {}
+    for clip in clips:
+        by_skeleton.setdefault(_skeleton(clip), []).append(clip.joints)
+    return {skeleton: neutral_pose(joints) for skeleton, joints in by_skeleton.items()}
+
+
+def motion_of(
+    clip: JointClip,
+    neutral: Mapping[str, NeutralPose],
+    rest_joints: Float[Tensor, "joints 3"],
+) -> Motion:
+    """The clip's motion on our skeleton."""
+    return retarget(clip.joints, JOINTS_FPS, neutral[_skeleton(clip)], rest_joints)
+
+
+def _skeleton(clip: JointClip) -> str:
+    return _SKELETONS.get(clip.source, clip.source)
