@@ -16,6 +16,7 @@ import platform
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -89,11 +90,8 @@ def main() -> None:
 
 def _relative(arguments: list[str]) -> list[str]:
     """The command without this machine's folders."""
-    words = list(arguments)
-    for place, word in enumerate(words[:-1]):
-        if word == "--mocap":
-            words[place + 1] = "FOLDER"
-    return words
+    hidden = {"--mocap": "FOLDER", "--out": "OUT"}
+    return [arguments[0]] + [hidden.get(before, word) for before, word in pairwise(arguments)]
 
 
 def _commit() -> str:
