@@ -16,6 +16,7 @@ import platform
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -62,7 +63,8 @@ def main() -> None:
         lines = "\n".join(json.dumps(dataclasses.asdict(one)) for one in found)
         (args.out / "predictions.jsonl").write_text(lines + "\n")
 
-    network = train(bank_of([*real, *made]), args.seed, args.steps)
+    taught = [one for one in real if not one.odd]
+    network = train(bank_of([*taught, *made]), args.seed, args.steps)
     weights = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, args.out / "model.safetensors")
     about: dict[str, object] = {
@@ -72,9 +74,10 @@ def main() -> None:
         "steps": args.steps,
     }
     parameters = sum(tensor.numel() for tensor in weights.values())
-    text = card(real, made, about | {"parameters": parameters, "share": PARAMETRIC_SHARE})
+    text = card(taught, made, about | {"parameters": parameters, "share": PARAMETRIC_SHARE})
     (args.out / "README.md").write_text(text)
-    confusion_matrix(found, args.out / "recogniser.png")
+    counted = [one for one in found if not one.odd]
+    confusion_matrix(counted, args.out / "recogniser.png")
     machine = f"{platform.machine()} ({os.cpu_count()} cores), threads: {args.threads}"
     about |= {
         "batch": BATCH,
@@ -87,11 +90,8 @@ def main() -> None:
 
 def _relative(arguments: list[str]) -> list[str]:
     """The command without this machine's folders."""
-    words = list(arguments)
-    for place, word in enumerate(words[:-1]):
-        if word == "--mocap":
-            words[place + 1] = "FOLDER"
-    return words
+    hidden = {"--mocap": "FOLDER", "--out": "OUT"}
+    return [arguments[0]] + [hidden.get(before, word) for before, word in pairwise(arguments)]
 
 
 def _commit() -> str:

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from functools import cache
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 from standin_skeleton import rest_joints
 
 from motiondistill import rotations
+from motiondistill.data.choreography import SIDES
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
 from motiondistill.kinematics import forward_kinematics
 from motiondistill.metrics.recogniser import (
@@ -37,7 +39,14 @@ EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 sys.path.insert(0, str(EXPERIMENTS))
 from recogniser import folds, groups  # noqa: E402 (after the path is set)
 from recogniser.clips import Recording  # noqa: E402
-from recogniser.training import augmented, bank_of, draw_batch, mixed, train  # noqa: E402
+from recogniser.training import (  # noqa: E402
+    Bank,
+    augmented,
+    bank_of,
+    draw_batch,
+    mixed,
+    train,
+)
 
 WEIGHTS = Path(__file__).parent.parent / "motiondistill" / "metrics" / "recogniser_weights"
 # Of float32 features through five layers; probabilities.
@@ -50,6 +59,7 @@ def recogniser() -> Recogniser:
     return load_recogniser()
 
 
+@cache
 def performed(
     action: str, side: str, seed: int, fps: float = RATE, frames: int = FRAMES
 ) -> torch.Tensor:
@@ -161,13 +171,13 @@ def test_batches(recogniser: Recogniser, shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("noise", [0.0, 0.015])
 def test_new_parametric_motions_are_recognised(recogniser: Recogniser, noise: float) -> None:
     """Learned, not measured by: this guards the shipped file. Noise in metres is a bad fit's."""
-    hits = {action: 0 for action in PARAMETRIC_ACTIONS}
+    generator = torch.Generator().manual_seed(0)
+    hits = {}
     for action in PARAMETRIC_ACTIONS:
-        for seed in SEEDS:
-            joints = performed(action, ("left", "right")[seed % 2], seed)
-            generator = torch.Generator().manual_seed(seed)
-            joints = joints + noise * torch.randn(joints.shape, generator=generator)
-            hits[action] += recogniser.recognise(joints, RATE).action == action
+        joints = torch.stack([performed(action, SIDES[seed % 2], seed) for seed in SEEDS])
+        joints = joints + noise * torch.randn(joints.shape, generator=generator)
+        answers = recogniser(joints, RATE).argmax(-1)
+        hits[action] = int((answers == ACTIONS.index(action)).sum())
     total = len(PARAMETRIC_ACTIONS) * len(SEEDS)
     assert sum(hits.values()) >= 0.9 * total, hits
     assert min(hits.values()) >= len(SEEDS) // 2, hits
@@ -213,7 +223,7 @@ def test_the_shipped_file_is_small_and_has_a_card() -> None:
 
 
 def test_mistakes_are_told(recogniser: Recogniser, tmp_path: Path) -> None:
-    joints = performed("walk", "left", 0)
+    joints = performed("walk", "left", 0).clone()
     with pytest.raises(ValueError, match="`fps` must be positive"):
         recogniser(joints, 0.0)
     with pytest.raises(ValueError, match="at least 2 frames"):
@@ -272,7 +282,7 @@ def test_every_group_is_tested_once_and_teaches_not_itself() -> None:
 
 def test_the_same_performance_is_found_on_another_skeleton() -> None:
     joints = performed("dance", "left", 0, fps=30.0, frames=90)
-    other = performed("dance", "left", 1, fps=30.0, frames=90)
+    other = performed("jumping jacks", "left", 1, fps=30.0, frames=90)
     about = rotations.from_axis_angle(torch.tensor([0.0, 1.0, 0.0]))
     longer = joints.clone()
     longer[:, J["left_elbow"]] += 0.05  # a skeleton with other arms
@@ -295,12 +305,18 @@ def test_augmentation_keeps_unit_directions_and_mixing_keeps_what_acts() -> None
         torch.testing.assert_close(noisy, torch.ones_like(noisy))
 
 
-@pytest.mark.slow
-def test_training_learns_and_repeats_itself() -> None:
-    real = [recorded(action, "a") for action in ("squat", "jumping jacks", "bow")]
-    bank = bank_of(real)
-    one, two = (train(bank, 0, 40) for _ in range(2))
+def three_actions() -> Bank:
+    return bank_of([recorded(action, "a") for action in ("squat", "jumping jacks", "bow")])
+
+
+def test_training_repeats_itself() -> None:
+    one, two = (train(three_actions(), 0, 3) for _ in range(2))
     for a, b in zip(one.parameters(), two.parameters(), strict=True):
         assert torch.equal(a, b)
-    inputs, labels = draw_batch(bank, torch.Generator().manual_seed(9))
-    assert float((one(inputs).argmax(-1) == labels).float().mean()) > 0.9
+
+
+@pytest.mark.slow
+def test_training_learns() -> None:
+    network = train(three_actions(), 0, 150)
+    inputs, labels = draw_batch(three_actions(), torch.Generator().manual_seed(9))
+    assert float((network(inputs).argmax(-1) == labels).float().mean()) > 0.8

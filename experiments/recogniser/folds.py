@@ -27,6 +27,8 @@ class Prediction:
     group: str
     ranked: tuple[str, ...]
     """All actions, the most likely first."""
+    odd: bool = False
+    """Whether it is reported beside, and does not count."""
 
     @property
     def right(self) -> bool:
@@ -38,7 +40,7 @@ def folds_of(recordings: Sequence[Recording]) -> list[list[str]]:
     """The groups that are tested together."""
     shown: dict[str, set[str]] = defaultdict(set)
     for one in recordings:
-        if one.group != UNKNOWN and one.action != OTHER:
+        if one.group != UNKNOWN and one.action != OTHER and not one.odd:
             shown[one.group].add(one.action)
     counts = Counter(action for actions in shown.values() for action in actions)
     folds: list[list[str]] = []
@@ -58,7 +60,7 @@ def cross_validate(
 ) -> Iterator[list[Prediction]]:
     """The predictions of each fold. Clips of unknown subjects neither teach nor test."""
     for fold in folds_of(real):
-        kept = [one for one in real if one.group not in (*fold, UNKNOWN)]
+        kept = [one for one in real if one.group not in (*fold, UNKNOWN) and not one.odd]
         recogniser = Recogniser(train(bank_of([*kept, *parametric]), seed, steps))
         tested = [one for one in real if one.group in fold and one.action != OTHER]
         yield [guess for one in tested for guess in predictions(recogniser, one)]
@@ -70,7 +72,11 @@ def predictions(recogniser: Recogniser, recording: Recording) -> list[Prediction
     order = recogniser(windows, JOINTS_FPS).argsort(-1, descending=True).tolist()
     return [
         Prediction(
-            recording.action, recording.name, recording.group, tuple(ACTIONS[i] for i in ranks)
+            recording.action,
+            recording.name,
+            recording.group,
+            tuple(ACTIONS[i] for i in ranks),
+            recording.odd,
         )
         for ranks in order
     ]

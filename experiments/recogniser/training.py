@@ -26,15 +26,18 @@ from motiondistill.randomness import seeded
 BATCH, RATE_OF_LEARNING, WEIGHT_DECAY, SMOOTHING, DROPOUT = 128, 2e-3, 0.05, 0.1, 0.3
 CLASSES = (*ACTIONS, OTHER)
 PARAMETRIC_SHARE = 0.3  # of the draws of a class that has real clips, too
+# How often a class is drawn, 1 unless given. Dances differ most; few clips show a rare action, and
+# what is often drawn is often answered.
+DRAWS = {"dance": 3.0} | dict.fromkeys(("cartwheel", "crawl", "backflip", "roll", "throw"), 0.5)
 _PARAMETRIC_SECONDS, _PARAMETRIC_DRAWS = 3.0, 10
 # One-shot actions start near the start of their motion; cyclic ones may start anywhere.
 _CYCLIC = ("walk", "run", "jumping jacks", "wave", "stand", "dance", "crawl", "sit", "squat")
 _START_RANGE = 0.3
 
 
-# What these do with their arms goes with the legs of the others, and the other way round.
-_BY_ARMS, _LEGS_OF = ("wave", "punch", "drink", "throw"), ("stand", "walk", "kick")
-_BY_LEGS, _ARMS_OF = ("kick", "walk", "run"), ("stand",)
+# What the arms do tells these from one another, whatever legs of another one of them do meanwhile.
+_BY_ARMS = ("wave", "punch", "drink", "throw", "stand")
+_BY_LEGS = ("kick", "walk", "run", "stand")
 _MIX_SHARE = 0.5
 _LEG_BONES, _ARM_BONES = (0, 1, 4, 5), (2, 3, 6, 7)
 
@@ -123,9 +126,14 @@ def train(bank: Bank, seed: int, steps: int) -> ActionNetwork:
 def draw_batch(
     bank: Bank, generator: torch.Generator
 ) -> tuple[Float[Tensor, "batch channels frames"], Int[Tensor, " batch"]]:
-    """Augmented inputs and labels: actions, then origins, clips and windows are equally likely."""
+    """Augmented inputs and labels.
+
+    Actions are drawn by `DRAWS`; their origins, of these the clips, and windows are equally likely.
+    """
     actions = sorted(bank.choices)
-    drawn = [actions[_index(generator, len(actions))] for _ in range(BATCH)]
+    weights = torch.tensor([DRAWS.get(CLASSES[action], 1.0) for action in actions])
+    places = torch.multinomial(weights, BATCH, replacement=True, generator=generator)
+    drawn = [actions[place] for place in places.tolist()]
     picks = [_draw(bank, action, generator) for action in drawn]
     recordings = torch.tensor([index for index, _ in picks])
     starts = torch.tensor([start for _, start in picks])
@@ -141,14 +149,12 @@ def mixed(features: PoseFeatures, labels: Tensor, generator: torch.Generator) ->
     Few people were recorded at each action, and how they stood meanwhile says nothing of it.
     """
     directions, root = features.directions.clone(), features.root.clone()
-    for names, others, bones in (
-        (_BY_ARMS, _LEGS_OF, _LEG_BONES),
-        (_BY_LEGS, _ARMS_OF, _ARM_BONES),
-    ):
-        takers = _which(labels, names)
+    for names, bones in ((_BY_ARMS, _LEG_BONES), (_BY_LEGS, _ARM_BONES)):
+        givers = _which(labels, names)
+        # Someone who stands does so with the whole body.
+        takers = _which(labels, [name for name in names if name != "stand"])
         takers = takers[torch.rand(len(takers), generator=generator) < _MIX_SHARE]
-        givers = _which(labels, (*names, *others))
-        if not len(givers):
+        if not len(takers):
             continue
         givers = givers[torch.randint(len(givers), (len(takers),), generator=generator)]
         for bone in bones:

@@ -93,7 +93,7 @@ def channels(features: PoseFeatures) -> Float[Tensor, "*batch channels frames"]:
 
 def resampled(
     joints: Joints, fps: float, starts: Float[Tensor, " windows"], rate: float, frames: int
-) -> Float[Tensor, "*batch windows frames joints 3"]:
+) -> Float[Tensor, "*batch windows _ joints 3"]:
     """Windows of `frames` frames at `rate` from `starts` seconds on, between frames by lines.
 
     Before its first and after its last frame the motion stands still.
