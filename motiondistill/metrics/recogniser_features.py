@@ -122,7 +122,7 @@ def _middle(joints: Joints, name: str) -> Float[Tensor, "*batch frames 3"]:
 
 def _leg_length(joints: Joints) -> Float[Tensor, "*batch 1 1"]:
     """Median over frames of the mean length of hip to knee to ankle, metres."""
-    legs = joints[..., _LEG, :].diff(dim=-2).norm(dim=-1).sum(-1).mean(-1)
+    legs: Tensor = joints[..., _LEG, :].diff(dim=-2).norm(dim=-1).sum(-1).mean(-1)
     return legs.median(-1).values.clamp(min=1e-6)[..., None, None]
 
 
