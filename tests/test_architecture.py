@@ -12,7 +12,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # Each layer may import those before it, and itself where it is one package or a chain of files.
 BASE = [
     *"structures rotations cameras framing trajectories prompts randomness".split(),
-    *"atomic checkpoints kinematics".split(),
+    *"atomic checkpoints kinematics numpy_pickles".split(),
 ]
 LAYERS = [
     BASE,

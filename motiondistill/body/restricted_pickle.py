@@ -12,21 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from motiondistill.numpy_pickles import DAMAGED, array_maker
+
 _SPARSE: Final = ("csc_matrix", "csr_matrix")
-# numpy keeps these private, and moves them.
-_MAKE_ARRAY: Final = np.zeros(1).__reduce__()[0]
-_MAKE_ARRAY_OF_BYTES: Final = np.zeros(1).__reduce_ex__(5)[0]
-_MAKE_SCALAR: Final = np.float64(0).__reduce__()[0]
-_DAMAGED: Final = (
-    pickle.UnpicklingError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    TypeError,
-    ValueError,
-)
 
 
 def load_numbers(path: Path) -> dict[str, Any]:
@@ -44,7 +32,7 @@ def load_numbers(path: Path) -> dict[str, Any]:
                 str(key): value.full() if isinstance(value, _Sparse) else value
                 for key, value in content.items()
             }
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise ValueError(
                 f"{path} must be a pickled dictionary of numbers and arrays; {error}."
             ) from error
@@ -70,18 +58,6 @@ class _Sparse:
 class _Restricted(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         match module.split("."), name:
-            case ["numpy", ("core" | "_core"), "multiarray"], "_reconstruct":
-                return _MAKE_ARRAY
-            case ["numpy", ("core" | "_core"), "numeric"], "_frombuffer":
-                return _MAKE_ARRAY_OF_BYTES
-            case ["numpy", ("core" | "_core"), "multiarray"], "scalar":
-                return _MAKE_SCALAR
-            case ["numpy"], "ndarray":
-                return np.ndarray
-            case ["numpy"], "dtype":
-                return np.dtype
-            case ["_codecs"], "encode":  # how Python 3 writes bytes for Python 2
-                return _latin
             case ["scipy", "sparse", *_], name if name in _SPARSE:
                 # A class of its own for every matrix: what a pickle may set on it, dies with it.
                 return type("Sparse", (_Sparse,), {"by_column": name == "csc_matrix"})
@@ -95,7 +71,7 @@ class _Restricted(pickle.Unpickler):
                     "each of them by `numpy.array(it)`, and save the dictionary with `numpy.savez`"
                 )
             case _:
-                raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not loaded")
+                return array_maker(module, name)
 
 
 def _make_sparse(kind: type, base: type, state: None) -> _Sparse:
@@ -103,9 +79,3 @@ def _make_sparse(kind: type, base: type, state: None) -> _Sparse:
     if not issubclass(kind, _Sparse) or base is not object:
         raise pickle.UnpicklingError(f"it asks for an object of {kind}")
     return kind()
-
-
-def _latin(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r}")
-    return text.encode("latin1")

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from motiondistill.structures import Motion
+
 JOINTS_FPS = 30.0
 _MANIFEST = "manifest.csv"
 # A joint that moves further in one frame (15 m/s at 30 fps) is a fault of the recording, and so are
@@ -36,6 +38,13 @@ class JointClip:
     """Who moved; empty where nobody knows."""
     terms: str = ""
     """The licence."""
+    motion: Motion | None = None
+    """Its rotations, on its own skeleton, where the source has them exactly."""
+
+    def frames(self, chosen: slice) -> "JointClip":
+        """These frames of the clip."""
+        motion = None if self.motion is None else self.motion.frames(chosen)
+        return dataclasses.replace(self, joints=self.joints[chosen], motion=motion)
 
 
 def has_manifest(folder: Path) -> bool:
@@ -94,7 +103,7 @@ def pieces(clip: JointClip) -> list[JointClip]:
             start = frame
         elif not good and start is not None:
             if frame - start >= _MIN_SECONDS * JOINTS_FPS:
-                found.append(dataclasses.replace(clip, joints=clip.joints[start:frame]))
+                found.append(clip.frames(slice(start, frame)))
             start = None
     return found
 

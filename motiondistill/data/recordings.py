@@ -10,7 +10,7 @@ from torch import Tensor
 from motiondistill.data.importers import read_folder
 from motiondistill.data.joints import JOINTS_FPS, JointClip, has_manifest, pieces, read_joint_clips
 from motiondistill.data.labels import action_in
-from motiondistill.data.retarget import NeutralPose, neutral_pose, retarget
+from motiondistill.data.retarget import NeutralPose, neutral_pose, retarget, retarget_rotations
 from motiondistill.structures import Motion
 
 # In which classes of the manifest each action is looked for.
@@ -57,7 +57,14 @@ def read_recordings(folder: Path) -> list[JointClip]:
         piece
         for clip in read_folder(folder)
         for piece in pieces(
-            JointClip(clip.name, clip.source, clip.label, clip.joints, clip.subject)
+            JointClip(
+                name=clip.name,
+                source=clip.source,
+                label=clip.label,
+                joints=clip.joints,
+                subject=clip.subject,
+                motion=clip.motion,
+            )
         )
     ]
 
@@ -89,7 +96,9 @@ def motion_of(
     neutral: Mapping[str, NeutralPose],
     rest_joints: Float[Tensor, "joints 3"],
 ) -> Motion:
-    """The clip's motion on our skeleton."""
+    """The clip's motion on our skeleton, by its exact rotations where the source has them."""
+    if clip.motion is not None:
+        return retarget_rotations(clip.motion, clip.joints, rest_joints)
     return retarget(clip.joints, JOINTS_FPS, neutral[_skeleton(clip)], rest_joints)
 
 
