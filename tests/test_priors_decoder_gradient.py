@@ -1,11 +1,12 @@
 """The gradient that comes back through the decoder: exact for rotations, a projection elsewhere."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import final, get_args, get_type_hints
 
 import pytest
 import torch
-from test_priors_encode_modes import differentiate, draw, draw_video
+from test_priors_encode_modes import differentiate, draw, draw_video, plain
 from tiny_codecs import SIZES, tiny_codec
 from torch import Tensor
 
@@ -66,9 +67,10 @@ def test_where_the_encoder_turns_and_scales_the_gradient_is_exact(turned):
 def test_elsewhere_it_is_the_exact_gradients_projection(name):
     """So it points downhill, and what is missing is at right angles to it."""
     video = draw_video(name)
-    latents, exact, _ = differentiate(tiny_codec(name).encode, video)
+    latents, exact, _ = differentiate(plain(name), video)
     step, rounding = (SINGLE_STEP, SINGLE_ROUNDING) if name == SINGLE else (STEP, ROUNDING)
-    codec = DecoderGradientCodec(tiny_codec(name), latent_step=step, pixel_step=step)
+    codec = through_decoder(tiny_codec(name))
+    codec = dataclasses.replace(codec, latent_step=step, pixel_step=step)
     ours, gradient, kept = differentiate(codec.encode, video)
     assert torch.equal(ours, latents)
     # The latents are kept as a view of mean and variance.

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from motiondistill.priors.base import Codec, VideoFormat, per_sample
+from motiondistill.priors.encode_modes import frames_at_once
 from motiondistill.priors.placement import PlacedCodec
 
 # A change of the picture below this is none; nothing is divided by it.
@@ -31,6 +32,8 @@ class DecoderGradientCodec(Codec):
     """
 
     codec: Codec
+    frames_at_once: int | None = None
+    """Only for codecs that take every frame by itself; None is the whole clip."""
     latent_step: float = 0.03
     """How far latents move to be seen moving, as a share of their root mean square."""
     pixel_step: float = 0.005
@@ -55,7 +58,7 @@ def through_decoder(codec: Codec) -> Codec:
     """The codec with the encoder's gradient projected on what the decoder shows."""
     if isinstance(codec, PlacedCodec):
         return PlacedCodec(through_decoder(codec.codec), codec.device)
-    return DecoderGradientCodec(codec)
+    return DecoderGradientCodec(codec, frames_at_once(codec))
 
 
 def seen_gradient(
@@ -65,15 +68,29 @@ def seen_gradient(
     gradient: Float[Tensor, "B C f h w"],
 ) -> Float[Tensor, "B F 3 H W"]:
     """The gradient in pixels from that of the latents; zero for clips that no step changes."""
-    codec = encoding.codec
     size = _dot(latents, latents).sqrt() / _dot(gradient, gradient).sqrt()
     step = torch.where(size.isfinite(), encoding.latent_step * size, 0.0)
-    change = codec.decode(latents) - codec.decode(latents - per_sample(step, latents) * gradient)
+    lower = latents - per_sample(step, latents) * gradient
+    change = _decoded(encoding, latents) - _decoded(encoding, lower)
     length = change.square().flatten(1).mean(1).sqrt()
     unit = change / per_sample(length.clamp(min=_NOTHING), change)
-    answer = (codec.encode(video + encoding.pixel_step * unit) - latents) / encoding.pixel_step
-    share = _dot(gradient, answer) / _dot(unit, unit).clamp(min=_NOTHING)
+    answer = _encoded(encoding, video + encoding.pixel_step * unit) - latents
+    share = _dot(gradient, answer) / (encoding.pixel_step * _dot(unit, unit)).clamp(min=_NOTHING)
     return per_sample(share, unit) * unit
+
+
+def _encoded(
+    encoding: DecoderGradientCodec, video: Float[Tensor, "B F 3 H W"]
+) -> Float[Tensor, "B C f h w"]:
+    frames = encoding.frames_at_once or video.shape[1]
+    return torch.cat([encoding.codec.encode(part) for part in torch.split(video, frames, 1)], 2)
+
+
+def _decoded(
+    encoding: DecoderGradientCodec, latents: Float[Tensor, "B C f h w"]
+) -> Float[Tensor, "B F 3 H W"]:
+    frames = encoding.frames_at_once or latents.shape[2]
+    return torch.cat([encoding.codec.decode(part) for part in torch.split(latents, frames, 2)], 1)
 
 
 def _dot(a: Float[Tensor, "B ..."], b: Float[Tensor, "B ..."]) -> Float[Tensor, " B"]:
@@ -83,7 +100,7 @@ def _dot(a: Float[Tensor, "B ..."], b: Float[Tensor, "B ..."]) -> Float[Tensor, 
 class _ThroughDecoder(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, encoding: DecoderGradientCodec, video: Tensor) -> Tensor:
-        latents = encoding.codec.encode(video)
+        latents = _encoded(encoding, video)
         ctx.encoding = encoding
         ctx.save_for_backward(video, latents)
         return latents

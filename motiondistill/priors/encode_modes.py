@@ -72,7 +72,7 @@ def two_pass(codec: Codec) -> Codec:
         return PlacedCodec(two_pass(codec.codec), codec.device)
     if isinstance(codec, HasAutoencoder):
         _checkpoint_blocks(codec.vae)
-    return TwoPassCodec(codec, _frames_at_once(codec))
+    return TwoPassCodec(codec, frames_at_once(codec))
 
 
 def checkpointed(codec: Codec) -> Codec:
@@ -83,15 +83,15 @@ def checkpointed(codec: Codec) -> Codec:
     """
     if isinstance(codec, PlacedCodec):
         return PlacedCodec(checkpointed(codec.codec), codec.device)
-    if _frames_at_once(codec) is not None:
+    if frames_at_once(codec) is not None:
         # A frame's graph is small; nothing of it need be kept.
-        return TwoPassCodec(codec, _frames_at_once(codec))
+        return TwoPassCodec(codec, frames_at_once(codec))
     if isinstance(codec, HasAutoencoder):
         _checkpoint_blocks(codec.vae)
     return codec
 
 
-def _frames_at_once(codec: Codec) -> int | None:
+def frames_at_once(codec: Codec) -> int | None:
     """One for codecs that encode every frame by itself, else the whole clip."""
     return 1 if isinstance(codec, FramewiseCodec | TinyFrameCodec) else None
 
