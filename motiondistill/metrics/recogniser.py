@@ -111,8 +111,8 @@ class Recogniser:
         return Recognition(action, side, dict(ranked))
 
     def _logits(self, inputs: Float[Tensor, "*batch channels frames"]) -> Tensor:
-        logits = self.network(inputs.flatten(0, -3))
-        return torch.as_tensor(logits).unflatten(0, inputs.shape[:-2])
+        logits: Tensor = self.network(inputs.flatten(0, -3))
+        return logits.reshape(*inputs.shape[:-2], -1)
 
 
 def load_recogniser(file: Path = _FILE) -> Recogniser:
