@@ -1,7 +1,7 @@
 """Trains the action recogniser on real motion capture and measures it by cross-validation.
 
     python experiments/train_recogniser.py --mocap FOLDER [--out trainings/recogniser]
-        [--steps 400] [--seed 0]
+        [--steps 300] [--seed 0]
 
 First each independent group of recordings is tested once by a network that never saw it, then the
 weights to ship learn from all clips. Leaves in OUT: `recogniser.md` and `recogniser.png` (for
@@ -44,7 +44,7 @@ def main() -> None:
         "--mocap", type=Path, required=True, help="folder with joints22/ and manifest.csv"
     )
     parser.add_argument("--out", type=Path, default=Path("trainings/recogniser"))
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()

@@ -140,6 +140,12 @@ def test_who_never_touches_the_floor_has_no_sliding() -> None:
     assert math.isnan(float(found.sliding.speed)) and math.isnan(float(found.sliding.skating))
 
 
+def test_a_foot_that_is_low_at_one_end_of_a_step_only_is_not_in_contact() -> None:
+    t = times(1.0)
+    bouncing = 0.2 * (torch.arange(len(t)) % 2)
+    assert float(measured(carried(t, bouncing)).sliding.contact) == 0
+
+
 @pytest.mark.parametrize("height", [-0.04, 0.03])
 def test_a_shifted_statue_penetrates_or_floats_by_the_shift(height: float) -> None:
     found = measured(carried(0 * times(1.0), 0 * times(1.0) + height))

@@ -87,7 +87,8 @@ is shown: a high probability is no proof that a motion is good.
 **Data.** The shipped weights learned from all clips below; the networks behind the reported
 figures are others, trained by the same command without the group they are tested on. Labels come
 from the clips' class; where a clip shows more than its action, from rules on the joints
-(`experiments/recogniser/rules.py`). Classes are drawn equally often, then sources; {share:.0%} of
+(`experiments/recogniser/rules.py`). Classes are drawn equally often (dances three times, rare
+actions half as often), then sources; {share:.0%} of
 the draws of a class that has both are parametric. Augmentation: mirror images, tempo, start,
 tilt, errors of bones, smaller and smoother movement, legs of one motion under the arms of
 another.

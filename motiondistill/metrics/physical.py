@@ -178,8 +178,8 @@ def floor_velocity(soles: Soles, fps: float) -> Float[Tensor, "*batch 2"]:
 
 def jerk(joints: Joints, fps: float) -> Scalar:
     """Mean over joints and frames of the length of the third difference, m/s^3."""
-    jerks: Tensor = (joints.diff(n=3, dim=-3) * fps**3).norm(dim=-1)
-    return jerks.nanmean((-1, -2))
+    lengths: Tensor = (joints.diff(n=3, dim=-3) * fps**3).norm(dim=-1)
+    return lengths.nanmean((-1, -2))
 
 
 def joint_speed(joints: Joints, fps: float) -> Scalar:

@@ -122,8 +122,9 @@ def _middle(joints: Joints, name: str) -> Float[Tensor, "*batch frames 3"]:
 
 def _leg_length(joints: Joints) -> Float[Tensor, "*batch 1 1"]:
     """Median over frames of the mean length of hip to knee to ankle, metres."""
-    legs: Tensor = joints[..., _LEG, :].diff(dim=-2).norm(dim=-1).sum(-1).mean(-1)
-    return legs.median(-1).values.clamp(min=1e-6)[..., None, None]
+    legs = joints[..., _LEG, :].diff(dim=-2).norm(dim=-1).sum(-1).mean(-1)
+    median: Tensor = legs.median(-1).values
+    return median.clamp(min=1e-6)[..., None, None]
 
 
 def _without_drift(path: Float[Tensor, "*batch frames 3"]) -> Float[Tensor, "*batch frames 3"]:
