@@ -13,7 +13,7 @@ from motiondistill.priors.decoder_gradient import through_decoder
 from motiondistill.priors.embedding_cache import cache_folder
 from motiondistill.priors.encode_modes import checkpointed, two_pass
 from motiondistill.priors.gaussian_videos import gaussian_videos
-from motiondistill.priors.hub import EMBEDDED, GAUSSIAN, locate
+from motiondistill.priors.hub import GAUSSIAN, SHIPPED, locate
 from motiondistill.priors.loading import load_prior, placed, randomized
 from motiondistill.priors.placement import Placement
 from motiondistill.priors.tiny_codec import load_tiny_codec
@@ -49,8 +49,8 @@ def _loaded(config: PriorConfig) -> DiffusersPrior:
         placement,
         checkpoint=location.checkpoint,
         revision=location.revision,
-        # The shipped prior embeds a prompt faster than a disk finds it.
-        embeddings=None if config.model == EMBEDDED else cache_folder() / "embeddings",
+        # A shipped prior embeds a prompt faster than a disk finds it.
+        embeddings=None if config.model in SHIPPED else cache_folder() / "embeddings",
         allow_pickle=config.allow_pickle,
         compile_denoiser=config.compile,
     )

@@ -16,8 +16,8 @@ from motiondistill.priors.costs import encoding_cost
 from motiondistill.priors.families import FAMILIES
 from motiondistill.priors.family import Checkpoint, Family
 from motiondistill.priors.gaussian_videos import NATIVE as GAUSSIAN_NATIVE
-from motiondistill.priors.hub import EMBEDDED, GAUSSIAN, cached
-from motiondistill.priors.loading import EMBEDDED_PRIOR, family_of
+from motiondistill.priors.hub import GAUSSIAN, SHIPPED, cached
+from motiondistill.priors.loading import family_of
 from motiondistill.priors.memory import GIB, free_bytes
 from motiondistill.priors.outline import Outline, outline, published_outline
 from motiondistill.priors.placement import Placement
@@ -58,9 +58,10 @@ def rows(config: PriorConfig) -> Iterator[Row]:
     Measures shapes alone: no weights are read, and nothing is downloaded. Where files are not here,
     parameters and weights are those of the published configuration.
     """
-    shipped = family_of(EMBEDDED_PRIOR)
-    row = Row(EMBEDDED, shipped.title, shipped.kind, "-", "Apache-2.0", shipped.native)
-    yield _measured(row, config, EMBEDDED_PRIOR, None)
+    for name, shipped in SHIPPED.items():
+        kind = family_of(shipped)
+        row = Row(name, kind.title, kind.kind, "-", "Apache-2.0", kind.native)
+        yield _measured(row, config, shipped, None)
     # It has no weights, and its encoding keeps nothing.
     free = Row(GAUSSIAN, "in closed form", "video", "-", "Apache-2.0", GAUSSIAN_NATIVE)
     yield dataclasses.replace(free, parameters=0, weights=0, encoding=0, state="here")

@@ -130,9 +130,7 @@ def test_what_is_nowhere_is_told(capsys):
         capsys, "ltx"
     )
     assert "someone/nothing is not downloaded" in fails(capsys, "someone/nothing")
-    assert "`prior.model` must be one of embedded, embedded-image, latte" in fails(
-        capsys, "/nowhere"
-    )
+    assert "`prior.model` must be one of embedded, gaussian, latte" in fails(capsys, "/nowhere")
 
 
 def test_missing_and_foreign_parts_are_told(capsys, folder):

@@ -16,7 +16,7 @@ from tiny_ltx import save_tiny
 from motiondistill.priors import hub
 from motiondistill.priors.families import FAMILIES, known, ltx
 from motiondistill.priors.hub import cached, locate
-from motiondistill.priors.loading import EMBEDDED_IMAGE_PRIOR, EMBEDDED_PRIOR, load_prior
+from motiondistill.priors.loading import EMBEDDED_PRIOR, load_prior
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "f" * 40
@@ -109,7 +109,6 @@ def answer(status):
 
 def test_the_embedded_prior_and_folders_are_found_without_the_hub(cache, repository, tmp_path):
     assert locate("embedded").folder == EMBEDDED_PRIOR
-    assert locate("embedded-image").folder == EMBEDDED_IMAGE_PRIOR
     assert locate(str(repository)) == hub.Location(repository)
     with pytest.raises(ValueError, match=r"`prior\.revision` must be left out .*got 'v1'"):
         locate(str(repository), "v1")
