@@ -62,11 +62,13 @@ def test_a_missing_compiler_is_told(monkeypatch, tmp_path):
     from torch._inductor import config
 
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # nothing is compiled already
-    monkeypatch.setattr(config.cpp, "cxx", (str(tmp_path / "no-compiler"),))
     torch._dynamo.reset()
-    with pytest.raises(
-        ValueError, match=r"^`prior.compile` must be false where .* got true"
-    ) as told:
+    with (
+        config.patch({"cpp.cxx": (str(tmp_path / "no-compiler"),)}),
+        pytest.raises(
+            ValueError, match=r"^`prior.compile` must be false where .* got true"
+        ) as told,
+    ):
         compiled(Bent()).predict(draw(1, 1, 1, 8, 8), torch.ones(1), Conditioning({}))
     message = str(told.value)
     assert len(message.splitlines()) == 1 and "C++ compiler, such as g++" in message
