@@ -40,10 +40,11 @@ SEED = 1
 
 PAGE = """# What prior.encode=latent keeps of the gradient
 
-The cosine between two gradients of the same score: through the encoder, and back through the decoder
-(`motiondistill/priors/decoder_gradient.py`); and the second one's length in units of the first's. At
-the pixels the encoder answers to much that the decoder never paints, and that no motion can move. At
-the joints' rotations, which is where it counts, far more is alike, and as much arrives.
+The cosine between two gradients of the same score: through the encoder, and back through the
+decoder (`motiondistill/priors/decoder_gradient.py`); and the second one's length in units of the
+first's. At the pixels the encoder answers to much that the decoder never paints, and that no motion
+can move. At the joints' rotations, which is where it counts, far more is alike, and about as much
+arrives.
 
 Command: `python experiments/latent_gradient.py`; seed {seed}; commit {commit};
 {machine}, torch {torch}. Embedded prior, guidance {guidance}, two views.
