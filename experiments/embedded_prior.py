@@ -13,13 +13,14 @@ writes no page.
 
 import argparse
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import torch
+from embedded_training.shards import stored
 from jaxtyping import Float
-from prior_evidence.groups import KINDS, SAMPLES, Group, Kind, read_group, save_group
+from prior_evidence.groups import KINDS, SAMPLES, Group, Kind, packed, unpacked
 from prior_evidence.page import write_page
 from rich.progress import track
 from torch import Tensor
@@ -94,9 +95,16 @@ def make_group(
 
 
 def carry_out(
-    out: Path, problem: Problem, settings: Settings, dataset: ActionDataset, actions: list[str]
+    options: argparse.Namespace,
+    problem: Problem,
+    settings: Settings,
+    dataset: ActionDataset,
+    actions: Sequence[str],
 ) -> Iterator[Group]:
-    """All groups of these actions, made unless they lie in `out`."""
+    """All groups of these actions, made unless they lie in `options.out`.
+
+    Raises ValueError for groups there of another prior or seed.
+    """
     keys = [
         (kind, action, place)
         for action in actions
@@ -105,11 +113,15 @@ def carry_out(
         if kind != "truth" or action in dataset.actions
     ]
     for key in track(keys, description="groups"):
-        file = out / "-".join(map(str, key)).replace(" ", "_")
-        file = file.with_suffix(".safetensors")
-        if not file.exists():
-            save_group(file, make_group(problem, settings, dataset, key))
-        yield read_group(file)
+        file = options.out / "-".join(map(str, key)).replace(" ", "_")
+        origin = {"prior": options.prior, "seed": problem.seed}
+        yield unpacked(
+            stored(
+                file.with_suffix(".safetensors"),
+                origin,
+                lambda key=key: packed(make_group(problem, settings, dataset, key)),
+            )
+        )
 
 
 def main() -> None:
@@ -138,7 +150,7 @@ def main() -> None:
     dataset = action_dataset(windows, rest_joints, native.fps, native.frames)
     options.out.mkdir(parents=True, exist_ok=True)
     actions = options.only or list(captions.ACTIONS)
-    groups = list(carry_out(options.out, problem, settings, dataset, actions))
+    groups = list(carry_out(options, problem, settings, dataset, actions))
     if not options.only:
         command = f"experiments/embedded_prior.py --prior {options.prior}"
         write_page(groups, problem, options.training, command)

@@ -1,26 +1,22 @@
 """The two choices before the embedded prior's training can be asked again, from end to end."""
 
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import appearance
+import embedded_families
 import imageio.v3
 import pytest
 import torch
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
-from torch import Tensor, nn
-
-sys.path.append(str(Path(__file__).parent.parent / "experiments"))
-
-import appearance
-import embedded_families
 from embedded_choices.families import CANDIDATES, clip_batch
 from embedded_training.clips import Clips, Plan
 from embedded_training.codec import Rebuilding
 from embedded_training.networks import build_codec, seeded_weights
+from torch import Tensor, nn
 
 from motiondistill.body.skinning import SkinnedBody
 from motiondistill.randomness import seeded

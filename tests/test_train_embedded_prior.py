@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,6 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 import torch
-from torch import Tensor, nn
-
-sys.path.append(str(Path(__file__).parent.parent / "experiments"))
-
 import train_embedded_prior
 import train_image_prior
 from embedded_training import captions, codec, loop, samples, stage
@@ -43,6 +38,7 @@ from embedded_training.networks import (
     seeded_weights,
 )
 from embedded_training.shards import stored
+from torch import Tensor, nn
 
 from motiondistill.body.skinning import SkinnedBody
 from motiondistill.checkpoints import load_newest

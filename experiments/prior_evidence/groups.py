@@ -1,14 +1,13 @@
 """A group of samples of one prompt, with the motions that were fitted to them, on disk."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.checkpoints import load_checkpoint, save_checkpoint
+from motiondistill.checkpoints import Tree
 from motiondistill.structures import Motion
 
 SAMPLES: Final = 3
@@ -33,23 +32,19 @@ class Group:
     joints: Float[Tensor, "samples frames joints 3"]
 
 
-def save_group(file: Path, group: Group) -> None:
-    """One file, videos in bytes."""
+def packed(group: Group) -> Tree:
+    """What is kept of a group on disk, videos in bytes."""
     motion = group.motion
-    save_checkpoint(
-        file,
-        {
-            "asked": [group.kind, group.action, group.side, group.prompt],
-            "videos": (group.videos.clamp(0, 1) * 255).round().to(torch.uint8),
-            "motion": [motion.rotations, motion.translation, motion.fps],
-            "joints": group.joints,
-        },
-    )
+    return {
+        "asked": [group.kind, group.action, group.side, group.prompt],
+        "videos": (group.videos.clamp(0, 1) * 255).round().to(torch.uint8),
+        "motion": [motion.rotations, motion.translation, motion.fps],
+        "joints": group.joints,
+    }
 
 
-def read_group(file: Path) -> Group:
-    """What `save_group` wrote."""
-    kept = load_checkpoint(file)
+def unpacked(kept: Tree) -> Group:
+    """The group of which `packed` gave this."""
     kind, action, side, prompt = kept["asked"]
     videos = kept["videos"].float() / 255
     return Group(kind, action, side, prompt, videos, Motion(*kept["motion"]), kept["joints"])
