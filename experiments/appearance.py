@@ -1,6 +1,6 @@
 """Part colours or the motion map: what should the embedded prior's videos look like?
 
-    python experiments/appearance.py --mocap FOLDER [--out trainings/appearance]
+    python experiments/appearance.py [--mocap FOLDER] [--out trainings/appearance]
         [--clips 1000] [--codec-steps 300] [--fit-steps 120] [--rate 0.01] [--seed 0]
         [--only NAME ...]
 
@@ -17,26 +17,35 @@ Stages that are done are skipped. Writes OUT/appearance.md and results/embedded_
 """
 
 import argparse
-import json
+import logging
 import math
-import time
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import imageio.v3
 import torch
+from embedded_choices.codecs import train
 from embedded_choices.fitting import LIMBS, fit, measure, neutral, slope_error
 from embedded_choices.looks import looks, painted, reflected
-from jaxtyping import Float
+from embedded_training.clips import FPS, FRAMES, SIZE, Clips, Plan, make_dataset, name_motions
+from embedded_training.codec import BATCH, RATE, frame_images, normalise
+from embedded_training.encoded import encode
+from embedded_training.loop import Recipe
+from embedded_training.networks import build_codec, seeded_weights
+from embedded_training.shards import stored
+from jaxtyping import Float, UInt8
+from rich.console import Console
 from torch import Tensor
-from train_embedded_prior import FPS, FRAMES, SIZE, report, save, train_codec
 
 from motiondistill.body.anny import anny_body
 from motiondistill.body.base import Body
 from motiondistill.cameras import Orbit
-from motiondistill.data.dataset import ActionDataset, action_dataset, mocap_windows
+from motiondistill.data.dataset import ActionDataset
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.data.windows import hold_in_place
+from motiondistill.progress import make_reporter
 from motiondistill.randomness import seeded
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.scene import Scene
@@ -48,10 +57,12 @@ PARAMETRIC = (("wave", "left"), ("punch", "right"), ("jumping jacks", "left"), (
 DOUBLES = 64  # held-out clips whose doubles are drawn
 RESULTS = Path("results/embedded_choices")
 
+_log = logging.getLogger(__name__)
+
 
 def known_motions(dataset: ActionDataset, seed: int) -> list[Motion]:
-    """Four windows of motion capture and four parametric motions."""
-    captured = [dataset.windows[action][0][0].motion for action in MOCAP_ACTIONS]
+    """A window of each of four actions that were captured, and four parametric motions."""
+    captured = [dataset.windows[action][0][0].motion for action in MOCAP_ACTIONS if dataset.windows]
     made = [
         hold_in_place(
             parametric_motion(
@@ -63,35 +74,33 @@ def known_motions(dataset: ActionDataset, seed: int) -> list[Motion]:
     return captured + made
 
 
+@torch.no_grad()
 def render_clips(
-    folder: Path, body: Body, dataset: ActionDataset, args: argparse.Namespace
-) -> None:
-    """Writes uint8 videos of each appearance, drawn from one geometry, and of held-out doubles."""
-    total, start = args.clips + DOUBLES, time.time()
+    body: Body, dataset: ActionDataset, args: argparse.Namespace
+) -> dict[str, dict[str, UInt8[Tensor, "*clips F 3 H W"]]]:
+    """Videos of each appearance, drawn from one geometry; the last ones with their doubles."""
+    total = args.clips + DOUBLES
     plain, exchanged = looks(body), looks(body, exchanged=True)
-    if all((folder / name / "clips.pt").exists() for name in plain):
-        return
     shape = (FRAMES, 3, SIZE, SIZE)
     videos = {name: torch.empty(total, *shape, dtype=torch.uint8) for name in plain}
     doubles = {name: torch.empty(DOUBLES, 2, *shape, dtype=torch.uint8) for name in plain}
     scene, cameras = Scene(CpuRasterizer()), Orbit(size=(SIZE, SIZE))
-    for index in range(total):
-        generator = seeded(args.seed, index, "clip")
-        window = dataset.sample_clip(dataset.sample_action(generator), generator)
-        azimuth = torch.rand(1, generator=generator) * 2 * math.pi
-        mesh = body(Motion.stack([window.motion]))
-        view = scene.draw(mesh, cameras(azimuth))
-        for name, video in painted(scene, view, plain).items():
-            videos[name][index] = video[0]
-        if index >= args.clips:
-            far = scene.draw(reflected(mesh, azimuth), cameras(azimuth))
-            sides, depths = painted(scene, view, exchanged), painted(scene, far, exchanged)
-            for name in plain:
-                doubles[name][index - args.clips] = torch.cat([sides[name], depths[name]])
-        report("render", index, total, start)
-    for name in plain:
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        save(folder / name / "clips.pt", {"videos": videos[name], "doubles": doubles[name]})
+    with make_reporter(Console(), total, "clip") as report:
+        for index in range(total):
+            generator = seeded(args.seed, index, "clip")
+            window = dataset.sample_clip(dataset.sample_action(generator), generator)
+            azimuth = torch.rand(1, generator=generator) * 2 * math.pi
+            mesh = body(Motion.stack([window.motion]))
+            view = scene.draw(mesh, cameras(azimuth))
+            for name, video in painted(scene, view, plain).items():
+                videos[name][index] = video[0]
+            if index >= args.clips:
+                far = scene.draw(reflected(mesh, azimuth), cameras(azimuth))
+                sides, depths = painted(scene, view, exchanged), painted(scene, far, exchanged)
+                for name in plain:
+                    doubles[name][index - args.clips] = torch.cat([sides[name], depths[name]])
+            report(index + 1)
+    return {name: {"videos": videos[name], "doubles": doubles[name]} for name in plain}
 
 
 @torch.no_grad()
@@ -101,10 +110,11 @@ def through(codec: Any, videos: Float[Tensor, "*clips 3 height width"]) -> Tenso
     return (codec.decode(latents).sample / 2 + 0.5).clamp(0, 1).view(videos.shape)
 
 
-def double_margins(folder: Path, codec: Any, seen: slice) -> dict[str, list[float]]:
+def double_margins(
+    codec: Any, videos: UInt8[Tensor, "clips F 3 H W"], doubles: UInt8[Tensor, "clips 2 F 3 H W"]
+) -> dict[str, list[float]]:
     """Each double's squared distance from the decoded clip, over the clip's own."""
-    clips = torch.load(folder / "clips.pt", weights_only=True)
-    true, doubles = clips["videos"][seen].float() / 255, clips["doubles"].float() / 255
+    true, doubles = videos.float() / 255, doubles.float() / 255
     decoded = torch.cat([through(codec, part) for part in true.split(8)])
     own = (decoded - true).square().mean((1, 2, 3, 4))
     apart = (decoded[:, None] - doubles).square().mean((2, 3, 4, 5))
@@ -119,7 +129,6 @@ def fits(
     scene = Scene(CpuRasterizer(), looks(body)[name])
     mesh, figures = body(Motion.stack(motions)), {}
     for view, azimuth in VIEWS.items():
-        start = time.time()
         with torch.no_grad():
             cameras = Orbit(size=(SIZE, SIZE))(torch.full((len(motions),), azimuth))
             targets = scene(mesh, cameras)
@@ -129,15 +138,8 @@ def fits(
             fit(body, scene, targets, azimuth, args.rate, args.fit_steps, args.seed), mesh.joints
         )
         error = sum(figures[view]["joints"]) / len(motions)
-        print(f"{name}, {view}: {error:.1f} cm, {time.time() - start:.0f} s", flush=True)
+        _log.info("%s, %s: %.1f cm", name, view, error)
     return figures
-
-
-def stored(path: Path, make: Any) -> Any:
-    """What the file holds, made first where it is missing."""
-    if not path.exists():
-        path.write_text(json.dumps(make()))
-    return json.loads(path.read_text())
 
 
 def row(name: str, results: dict[str, Any]) -> str:
@@ -160,64 +162,72 @@ def row(name: str, results: dict[str, Any]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def sheet(out: Path, names: list[str], args: argparse.Namespace) -> None:
-    """A picture: for each appearance a row of held-out frames, and below it their round trips."""
+def sheet(frames: dict[str, Tensor], codecs: dict[str, Any]) -> None:
+    """A picture: for each appearance a row of frames in bytes, and below it their round trips."""
     rows = []
-    for name in names:
-        clips = torch.load(out / name / "clips.pt", weights_only=True)["videos"]
-        frames = clips[args.clips : args.clips + 12, 6].float() / 255
-        codec = learned_codec(out / name, args)
-        rows += [torch.cat([*part], -1) for part in (frames, through(codec, frames))]
+    for name, codec in codecs.items():
+        true = frames[name].float() / 255
+        rows += [torch.cat([*part], -1) for part in (true, through(codec, true))]
     image = torch.cat(rows, -2).repeat_interleave(2, -1).repeat_interleave(2, -2)
     RESULTS.mkdir(parents=True, exist_ok=True)
     imageio.v3.imwrite(RESULTS / "appearances.png", (image.permute(1, 2, 0) * 255).byte().numpy())
 
 
-def learned_codec(folder: Path, args: argparse.Namespace) -> Any:
-    """The codec of the folder's clips, trained if it is not there yet."""
-    videos = torch.load(folder / "clips.pt", weights_only=True)["videos"][: args.clips]
-    codec = train_codec(folder, videos, args.codec_steps, torch.device("cpu"), args.seed)
-    return codec.eval().requires_grad_(False)
+def learn_codec(videos: UInt8[Tensor, "clips F 3 H W"], plan: Plan, steps: int) -> Any:
+    """The weights of a codec of these clips, with unit latents."""
+    draw = partial(frame_images, Clips(plan, (videos,), (), ()), BATCH)
+    recipe = Recipe(steps, BATCH, RATE, plan.seed)
+    codec = train(seeded_weights(plan.seed, build_codec, SIZE), draw, recipe)
+    normalise(codec, encode(codec, videos[::20]))
+    return codec.state_dict()
 
 
 def run(args: argparse.Namespace) -> str:
     """All stages that are not done; returns the table."""
-    out, body = args.out, anny_body("low")
-    windows = mocap_windows(args.mocap, body.rest_joints, FPS, FRAMES)
-    dataset = action_dataset(windows, body.rest_joints, FPS, FRAMES)
+    body = anny_body("low")
+    dataset = make_dataset(args.mocap, body.rest_joints, FRAMES)
     motions = known_motions(dataset, args.seed)
     true, start = Motion.stack(motions), neutral(len(motions))
     unfitted = {"any": measure(body(start).joints, body(true).joints)}
     lines, names = [row("(the start of the fits)", {"renders": unfitted})], list(looks(body))
     # Fits do not depend on what front and back look like: their views are known.
     fitted = [name for name in names if "back" not in name]
-    render_clips(out, body, dataset, args)
+    plan = Plan(args.clips, args.seed, SIZE, name_motions(dataset))
+    trained = {**asdict(plan), "codec_steps": args.codec_steps}
+    fits_alone = {**asdict(plan), "fit_steps": args.fit_steps, "rate": args.rate}
+    clips = stored(
+        args.out / "clips.safetensors", asdict(plan), partial(render_clips, body, dataset, args)
+    )
+    codecs: dict[str, Any] = {}
     for name in args.only or names:
-        folder, results = out / name, {"slope": slope_error(body, looks(body)[name], true)}
+        folder, results = args.out / name, {"slope": slope_error(body, looks(body)[name], true)}
+        videos, doubles = clips[name]["videos"], clips[name]["doubles"]
+        fit_all = partial(fits, name, body, motions, args=args)
         if name in fitted:
             results["renders"] = stored(
-                folder / "a.json", lambda name=name: fits(name, body, motions, None, args)
+                folder / "renders.safetensors", fits_alone, partial(fit_all, None)
             )
-        codec = learned_codec(folder, args)
-        results["doubles"] = double_margins(folder, codec, slice(args.clips, args.clips + DOUBLES))
+        codec = codecs[name] = build_codec(SIZE).eval().requires_grad_(False)
+        learn = partial(learn_codec, videos[: args.clips], plan, args.codec_steps)
+        codec.load_state_dict(stored(folder / "codec.safetensors", trained, learn))
+        results["doubles"] = double_margins(codec, videos[args.clips :], doubles)
         if name in fitted:
-            results["round trips"] = stored(
-                folder / "b.json",
-                lambda name=name, codec=codec: fits(name, body, motions, codec, args),
-            )
+            path = folder / "round_trips.safetensors"
+            results["round trips"] = stored(path, trained | fits_alone, partial(fit_all, codec))
         lines.append(row(name, results))
-        print(lines[-1], flush=True)
-    sheet(out, args.only or names, args)
+        _log.info(lines[-1])
+    seen = slice(args.clips, args.clips + 12)
+    sheet({name: part["videos"][seen, 6] for name, part in clips.items()}, codecs)
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Runs the stages that are not done yet."""
+def parse(words: list[str] | None) -> argparse.Namespace:
+    """The arguments of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument(
-        "--mocap", type=Path, required=True, help="folder with joints22/ and manifest.csv"
+        "--mocap", type=Path, help="folder with joints22/ and manifest.csv; else parametric alone"
     )
     parser.add_argument("--out", type=Path, default=Path("trainings/appearance"))
     parser.add_argument("--clips", type=int, default=1000)
@@ -226,8 +236,13 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-2, help="of the fits, at its highest")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", help="appearances to compare; all by default")
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
+    return parser.parse_args(words)
+
+
+def main(words: list[str] | None = None) -> None:
+    """Runs the stages that are not done yet."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    args = parse(words)
     table = run(args)
     (args.out / "appearance.md").write_text(table)
     print(table)

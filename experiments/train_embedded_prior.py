@@ -24,6 +24,7 @@ from diffusers import LattePipeline
 from embedded_training import clips, codec
 from embedded_training.captions import longest_captions, vocabulary
 from embedded_training.carry_over import with_vocabulary
+from embedded_training.clips import FPS, FRAMES, SIZE
 from embedded_training.denoising import (
     Batch,
     Denoising,
@@ -38,6 +39,8 @@ from embedded_training.export import Layout
 from embedded_training.loop import Recipe, Training
 from embedded_training.networks import (
     SCHEDULER,
+    TEXT_TOKENS,
+    VOCABULARY,
     build_codec,
     build_denoiser,
     build_text_encoder,
@@ -51,15 +54,11 @@ from torch import nn
 
 from motiondistill.body.anny import anny_body
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
-from motiondistill.data.dataset import ActionDataset, action_dataset, mocap_windows
 from motiondistill.priors import VideoFormat
 from motiondistill.priors.text import build_t5_tokenizer
 from motiondistill.randomness import seeded
 
-FRAMES, FPS = 16, 8.0
-TEXT_TOKENS, VOCABULARY = 20, 1024
 MAX_BYTES = 25_000_000  # the image prior weighs 5 MB more
-CODEC_BATCH = 24
 # Every training is judged by the same clips, whatever its seed.
 VALIDATION_SEED, VALIDATION_CLIPS = 999_983, 48
 
@@ -87,24 +86,16 @@ class Work:
         self.accelerator.wait_for_everyone()
 
 
-def make_dataset(mocap: Path | None, rest_joints: torch.Tensor) -> ActionDataset:
-    """The motions, without a folder parametric ones alone."""
-    windows = mocap_windows(mocap, rest_joints, FPS, FRAMES) if mocap else []
-    return action_dataset(windows, rest_joints, FPS, FRAMES)
-
-
 def make_clips(work: Work) -> tuple[clips.Clips, clips.Clips, tuple[str, ...]]:
     """Clips to train and to validate with, and the actions that they show."""
     body = anny_body("low")
-    dataset = make_dataset(work.args.mocap, body.rest_joints)
-    windows = sum(len(clip) for found in dataset.windows.values() for clip in found)
-    motions = f"{windows} windows; {', '.join(dataset.actions)}"
+    dataset = clips.make_dataset(work.args.mocap, body.rest_joints, FRAMES)
     result = []
     for folder, count, seed in (
         (work.out / "clips", work.args.clips, work.args.seed),
         (work.out / "validation" / "clips", work.args.validation_clips, VALIDATION_SEED),
     ):
-        plan = clips.Plan(count, seed, work.args.size, motions)
+        plan = clips.Plan(count, seed, work.args.size, clips.name_motions(dataset))
 
         def motion(index: int, count: int = count, seed: int = seed) -> Any:
             return dataset.training_clip(index, count, seed)
@@ -142,7 +133,7 @@ def train_codec(work: Work, rendered: clips.Clips, unseen: clips.Clips) -> Any:
         network = seeded_weights(args.seed, build_codec, args.size)
     module = codec.Rebuilding(network)
     start = str(args.start or "")
-    recipe = Recipe(args.codec_steps, CODEC_BATCH, args.codec_rate, args.seed, start=start)
+    recipe = Recipe(args.codec_steps, codec.BATCH, args.codec_rate, args.seed, start=start)
     training = Training(module, recipe, work.accelerator)
     images = codec.frame_images(unseen, 256, seeded(0, 0, "validation"))
 
@@ -152,7 +143,7 @@ def train_codec(work: Work, rendered: clips.Clips, unseen: clips.Clips) -> Any:
         return {"validation/mean": average(**held_out).mean().item()}
 
     def draw(generator: torch.Generator) -> Batch:
-        return codec.frame_images(rendered, CODEC_BATCH, generator)
+        return codec.frame_images(rendered, codec.BATCH, generator)
 
     if not run_stage(training, draw, work.out / "codec", work.rhythm, look):
         return None
@@ -234,11 +225,11 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--start", type=Path, help="a pipeline folder to train on from")
     parser.add_argument("--clips", type=int, default=8000)
     parser.add_argument("--validation-clips", type=int, default=VALIDATION_CLIPS)
-    parser.add_argument("--size", type=int, default=64, help="of the pictures, pixels")
+    parser.add_argument("--size", type=int, default=SIZE, help="of the pictures, pixels")
     parser.add_argument(
         "--codec-steps", type=int, default=2000, help="with --start, 0 keeps its codec as it is"
     )
-    parser.add_argument("--codec-rate", type=float, default=2e-3)
+    parser.add_argument("--codec-rate", type=float, default=codec.RATE)
     parser.add_argument("--width", type=int, default=160, help="of the denoiser")
     parser.add_argument("--layers", type=int, default=4, help="of the denoiser")
     return parser.parse_args(words)

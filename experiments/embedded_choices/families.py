@@ -1,9 +1,11 @@
 """The candidates for the embedded prior's family: their parts, and how codecs are trained."""
 
-import math
+import copy
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +17,33 @@ from diffusers import (
     LTXPipeline,
     LTXVideoTransformer3DModel,
 )
-from jaxtyping import Bool, Float
-from torch import Tensor
-from train_embedded_prior import (
-    FPS,
+from embedded_choices import codecs
+from embedded_training.captions import vocabulary
+from embedded_training.clips import FPS, SIZE, Clips
+from embedded_training.codec import RATE, frame_images, normalise
+from embedded_training.denoising import Batch
+from embedded_training.encoded import encode
+from embedded_training.loop import Recipe, updates
+from embedded_training.networks import (
     SCHEDULER,
-    SIZE,
     TEXT_TOKENS,
     TEXT_WIDTH,
     VOCABULARY,
     build_codec,
     build_denoiser,
     build_text_encoder,
-    normalise,
-    training_sentences,
+    seeded_weights,
 )
 
 from motiondistill.priors.base import VideoFormat
 from motiondistill.priors.loading import write_native
 from motiondistill.priors.text import build_t5_tokenizer
-from motiondistill.randomness import seeded
 
 FRAMES = 17
-RATE, BATCH = 2e-3, 32  # frames, or as many clips as hold about as many
+BATCH, WARM_UP = 32, 50  # frames, or as many clips as hold about as many; steps
+TIMED_STEPS = 5
 WIDTH, LAYERS = 160, 4  # of today's denoiser
 LTX_LAYERS = 7  # of the same width, for about as many weights
-CHANGE = 0.03  # of a colour, from which a pixel is not the background's
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,8 @@ def ltx(channels: int, patch: int, widths: tuple[int, int, int]) -> Candidate:
 CANDIDATES = {
     "Latte, framewise 4x4": Candidate(
         FRAMES - 1,
-        build_codec,
-        lambda: build_denoiser(WIDTH, LAYERS),
+        lambda: build_codec(SIZE),
+        lambda: build_denoiser(FRAMES - 1, SIZE, WIDTH, LAYERS),
         LattePipeline,
         SCHEDULER,
         True,
@@ -115,81 +118,70 @@ CANDIDATES = {
 }
 
 
-def codec_loss(
-    vae: Any,
-    videos: Float[Tensor, "clips F 3 H W"],
-    body: Bool[Tensor, "clips F 1 H W"],
-    framewise: bool,
-    generator: torch.Generator,
-) -> Float[Tensor, ""]:
-    """As the embedded prior's codec is trained, for frames or for clips."""
-    folded = videos.flatten(0, 1) if framewise else videos.transpose(1, 2)
-    posterior = vae.encode(folded * 2 - 1).latent_dist
-    noise = torch.randn(posterior.mean.shape, generator=generator)
-    rebuilt = vae.decode(posterior.mean + posterior.std * noise).sample / 2 + 0.5
-    rebuilt = rebuilt.view(videos.shape) if framewise else rebuilt.transpose(1, 2)
-    error = rebuilt - videos
-    loss = ((1 + 5 * body) * (error.square() + 0.02 * error.abs())).mean()
-    return loss + 1e-6 * posterior.kl().sum() / (videos.shape[0] * videos.shape[1])
+def clip_batch(
+    clips: Clips, codec: AutoencoderKLLTXVideo, size: int, generator: torch.Generator
+) -> Batch:
+    """What `Rebuilding` asks for, of random clips and a causal video autoencoder."""
+    clip = torch.randint(len(clips), (size,), generator=generator)
+    frames = clips.num_frames
+    images = clips.frames(clip.repeat_interleave(frames), torch.arange(frames).repeat(size))
+    videos = images.unflatten(0, (size, frames)).transpose(1, 2).float() / 255
+    shape = (
+        size,
+        codec.config.latent_channels,
+        (frames - 1) // codec.temporal_compression_ratio + 1,
+        *(side // codec.spatial_compression_ratio for side in videos.shape[-2:]),
+    )
+    return {"images": videos, "noise": torch.randn(shape, generator=generator)}
 
 
-def train_codec(
-    candidate: Candidate, videos: Tensor, background: Tensor, budget: float, seed: int
-) -> tuple[Any, int]:
-    """The autoencoder after `budget` seconds of the processor's time, and how many steps it got."""
-    torch.manual_seed(seed)
-    vae = candidate.build_codec()
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=RATE, betas=(0.9, 0.99))
-    count, frames = (BATCH, 1) if candidate.framewise else (BATCH // FRAMES + 1, FRAMES)
-    step, start = 0, time.process_time()
-    while (share := (time.process_time() - start) / budget) < 1:
-        generator = seeded(seed, step, "codec")
-        cosine = 0.02 + 0.98 * (1 + math.cos(math.pi * share)) / 2
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 50) * cosine
-        clip = torch.randint(len(videos), (count,), generator=generator)
-        first = torch.randint(FRAMES - frames + 1, (count,), generator=generator)
-        index = first[:, None] + torch.arange(frames)
-        batch = videos[clip[:, None], index].float() / 255
-        body = off(batch, background)
-        loss = codec_loss(vae, batch, body, candidate.framewise, generator)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimizer.step()
-        if step % 25 == 0:
-            print(f"codec step {step}, {share:.0%}: {loss.item():.5f}", flush=True)
-        step += 1
-    return vae.eval().requires_grad_(False), step
+def seconds(work: Callable[[], Any], repeats: int) -> float:
+    """The median of the processor's seconds."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return sorted(times)[repeats // 2]
 
 
-def off(video: Float[Tensor, "*clips 3 H W"], other: Tensor) -> Bool[Tensor, "*clips 1 H W"]:
-    """Where the video differs from another one."""
-    return (video - other).abs().amax(-3, keepdim=True) > CHANGE
+def train_codec(candidate: Candidate, clips: Clips, budget: float, seed: int) -> tuple[Any, int]:
+    """The autoencoder after about `budget` seconds of the processor's time, and its steps.
+
+    As the rate follows a cosine over all steps, a few that are thrown away tell how many fit.
+    """
+    codec = seeded_weights(seed, candidate.build_codec)
+    count = BATCH if candidate.framewise else BATCH // FRAMES + 1
+    draw = partial(frame_images, clips, count)
+    if not candidate.framewise:
+        draw = partial(clip_batch, clips, codec, count)
+    recipe = Recipe(1 + TIMED_STEPS, count, RATE, seed, WARM_UP)
+    trial = updates(codecs.start(copy.deepcopy(codec), recipe), draw)
+    steps = max(1, round(budget / seconds(partial(next, trial), TIMED_STEPS)))
+    return codecs.train(codec, draw, dataclasses.replace(recipe, steps=steps)), steps
 
 
 @torch.no_grad()
-def normalise_latents(candidate: Candidate, vae: Any, videos: Tensor) -> None:
+def normalise_latents(candidate: Candidate, vae: Any, clips: Clips) -> None:
     """Writes the latents' statistics where the family has them."""
-    batch = videos[::20].float() / 127.5 - 1
+    videos = torch.cat([part[::20] for part in clips.videos])
     if candidate.framewise:
-        modes = vae.encode(batch.flatten(0, 1)).latent_dist.mode()
-        normalise(vae, modes.unflatten(0, batch.shape[:2]).transpose(1, 2))
+        normalise(vae, encode(vae, videos))
     else:
-        modes = vae.encode(batch.transpose(1, 2)).latent_dist.mode()
+        modes = vae.encode(videos.transpose(1, 2).float() / 127.5 - 1).latent_dist.mode()
         vae.latents_mean.copy_(modes.mean((0, 2, 3, 4)))
         vae.latents_std.copy_(modes.std((0, 2, 3, 4)))
 
 
 def write_pipeline(folder: Path, candidate: Candidate, vae: Any) -> None:
     """The folder of a whole pipeline, whose denoiser and text encoder are untrained."""
-    tokenizer = build_t5_tokenizer(training_sentences(), VOCABULARY, TEXT_TOKENS)
-    torch.manual_seed(0)
+    tokenizer = build_t5_tokenizer(vocabulary(), VOCABULARY, TEXT_TOKENS)
     candidate.pipeline(
         scheduler=candidate.scheduler,
         vae=vae,
-        text_encoder=build_text_encoder(len(tokenizer)).eval(),
+        text_encoder=seeded_weights(0, build_text_encoder, len(tokenizer)).eval(),
         tokenizer=tokenizer,
-        transformer=candidate.build_denoiser().eval(),
+        transformer=seeded_weights(0, candidate.build_denoiser).eval(),
     ).save_pretrained(folder)
     write_native(folder, VideoFormat(FPS, candidate.frames, SIZE, SIZE), TEXT_TOKENS)

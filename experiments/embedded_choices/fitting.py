@@ -5,9 +5,9 @@ import math
 from typing import Any
 
 import torch
+from embedded_training.clips import FPS, FRAMES, SIZE
 from jaxtyping import Float
 from torch import Tensor
-from train_embedded_prior import FPS, FRAMES, SIZE
 
 from motiondistill import regularizers
 from motiondistill.body.base import Body
@@ -83,8 +83,10 @@ def slope_error(body: Body, look: Appearance, targets: Motion) -> float:
         mesh = body(neutral(len(videos)))
 
     def error(clip: int, shift: Float[Tensor, "3"]) -> Float[Tensor, ""]:
-        moved = dataclasses.replace(mesh, vertices=mesh.vertices[clip : clip + 1] + shift)
-        return fit_error(scene(moved, cameras), videos[clip : clip + 1], 0.0)
+        this = slice(clip, clip + 1)
+        vertices, joints = mesh.vertices[this] + shift, mesh.joints[this] + shift
+        moved = dataclasses.replace(mesh, vertices=vertices, joints=joints)
+        return fit_error(scene(moved, cameras), videos[this], 0.0)
 
     off, whole = 0.0, 0.0
     for clip in range(len(videos)):

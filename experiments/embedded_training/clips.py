@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from embedded_training.looks import random_look
@@ -14,11 +15,16 @@ from embedded_training.shards import stored
 from motiondistill.body.base import Body
 from motiondistill.cameras import Orbit
 from motiondistill.checkpoints import Tree
-from motiondistill.data.dataset import Window
+from motiondistill.data.dataset import ActionDataset, Window, action_dataset, mocap_windows
 from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded, uniform
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.scene import Scene
+
+FRAMES: Final = 16
+FPS: Final = 8.0
+SIZE: Final = 64
+"""Height and width of the shipped prior's videos, pixels."""
 
 # Clips of one view word stay close to its centre.
 _AZIMUTH_JITTER = math.radians(10)
@@ -50,12 +56,12 @@ class Clips:
     videos: tuple[UInt8[Tensor, "_ frames 3 height width"], ...]
     """A tensor a shard."""
     labels: tuple[tuple[str, str], ...]
-    """Action and side of every clip."""
+    """Action and side of every clip, or none where only pictures matter; so are the views."""
     views: tuple[int, ...]
     """For every clip the index of its view in `VIEW_NAMES`."""
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return sum(len(part) for part in self.videos)
 
     def shard(self, index: int) -> "Clips":
         """The clips of one shard."""
@@ -75,6 +81,20 @@ class Clips:
         per_shard = len(self.videos[0])
         pairs = zip(clip.tolist(), frame.tolist(), strict=True)
         return torch.stack([self.videos[c // per_shard][c % per_shard, f] for c, f in pairs])
+
+
+def make_dataset(
+    mocap: Path | None, rest_joints: Float[Tensor, "joints 3"], frames: int
+) -> ActionDataset:
+    """The motions, without a folder parametric ones alone."""
+    windows = mocap_windows(mocap, rest_joints, FPS, frames) if mocap else []
+    return action_dataset(windows, rest_joints, FPS, frames)
+
+
+def name_motions(dataset: ActionDataset) -> str:
+    """Tells the data set from others, for `Plan.motions`."""
+    windows = sum(len(clip) for found in dataset.windows.values() for clip in found)
+    return f"{windows} windows; {', '.join(dataset.actions)}"
 
 
 def render_shards(

@@ -1,6 +1,7 @@
 """The training of the codec, and its latents made to have zero mean and unit deviation."""
 
-from typing import Any
+import math
+from typing import Any, Final
 
 import torch
 from jaxtyping import Float
@@ -9,6 +10,11 @@ from torch import Tensor, nn
 from embedded_training.clips import Clips
 from embedded_training.denoising import Batch
 from embedded_training.networks import CHANNELS, SHRINKAGE
+
+BATCH: Final = 24
+"""Frames a step."""
+RATE: Final = 2e-3
+"""The peak of the learning rate."""
 
 _BODY_WEIGHT = 5.0
 # How far a pixel is from the flat background of its row to belong to the body, in sRGB.
@@ -19,27 +25,34 @@ _LOG_VARIANCE = -6.0
 
 
 class Rebuilding(nn.Module):
-    """A codec and its error; errors on the moving body count more than on what surrounds it."""
+    """A codec and its error; errors on the moving body count more than on what surrounds it.
+
+    A codec of images takes images, one of videos clips.
+    """
 
     def __init__(self, codec: Any) -> None:
         super().__init__()
         self.codec = codec
 
     def forward(
-        self, images: Float[Tensor, "B 3 height width"], noise: Float[Tensor, "B C h w"]
+        self,
+        images: Float[Tensor, "B 3 *frames height width"],
+        noise: Float[Tensor, "B C *f h w"],
     ) -> Float[Tensor, " B"]:
-        """The loss of each image (sRGB in [0, 1])."""
+        """The loss of each image or clip (sRGB in [0, 1])."""
         posterior = self.codec.encode(images * 2 - 1).latent_dist
         latents = posterior.mean + posterior.std * noise
         error = self.codec.decode(latents).sample * 0.5 + 0.5 - images
         size = error.square() + _ABSOLUTE * error.abs()
         loss: Tensor = ((1 + _BODY_WEIGHT * sees_body(images)) * size).flatten(1).mean(1)
-        return loss + _DIVERGENCE * posterior.kl()
+        # Diffusers' sum leaves the last axis of a clip's latents.
+        divergence = posterior.kl().view(len(images), -1).sum(1) / math.prod(images.shape[2:-2])
+        return loss + _DIVERGENCE * divergence
 
 
 def sees_body(
-    images: Float[Tensor, "B 3 height width"],
-) -> Float[Tensor, "B 1 height width"]:
+    images: Float[Tensor, "B 3 *frames height width"],
+) -> Float[Tensor, "B 1 *frames height width"]:
     """One where a pixel differs from both ends of its row: ground and sky have one colour a row."""
     edges = (images[..., :1], images[..., -1:])
     differs = [(images - edge).abs().amax(1, keepdim=True) > _DIFFERENT for edge in edges]

@@ -11,6 +11,8 @@ CHANNELS: Final = 4
 """Of the latents, which are four times smaller than the pictures in each direction."""
 SHRINKAGE: Final = 4
 TEXT_WIDTH: Final = 128
+TEXT_TOKENS: Final = 20
+VOCABULARY: Final = 1024
 SCHEDULER: Final = DDIMScheduler(
     beta_schedule="linear",
     prediction_type="v_prediction",
