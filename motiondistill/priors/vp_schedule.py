@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, final
 
-import numpy
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -245,7 +244,7 @@ def _betas(config: Mapping[str, Any]) -> Float[Tensor, " steps"]:
 
 
 def _trained(betas: object) -> Float[Tensor, " steps"]:
-    if not isinstance(betas, list | tuple | numpy.ndarray) or len(betas) < 2:
+    if not isinstance(betas, list | tuple) or len(betas) < 2:
         raise refused("trained_betas", betas, "null or a list of numbers")
     name = "trained_betas"
     checked = [number({name: beta}, name, 0.0, above=0.0, below=1.0) for beta in betas]
