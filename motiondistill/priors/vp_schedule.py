@@ -214,6 +214,9 @@ def _defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     if name is not None and name not in known:
         raise refused("_class_name", name, f"one of {', '.join(SCHEDULERS)} (each with Scheduler)")
     kind: Any = getattr(diffusers, name or "DDPMScheduler")
+    if hasattr(kind, "_backends"):
+        # A class whose own library is not installed tells nothing, and these differ among classes.
+        return {"beta_start": None, "beta_end": None}
     parameters = inspect.signature(kind.__init__).parameters
     # What bounds a sampler's estimates is left to those who ask for it.
     unasked = {"clip_sample", "thresholding", *([] if name else ["beta_schedule"])}
