@@ -66,6 +66,25 @@ def test_wrong_kinds_are_told_in_one_line(whole, tmp_path, family, file, change,
     assert str(told.value) == expected
 
 
+@pytest.mark.parametrize("stored", [["UNet2DConditionModel"], 3])
+def test_a_class_that_is_no_name_is_told(whole, tmp_path, stored):
+    folder = shutil.copytree(whole["sd"], tmp_path / "copy")
+    path = folder / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"_class_name": stored}))
+    with pytest.raises(
+        ValueError, match=r"unet` must hold diffusers.UNet2D.*, got .*; use the fol"
+    ):
+        load_prior(folder)
+
+
+def test_an_optional_part_of_no_class_is_looked_for(whole, tmp_path):
+    folder = shutil.copytree(whole["wan"], tmp_path / "copy")
+    path = folder / INDEX
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"transformer_2": 3}))
+    with pytest.raises(FileNotFoundError, match=r"transformer_2/config.json` is missing"):
+        load_prior(folder)
+
+
 @pytest.mark.parametrize(
     ("file", "change", "rule"),
     [

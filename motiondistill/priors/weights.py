@@ -71,7 +71,7 @@ class Part:
         if stored is not None and f"diffusers.{stored}" != self.class_path:
             raise ValueError(
                 f"`{self.folder}` must hold {self.class_path} for this pipeline, got {stored}; "
-                f"{_REMEDIES.get(stored, 'use the folder as it was released')}."
+                f"{_REMEDIES.get(str(stored), 'use the folder as it was released')}."
             )
         self._check_values(config)
         _check_weights(self.folder)
