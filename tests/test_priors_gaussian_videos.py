@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import get_args, get_type_hints
 
 import pytest
 import torch
@@ -145,7 +146,7 @@ def test_it_is_reached_by_name(tmp_path, capsys):
     assert sampled.exists()
 
 
-def test_it_is_listed(monkeypatch):
+def test_it_is_listed():
     row = next(row for row in rows(PriorConfig()) if row.name == "gaussian")
     assert (row.parameters, row.weights, row.encoding, row.state) == (0, 0, 0, "here")
 
@@ -163,10 +164,13 @@ def test_what_it_cannot_do_is_told(prior):
         build.make_prior(dataclasses.replace(plain, weights="random"), 0)
 
 
-@pytest.mark.parametrize("encode", ["graph", "checkpointed", "two_pass"])
+@pytest.mark.parametrize("encode", get_args(get_type_hints(PriorConfig)["encode"]))
 def test_every_way_of_encoding_has_the_same_gradient(encode):
+    """Pixels are only scaled, so that even the gradient through the decoder is the exact one."""
     config = PriorConfig(model="gaussian", encode=encode, batch_size=1)
     prior = build_prior.make_prior(config, 0)
     video = torch.rand(2, 2, 3, 4, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
     (gradient,) = torch.autograd.grad(prior.encode(video).square().sum() / 2, video)
-    assert (gradient - 2 * (2 * video - 1)).abs().max() < 1e-6
+    # A difference of pixels by a hundredth loses two digits.
+    rounding = 1e-4 if encode == "latent" else 1e-6
+    assert (gradient - 2 * (2 * video - 1)).abs().max() < rounding

@@ -162,7 +162,7 @@ def test_every_frame_gets_gradient_that_finite_differences_confirm():
 
 
 def test_files_that_are_no_tiny_autoencoder_are_refused(network, tmp_path):
-    with pytest.raises(FileNotFoundError, match="missing"):
+    with pytest.raises(FileNotFoundError, match=r"exists, got .*none.safetensors; check"):
         load_tiny_autoencoder(tmp_path / "none.safetensors")
     save_file({"encoder.0.weight": torch.zeros(64, 3, 3, 3)}, tmp_path / "part.safetensors")
     with pytest.raises(ValueError, match="does not fit"):

@@ -252,6 +252,18 @@ def test_a_bare_file_is_what_the_library_takes_it_for(name, options):
     assert torch.allclose(schedule.alphas_cumprod, products, rtol=PRODUCT, atol=0)
 
 
+def test_a_class_whose_library_is_missing_tells_no_defaults(monkeypatch):
+    import diffusers
+    from diffusers.utils import dummy_torch_and_torchsde_objects as missing
+
+    name = "DPMSolverSDEScheduler"
+    monkeypatch.setattr(diffusers, name, getattr(missing, name))
+    told = {"_class_name": name, "beta_schedule": "linear", "beta_end": 0.012}
+    with pytest.raises(ValueError, match=r"`beta_start` must be a number .*, got None"):
+        vp_schedule(told)
+    assert vp_schedule(told | {"beta_start": 0.00085}).sigma_max > 0
+
+
 @pytest.mark.parametrize(
     "name",
     [

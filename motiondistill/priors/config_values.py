@@ -39,32 +39,41 @@ def check_values(path: Path, config: Mapping[str, Any], kind: Any, *, nulls: boo
 
 
 def check_value(
-    path: Path, name: str, value: object, annotation: Any, *, nulls: bool = True
+    path: Path,
+    name: str,
+    value: object,
+    annotation: Any,
+    *,
+    nulls: bool = True,
+    lists: bool = True,
 ) -> None:
-    """Nothing, or a ValueError for a value in the file that is not of the annotated type."""
+    """Nothing, or a ValueError for a value in the file that is not of the annotated type.
+
+    Without `lists`, a list is of no type.
+    """
     allowed = _kinds(annotation)
     if allowed is None:
         return
-    for leaf in _leaves(value):
+    for leaf in _leaves(value) if lists else [value]:
         kind = _KINDS.get(type(leaf))
         if kind in allowed or (kind in _NUMBERS and _NUMBERS & allowed):
             continue
         if kind == "null" and nulls:
             continue
         what = f"`{name}`" if leaf is value else f"every item of `{name}`"
-        rule = " or ".join(sorted(allowed)) or "null"
+        rule = " or ".join(sorted(allowed))
         raise ValueError(f"{what} in `{path}` must be {rule}, got {leaf!r}; copy the file anew.")
 
 
 def check_statistics(path: Path, config: Mapping[str, Any]) -> None:
     """Nothing, or a ValueError for an autoencoder's latents that cannot be normalised as told."""
-    scale = config.get("scaling_factor")
-    if scale is not None and not scale > 0:
+    if "scaling_factor" in config and not _is_number(config["scaling_factor"], above=0.0):
         raise ValueError(
-            f"`scaling_factor` in `{path}` must be above 0, got {scale!r}; copy the file anew."
+            f"`scaling_factor` in `{path}` must be a number above 0, got "
+            f"{config['scaling_factor']!r}; copy the file anew."
         )
     channels = config.get("z_dim", config.get("latent_channels"))
-    for name in ("latents_mean", "latents_std"):
+    for name, low in (("latents_mean", -math.inf), ("latents_std", 0.0)):
         values = config.get(name)
         if values is None:
             continue
@@ -73,11 +82,13 @@ def check_statistics(path: Path, config: Mapping[str, Any]) -> None:
                 f"`{name}` in `{path}` must be a list of a number for each of {channels} channels, "
                 f"got {values!r}; copy the file anew."
             )
-        if name == "latents_std" and not all(value > 0 for value in values):
-            raise ValueError(
-                f"every item of `{name}` in `{path}` must be above 0, got {min(values)!r}; "
-                "copy the file anew."
-            )
+        for value in values:
+            if not _is_number(value, above=low):
+                rule = "a number" if low < 0 else "a number above 0"
+                raise ValueError(
+                    f"every item of `{name}` in `{path}` must be {rule}, got {value!r}; "
+                    "copy the file anew."
+                )
 
 
 def number(
@@ -93,7 +104,7 @@ def number(
     Raises ValueError for anything else.
     """
     value = config.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not above < value < below:
+    if not _is_number(value, above=above, below=below):
         low = f" above {above:g}" if above > -math.inf else ""
         high = f" below {below:g}" if below < math.inf else ""
         between = " and" if low and high else ""
@@ -120,6 +131,11 @@ def refused(name: str, value: object, rule: str) -> ValueError:
     )
 
 
+def _is_number(value: object, *, above: float = -math.inf, below: float = math.inf) -> bool:
+    """Whether it is a number between the two; infinities and nan are between none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and above < value < below
+
+
 def _kinds(annotation: Any) -> frozenset[Kind] | None:
     """What may stand in a file, alone or in lists; None where the annotation does not tell."""
     if annotation in _KINDS:
@@ -127,7 +143,7 @@ def _kinds(annotation: Any) -> frozenset[Kind] | None:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return frozenset(_KINDS[type(value)] for value in arguments)
-    if origin not in (Union, types.UnionType, tuple, list):
+    if origin not in (Union, types.UnionType, tuple, list) or not arguments:
         return None
     found: frozenset[Kind] = frozenset()
     for argument in arguments:

@@ -114,7 +114,10 @@ def load_tiny_autoencoder(path: Path) -> TinyAutoencoder:
     Raises FileNotFoundError for a file that is missing, ValueError for one that is something else.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"`{path}` must be a tiny autoencoder's weights, but is missing.")
+        raise FileNotFoundError(
+            f"`prior.tiny_autoencoder` must be a file or folder that exists, got {path}; "
+            "check the path."
+        )
     weights = _read(path)
     try:
         network = TinyAutoencoder(TinyArchitecture.of(weights))

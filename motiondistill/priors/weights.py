@@ -71,7 +71,7 @@ class Part:
         if stored is not None and f"diffusers.{stored}" != self.class_path:
             raise ValueError(
                 f"`{self.folder}` must hold {self.class_path} for this pipeline, got {stored}; "
-                f"{_REMEDIES.get(stored, 'use the folder as it was released')}."
+                f"{_REMEDIES.get(str(stored), 'use the folder as it was released')}."
             )
         self._check_values(config)
         _check_weights(self.folder)
@@ -89,7 +89,7 @@ def parts_of(folder: Path, family: Family) -> dict[str, Part]:
     """The parts that the family reads from a folder, without the optional ones that it lacks."""
     index = read_json(folder / "model_index.json", folder)
     # Pipelines record an optional part that they were built without as [null, null].
-    absent = {name for name in family.optional if not any(index.get(name) or ())}
+    absent = {name for name in family.optional if index.get(name) in (None, [None, None])}
     return {
         name: Part(folder / name, class_path)
         for name, class_path in family.classes.items()
@@ -106,7 +106,7 @@ def check_parts(folder: Path, family: Family) -> None:
     index = read_json(folder / "model_index.json", folder)
     for name, kind in _INDEX_VALUES.items():
         if name in index:
-            check_value(folder / "model_index.json", name, index[name], kind)
+            check_value(folder / "model_index.json", name, index[name], kind, lists=False)
     read_scheduler(folder)
     for part in parts_of(folder, family).values():
         part.check()
@@ -121,7 +121,7 @@ def read_scheduler(folder: Path) -> dict[str, Any]:
 
     path = folder / "scheduler" / "scheduler_config.json"
     config = read_json(path, folder)
-    check_value(path, "_class_name", config.get("_class_name"), str)
+    check_value(path, "_class_name", config.get("_class_name"), str, lists=False)
     kind: Any = getattr(diffusers, config.get("_class_name") or "", None)
     if kind is not None:
         check_values(path, config, kind)
