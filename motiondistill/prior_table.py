@@ -114,7 +114,8 @@ def rules(native: VideoFormat) -> str:
     else:
         frames = f"{step}k+{offset} frames" if offset else f"{step}k frames"
     most = "" if native.max_frames is None else f" to {native.max_frames}"
-    return f"{frames}{most}, sides {native.size_step}k"
+    sides = "any sides" if native.size_step == 1 else f"sides {native.size_step}k"
+    return f"{frames}{most}, {sides}"
 
 
 def _known(family: Family, checkpoint: Checkpoint) -> Row:

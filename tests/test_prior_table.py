@@ -88,6 +88,7 @@ def test_rules_are_told_in_few_words():
 
     assert rules(native(4, 1, 16)) == "4k+1 frames, sides 16k"
     assert rules(native(8, 0, 8)) == "8k frames, sides 8k"
+    assert rules(native(1, 0, 1)) == "any frames, any sides"
     assert rules(native(0, 16, 16)) == "16 frames, sides 16k"
     assert rules(native(1, 0, 8, max_frames=32)) == "any frames to 32, sides 8k"
 
