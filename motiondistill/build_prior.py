@@ -37,6 +37,13 @@ def make_prior(config: PriorConfig, seed: int) -> DiffusersPrior:
 
 def _closed_form(config: PriorConfig) -> DiffusersPrior:
     _check_no_revision(config)
+    default = PriorConfig()
+    for name in ("dtype", "vae_dtype", "compile", "allow_pickle", "tiny_autoencoder"):
+        if getattr(config, name) != getattr(default, name):
+            raise ValueError(
+                f"`prior.{name}` must be left out for prior.model={GAUSSIAN}, which has no "
+                f"networks, got {getattr(config, name)!r}; leave it out."
+            )
     return placed(gaussian_videos(), make_placement(config))
 
 

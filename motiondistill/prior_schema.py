@@ -38,7 +38,8 @@ class PriorConfig:
     batch_size: int | None = None
     # What is kept of the encoding for the gradient: all; what is between blocks; nothing, so that
     # encoder and denoiser are never in memory together. The gradient is the same. `latent` never
-    # differentiates the encoder: of the gradient it gives the part that the decoder can show.
+    # differentiates the encoder: of the gradient it gives the part that the decoder can show, for
+    # the least memory and the most arithmetic.
     encode: Literal["graph", "checkpointed", "two_pass", "latent"] = "graph"
     # File (TAEHV family) or folder (`AutoencoderTiny`) of a tiny autoencoder to use instead of the
     # model's own; `motiondistill priors check` tells how alike their gradients are.

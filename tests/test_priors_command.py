@@ -131,6 +131,7 @@ def test_what_is_nowhere_is_told(capsys):
     )
     assert "someone/nothing is not downloaded" in fails(capsys, "someone/nothing")
     assert "`prior.model` must be one of embedded, gaussian, latte" in fails(capsys, "/nowhere")
+    assert fails(capsys, "wan2.1-1.3").endswith("got 'wan2.1-1.3'; did you mean wan2.1-1.3b?")
 
 
 def test_missing_and_foreign_parts_are_told(capsys, folder):

@@ -164,6 +164,22 @@ def test_what_it_cannot_do_is_told(prior):
         build.make_prior(dataclasses.replace(plain, weights="random"), 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("dtype", "bfloat16"),
+        ("vae_dtype", "float16"),
+        ("compile", True),
+        ("allow_pickle", True),
+        ("tiny_autoencoder", "taehv.pth"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(name, value):
+    config = PriorConfig(model="gaussian", **{name: value})
+    with pytest.raises(ValueError, match=rf"^`prior.{name}` must be left out .* got {value!r}"):
+        build_prior.make_prior(config, 0)
+
+
 @pytest.mark.parametrize("encode", get_args(get_type_hints(PriorConfig)["encode"]))
 def test_every_way_of_encoding_has_the_same_gradient(encode):
     """Pixels are only scaled, so that even the gradient through the decoder is the exact one."""

@@ -28,7 +28,7 @@ class DecoderGradientCodec(Codec):
     inverts an encoder that only turns and scales; elsewhere it lacks what the encoder answers to
     and the decoder never paints.
 
-    Each clip has a projection of its own. Weights get no gradient.
+    Clips go one by one, and each has a projection of its own. Weights get no gradient.
     """
 
     codec: Codec
@@ -83,14 +83,20 @@ def _encoded(
     encoding: DecoderGradientCodec, video: Float[Tensor, "B F 3 H W"]
 ) -> Float[Tensor, "B C f h w"]:
     frames = encoding.frames_at_once or video.shape[1]
-    return torch.cat([encoding.codec.encode(part) for part in torch.split(video, frames, 1)], 2)
+    clips = [torch.split(clip, frames, 1) for clip in torch.split(video, 1)]
+    return torch.cat(
+        [torch.cat([encoding.codec.encode(part) for part in clip], 2) for clip in clips]
+    )
 
 
 def _decoded(
     encoding: DecoderGradientCodec, latents: Float[Tensor, "B C f h w"]
 ) -> Float[Tensor, "B F 3 H W"]:
     frames = encoding.frames_at_once or latents.shape[2]
-    return torch.cat([encoding.codec.decode(part) for part in torch.split(latents, frames, 2)], 1)
+    clips = [torch.split(clip, frames, 2) for clip in torch.split(latents, 1)]
+    return torch.cat(
+        [torch.cat([encoding.codec.decode(part) for part in clip], 1) for clip in clips]
+    )
 
 
 def _dot(a: Float[Tensor, "B ..."], b: Float[Tensor, "B ..."]) -> Float[Tensor, " B"]:

@@ -1,5 +1,6 @@
 """Where a prior's files are: shipped, in a folder of the user's, or on the Hugging Face hub."""
 
+import difflib
 import logging
 import re
 from collections.abc import Sequence
@@ -72,12 +73,17 @@ def locate(model: str, revision: str | None = None) -> Location:
         ]
         raise FileNotFoundError(
             f"`prior.model` must be one of {', '.join(names)}, a pipeline folder, or a hub id "
-            f"OWNER/NAME, got {model!r}; check the path."
+            f"OWNER/NAME, got {model!r}; {_meant(model, names)}"
         )
     hub_id = checkpoint.hub_id if checkpoint else model
     folder = cached(hub_id, revision) or _download(hub_id, revision)
     commit = folder.name if _COMMIT.fullmatch(folder.name) else None
     return Location(folder, commit, checkpoint)
+
+
+def _meant(model: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(model, names, n=1)
+    return f"did you mean {near[0]}?" if near else "check the path."
 
 
 def cached(hub_id: str, revision: str | None = None) -> Path | None:
