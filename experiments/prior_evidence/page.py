@@ -9,11 +9,11 @@ from typing import Final
 
 import imageio.v3
 import torch
-from motiondistill.data.frequencies import RARE_CLIPS
-from motiondistill.metrics.recogniser import load_recogniser
 from torch import Tensor
 
 from motiondistill.atomic import write_atomically
+from motiondistill.data.frequencies import RARE_CLIPS
+from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.prompts import slug
 from motiondistill.report.labels import label
 from motiondistill.report.media import strip_frames, to_bytes

@@ -64,10 +64,10 @@ UNFIT = frozenset(
         "Two-hand_Blast",
     )
 )
-# Of their class by name only, as the captioned data set judges, too (`data/recordings.py`): monsters'
-# and sneaking gaits, a jumped spin kick, boxing with hooks and dodges; and directing the traffic,
-# which the manifest calls waving. They neither teach nor count; what they are taken for is
-# reported.
+# Of their class by name only, as the captioned data set judges of all but the last, too
+# (`data/recordings.py`): monsters' and sneaking gaits, a jumped spin kick, boxing with hooks and
+# dodges; and directing the traffic, which the manifest calls waving. They neither teach nor count;
+# what they are taken for is reported.
 ODD = frozenset(("zombie", "zombie_walk", "stealthy_walk", "spinkick", "13_18", "13_26"))
 _LOOP_SECONDS = 4.0
 _MIN_SECONDS = 0.8  # of a clip that holds its ends
