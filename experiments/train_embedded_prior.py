@@ -87,7 +87,11 @@ class Work:
 
 
 def make_clips(work: Work) -> tuple[clips.Clips, clips.Clips, tuple[str, ...]]:
-    """Clips to train and to validate with, and the actions that they show."""
+    """Clips to train and to validate with, and the actions that they show.
+
+    Both are drawn from the same motions: validation shows other draws of parametric ones, and the
+    same recordings in other looks and from other sides.
+    """
     body = anny_body("low")
     dataset = clips.make_dataset(work.args.mocap, body.rest_joints, FRAMES)
     result = []

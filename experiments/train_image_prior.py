@@ -10,6 +10,7 @@ folder (`OUT/pipeline`), half precision.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import StableDiffusionPipeline
@@ -35,6 +36,7 @@ from embedded_training.networks import SHRINKAGE, build_codec, seeded_weights
 from embedded_training.prior_stage import train_prior
 from embedded_training.samples import write_image_samples
 from embedded_training.setting import add_arguments, begin
+from torch import nn
 
 from motiondistill.checkpoints import load_checkpoint
 from motiondistill.data.captions import ACTIONS
@@ -54,6 +56,19 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--video", type=Path, default=Path("trainings/embedded"))
     parser.add_argument("--width", type=int, default=40, help="of the denoiser")
     return parser.parse_args(words)
+
+
+def layout(tokenizer: Any, codec: nn.Module, size: int) -> Layout:
+    """A Stable Diffusion pipeline for pictures of `size` pixels."""
+    others = {
+        "scheduler": IMAGE_SCHEDULER,
+        "tokenizer": tokenizer,
+        "safety_checker": None,
+        "feature_extractor": None,
+        "requires_safety_checker": False,
+    }
+    native = VideoFormat(8.0, 1, size, size)
+    return Layout(StableDiffusionPipeline, "unet", others, codec, native, TEXT_TOKENS, MAX_BYTES)
 
 
 def main(words: list[str] | None = None) -> None:
@@ -91,21 +106,7 @@ def main(words: list[str] | None = None) -> None:
         accelerator,
         draw=draw,
         validation=validation_batches(unseen, some, tokenise),
-        layout=Layout(
-            StableDiffusionPipeline,
-            "unet",
-            {
-                "scheduler": IMAGE_SCHEDULER,
-                "tokenizer": tokenizer,
-                "safety_checker": None,
-                "feature_extractor": None,
-                "requires_safety_checker": False,
-            },
-            codec,
-            VideoFormat(8.0, 1, size, size),
-            TEXT_TOKENS,
-            MAX_BYTES,
-        ),
+        layout=layout(tokenizer, codec, size),
         show=show,
         setting=(args.out, rhythm, args.compile),
     )

@@ -37,17 +37,7 @@ from motiondistill.body.anny import anny_body
 
 def main() -> None:
     """Cross-validates, trains on everything, and writes weights, card and page."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument(
-        "--mocap", type=Path, required=True, help="folder with joints22/ and manifest.csv"
-    )
-    parser.add_argument("--out", type=Path, default=Path("trainings/recogniser"))
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
+    args = _arguments()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     rest = anny_body("low").rest_joints
@@ -86,6 +76,20 @@ def main() -> None:
         "seconds": time.process_time(),
     }
     (args.out / "recogniser.md").write_text(results_page(found, about, "recogniser.png"))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--mocap", type=Path, required=True, help="folder with joints22/ and manifest.csv"
+    )
+    parser.add_argument("--out", type=Path, default=Path("trainings/recogniser"))
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
 
 
 def _relative(arguments: list[str]) -> list[str]:

@@ -1,6 +1,4 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from motiondistill.data.captions import (
     ACTIONS,
@@ -11,7 +9,6 @@ from motiondistill.data.captions import (
     TEMPLATES,
     canonical_caption,
     held_out_captions,
-    mirrored_caption,
     random_caption,
     trained_captions,
     trained_sentences,
@@ -74,6 +71,12 @@ def test_there_are_many_ways_to_say_it_besides_its_subject(action: str) -> None:
     assert len(captions) / len(SUBJECTS) >= 20
 
 
+def mirrored(caption: str) -> str:
+    """The caption of the mirror image: left and right exchanged."""
+    other = {"left": "right", "right": "left"}
+    return " ".join(other.get(word, word) for word in caption.split())
+
+
 def test_captions_name_their_side_and_only_sided_actions_have_one() -> None:
     assert SIDED_ACTIONS == {"wave", "kick", "punch", "drink", "throw"}
     for action in ACTIONS:
@@ -85,14 +88,7 @@ def test_captions_name_their_side_and_only_sided_actions_have_one() -> None:
                     assert words.count(side) == (action in SIDED_ACTIONS), caption
                     assert other not in words
                     assert "{" not in caption
-                    assert mirrored_caption(caption) in images
-
-
-@given(words=st.lists(st.sampled_from(["left", "right", "hand", "a", "leftover"])))
-def test_the_mirror_twice_is_the_identity(words: list[str]) -> None:
-    caption = " ".join(words)
-    assert mirrored_caption(mirrored_caption(caption)) == caption
-    assert mirrored_caption("kicks with the left leg") == "kicks with the right leg"
+                    assert mirrored(caption) in images
 
 
 def test_no_caption_means_two_things() -> None:

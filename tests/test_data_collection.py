@@ -14,8 +14,15 @@ from motiondistill.cli import main
 from motiondistill.commands import dataset
 from motiondistill.data.captions import canonical_caption
 from motiondistill.data.collection import WindowSettings as Windows
-from motiondistill.data.collection import mirror_image, parametric_entries, read_collection
+from motiondistill.data.collection import (
+    mirror_image,
+    parametric_entries,
+    read_collection,
+    split_clips,
+)
 from motiondistill.data.collection_files import read_collection_windows
+from motiondistill.data.joints import JointClip
+from motiondistill.data.splits import SplitSettings
 
 FEW = ("window.parametric=2", "run.threads=1")
 
@@ -124,6 +131,7 @@ def test_the_card_counts_what_is_there(built: Path) -> None:
     assert found["wave", "parametric"] == ["4.0", "2", "2", "0.0", "0", "0"]
     assert "`window.parametric=2`" in card
     assert "swim (1)" in card
+    assert "Recorded, but not tested: walk." in card  # of one subject alone; kicks have three
 
 
 def test_the_same_folder_and_seed_give_the_same_bytes(
@@ -156,6 +164,19 @@ def test_files_of_humanml3d_are_sorted_by_their_texts(
     assert {row["source"] for row in rows_of(out)} == {"humanml3d", "parametric"}
 
 
+def test_mirror_images_of_humanml3d_stand_on_the_side_of_their_originals() -> None:
+    """They move otherwise, and their texts differ by the side."""
+    clips = [
+        JointClip(name, "humanml3d", f"kicks {place}", torch.zeros(2, 22, 3))
+        for place, name in enumerate(("000001", "M000001", "000002", "M000002", "000003"))
+    ]
+    nothing: list[list[int]] = [[] for _ in clips]
+    for seed in range(20):
+        sides = split_clips(clips, nothing, SplitSettings(held_out=0.5), seed)
+        assert sides[0] == sides[1] and sides[2] == sides[3]
+        assert set(sides) == {"train", "test"}
+
+
 def test_what_fails_while_it_is_written_leaves_nothing(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +201,10 @@ def test_mistakes_are_told_with_their_remedy(
         ([str(tmp_path / "empty"), "--out", out], "must hold motion capture"),
         ([str(swims), "--out", out], "name the files or their folders after actions"),
         ([str(folder), "--out", str(folder)], "`--out` must name a new folder"),
+        (
+            [str(folder), "--out", str(folder / "manifest.csv" / "set")],
+            "`--out` must lie in a folder",
+        ),
         ([str(folder), "--out", out, "window.frame=3"], "did you mean `window.frames`?"),
         ([str(folder), "--out", out, "split.held_out=2"], "`split.held_out` must be between 0"),
         ([str(stands), "--out", out, "window.parametric=0"], "take fewer window.frames"),

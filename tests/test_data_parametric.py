@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from standin_skeleton import rest_joints
@@ -279,3 +281,9 @@ def test_keys_are_met_and_eased_between() -> None:
 def test_unknown_actions_and_sides_are_refused(action: str, side: str) -> None:
     with pytest.raises(ValueError, match=action if action == "fly" else side):
         parametric_motion(action, side, seeded(0), rest_joints(), 8.0, 17)
+
+
+@pytest.mark.parametrize(("fps", "frames"), [(0.0, 16), (math.nan, 16), (8.0, 0)])
+def test_motions_without_time_are_refused(fps: float, frames: int) -> None:
+    with pytest.raises(ValueError, match="`fps` and `frames` must be positive"):
+        parametric_motion("walk", "left", seeded(0), rest_joints(), fps, frames)

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from captures import about, rotation_vector
 from jaxtyping import Float
@@ -11,7 +12,9 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.data.recordings import motion_of, neutral_poses, read_recordings
+from motiondistill.data.importers import CapturedClip
+from motiondistill.data.joints import read_joint_clips
+from motiondistill.data.recordings import _names, motion_of, neutral_poses, read_recordings
 from motiondistill.structures import JOINT_INDEX as J
 from motiondistill.structures import Motion
 
@@ -60,3 +63,55 @@ def test_rotations_are_cut_with_the_joints(tmp_path: Path) -> None:
     assert clip.motion is not None and clip.motion.num_frames == len(clip.joints) < FRAMES - 6
     first = FRAMES - len(clip.joints)
     assert torch.allclose(turn_of_head(clip.motion), LOOK[first:], atol=TOLERANCE)
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    for folder in ("anna/walk", "anna/run", "bob/walk"):
+        (tmp_path / folder).mkdir(parents=True)
+        amass_file(tmp_path / folder)
+    clips = read_recordings(tmp_path)
+    assert sorted(clip.name for clip in clips) == [
+        "anna/run/walk_poses",
+        "anna/walk/walk_poses",
+        "bob/walk/walk_poses",
+    ]
+    # What is done is not who does it: Anna stays on one side.
+    assert sorted(clip.subject for clip in clips) == ["anna", "anna", "bob"]
+
+
+def test_a_folder_of_an_action_names_nobody(tmp_path: Path) -> None:
+    (tmp_path / "walk").mkdir()
+    amass_file(tmp_path / "walk")
+    (clip,) = read_recordings(tmp_path)
+    assert (clip.name, clip.subject) == ("walk_poses", "")
+
+
+def test_names_are_numbered_where_folders_do_not_tell_them_apart() -> None:
+    joints = torch.zeros(2, 22, 3)
+    clips = [CapturedClip("walk", "gltf-x", "", "walk", joints, 30.0) for _ in range(2)]
+    assert _names(clips) == ["walk", "walk (2)"]
+
+
+def test_a_manifest_that_does_not_fit_its_arrays_is_told(tmp_path: Path) -> None:
+    head, row = "clip,npz,cls,floor_y\n", "a,x_j22.npz,walk,0\n"
+    (tmp_path / "joints22").mkdir()
+    manifest, archive = tmp_path / "manifest.csv", tmp_path / "joints22" / "x_j22.npz"
+    manifest.write_text(head + row)
+    with pytest.raises(FileNotFoundError, match=r"must name files of joints22/, got x_j22\.npz"):
+        read_joint_clips(tmp_path)
+    joints = np.zeros((30, 22, 3), np.float32)
+    for text, arrays, words in (
+        ("clip,npz\n", {"a": joints}, "must have the columns .* cls, floor_y; add"),
+        (head + "a,x_j22.npz,walk,low\n", {"a": joints}, "`floor_y` .* got 'low' for a"),
+        (head + "a,x_j22.npz,walk,\n", {"a": joints}, "`floor_y` .* got '' for a"),
+        (head + row, {"b": joints}, "must hold an array for each clip .* none for a"),
+        (head + row, {"a": joints[:, :20]}, r"`a` .* shape \(frames, 22, 3\)"),
+    ):
+        manifest.write_text(text)
+        np.savez(archive, **arrays)
+        with pytest.raises(ValueError, match=words):
+            read_joint_clips(tmp_path)
+    manifest.write_text(head + row)
+    np.savez(archive, a=joints)
+    (clip,) = read_joint_clips(tmp_path)
+    assert (clip.name, len(clip.joints)) == ("a", 30)

@@ -235,5 +235,7 @@ def test_a_mesh_is_measured_by_its_vertices() -> None:
 
 
 def test_three_frames_have_no_jerk() -> None:
+    with pytest.raises(ValueError, match="`fps` must be positive, got 0"):
+        metrics_of_joints(torch.zeros(8, 22, 3), 0.0, torch.zeros(22, 3))
     with pytest.raises(ValueError, match="at least 4 frames"):
         measured(carried(torch.zeros(3)))

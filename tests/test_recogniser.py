@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given, settings
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from standin_skeleton import rest_joints
 
 from motiondistill import rotations
@@ -226,6 +226,10 @@ def test_mistakes_are_told(recogniser: Recogniser, tmp_path: Path) -> None:
     joints = performed("walk", "left", 0).clone()
     with pytest.raises(ValueError, match="`fps` must be positive"):
         recogniser(joints, 0.0)
+    with pytest.raises(ValueError, match="`fps` must be positive, got nan"):
+        recogniser(joints, math.nan)
+    with pytest.raises(ValueError, match=r"`joints` must have shape .* got \(16, 20, 3\)"):
+        recogniser(joints[:, :20], RATE)
     with pytest.raises(ValueError, match="at least 2 frames"):
         recogniser(joints[:1], RATE)
     joints[3, J["left_wrist"]] = torch.nan
@@ -233,6 +237,9 @@ def test_mistakes_are_told(recogniser: Recogniser, tmp_path: Path) -> None:
         recogniser(joints, RATE)
     with pytest.raises(ValueError, match="`action` must be one of wave"):
         acting_side("walk", joints, RATE)
+    save_file({"first.weight": torch.zeros(1)}, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match="must hold the weights of an ActionNetwork"):
+        load_recogniser(tmp_path / "model.safetensors")
     (tmp_path / "model.safetensors").write_bytes(b"cut off")
     with pytest.raises(ValueError, match="complete safetensors file"):
         load_recogniser(tmp_path / "model.safetensors")

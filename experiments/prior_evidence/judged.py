@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from motiondistill.metrics.recogniser import Recogniser, Recognition
-
 from prior_evidence.groups import Group
 
 # Of the normal distribution, for intervals that hold the truth 95 times of 100.

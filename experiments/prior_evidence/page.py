@@ -9,11 +9,11 @@ from typing import Final
 
 import imageio.v3
 import torch
-from motiondistill.data.frequencies import RARE_CLIPS
-from motiondistill.metrics.recogniser import load_recogniser
 from torch import Tensor
 
 from motiondistill.atomic import write_atomically
+from motiondistill.data.frequencies import RARE_CLIPS
+from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.prompts import slug
 from motiondistill.report.labels import label
 from motiondistill.report.media import strip_frames, to_bytes
@@ -33,7 +33,8 @@ For every action and wording, clips were sampled from the front, the front left 
 a motion was fitted to each through the renderer (as the start `sampled` does), and the
 [recogniser](recogniser.md), which learned from motion capture and never saw a sample, named it.
 "True clips" are rendered motions of the training's kind that went through the same fit: what fit
-and recogniser lose by themselves. Chance is 1 of {actions}. The prior learned from renders of
+and recogniser lose by themselves, or a little less: the recogniser learned from the same recordings
+and forms of motion. Chance is 1 of {actions}. The prior learned from renders of
 motion capture and parametric motions: this is no evidence about video models trained on the web.
 
 {summary}

@@ -37,6 +37,11 @@ def run(options: argparse.Namespace) -> int:
         raise FileNotFoundError(
             f"`FOLDER` must be a folder of motions, got {options.folder}; check the path."
         )
+    above = next(parent for parent in out.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise ValueError(
+            f"`--out` must lie in a folder, got {out}, and {above} is a file; name another."
+        )
     with terminal() as console:
         compute_repeatably(settings.run.threads)
         _build(options.folder, out, settings, console)

@@ -92,12 +92,6 @@ def trained_sentences() -> tuple[str, ...]:
     )
 
 
-def mirrored_caption(caption: str) -> str:
-    """The caption of the mirror image: left and right exchanged."""
-    other = {"left": "right", "right": "left"}
-    return " ".join(other.get(word, word) for word in caption.split(" "))
-
-
 def verbs_of(action: str) -> tuple[Verb, ...]:
     """The trained verbs of the action; actions without a side have no `{side}` in them."""
     if action not in VERBS:

@@ -94,9 +94,20 @@ def split_clips(
 ) -> list[Split]:
     """A side for each clip; `copies` are those that `find_copies` gave."""
     pairs = [(place, other) for place, others in enumerate(copies) for other in others]
+    pairs += mirrored_pairs(clips)
     keys = [_key(clip, settings) for clip in clips]
     classes = [actions_of(clip) for clip in clips]
     return held_out(joined(keys, pairs), classes, settings.held_out, seed)
+
+
+def mirrored_pairs(clips: Sequence[JointClip]) -> list[tuple[int, int]]:
+    """Clips of HumanML3D and their mirror images, whose names have an M in front."""
+    places = {clip.name: place for place, clip in enumerate(clips) if clip.source == "humanml3d"}
+    return [
+        (place, places[f"M{clip.name}"])
+        for place, clip in enumerate(clips)
+        if clip.source == "humanml3d" and f"M{clip.name}" in places
+    ]
 
 
 def recorded_entries(

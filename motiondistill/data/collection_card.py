@@ -46,6 +46,7 @@ Seconds are those of the clips in which windows were found.
 
 Whole {split.by}s are on one side, with all copies of their recordings.
 {_copies(recordings.known, copies)}
+{_untested(entries, split)}
 
 ## Sources
 
@@ -71,6 +72,19 @@ def _copies(clips: Sequence[JointClip], copies: Sequence[Sequence[int]]) -> str:
     if not named:
         return "No clip moves like another one."
     return f"{len(named)} pairs of clips move alike: {', '.join(named)}."
+
+
+def _untested(entries: Sequence[Entry], split: SplitSettings) -> str:
+    recorded = [entry for entry in entries if not entry.parametric]
+    tested = {entry.window.action for entry in recorded if entry.split == "test"}
+    untested = sorted({entry.window.action for entry in recorded} - tested)
+    if not untested:
+        return "Every recorded action is tested."
+    return (
+        f"Recorded, but not tested: {', '.join(untested)}. Their clips are all of one\n{split.by}, "
+        "or copies of one another, or nothing was to be held out. Where no subject is known,\nthe "
+        "clips of one class of a source count as one: folders named after people tell them apart."
+    )
 
 
 def _sources(clips: Sequence[JointClip]) -> str:

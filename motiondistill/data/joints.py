@@ -3,18 +3,22 @@
 import csv
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from numpy.typing import NDArray
 from torch import Tensor
 
-from motiondistill.structures import Motion
+from motiondistill.structures import NUM_JOINTS, Motion
 
 JOINTS_FPS = 30.0
 _MANIFEST = "manifest.csv"
+_COLUMNS = ("clip", "npz", "cls", "floor_y")
 # A joint that moves further in one frame (15 m/s at 30 fps) is a fault of the recording, and so are
 # its neighbours.
 _MAX_STEP = 0.5
@@ -56,6 +60,8 @@ def read_joint_clips(folder: Path) -> list[JointClip]:
     """All sound pieces of all clips that the manifest of `folder` names.
 
     Clips are cut round jumps of more than half a metre a frame; clips without a floor are left out.
+
+    Raises FileNotFoundError or ValueError for a manifest that does not fit its arrays.
     """
     manifest = folder / _MANIFEST
     if not has_manifest(folder):
@@ -63,19 +69,22 @@ def read_joint_clips(folder: Path) -> list[JointClip]:
             f"`folder` must hold manifest.csv and joints22/, found none at {manifest}; "
             "give the motion-capture folder itself."
         )
-    with manifest.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _rows(manifest)
     clips: list[JointClip] = []
     for archive in sorted({row["npz"] for row in rows}):
-        with np.load(folder / "joints22" / archive, allow_pickle=False) as arrays:
+        path = folder / "joints22" / archive
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{manifest} must name files of joints22/, got {archive}; add {path}."
+            )
+        with np.load(path, allow_pickle=False) as arrays:
             for row in rows:
-                if row["npz"] == archive and abs(float(row["floor_y"])) < _MAX_FLOOR:
-                    joints = torch.from_numpy(arrays[row["clip"]]).float()
+                if row["npz"] == archive and _has_floor(manifest, row):
                     clip = JointClip(
                         name=row["clip"],
                         source=archive.split("_")[0],
                         label=row["cls"],
-                        joints=joints,
+                        joints=_joints(path, arrays, row["clip"]),
                         subject=row.get("subject") or _subject(row["clip"]),
                         terms=row.get("licence", ""),
                     )
@@ -106,6 +115,44 @@ def pieces(clip: JointClip) -> list[JointClip]:
                 found.append(clip.frames(slice(start, frame)))
             start = None
     return found
+
+
+def _rows(manifest: Path) -> list[dict[str, str]]:
+    with manifest.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(
+                f"{manifest} must have the columns {', '.join(_COLUMNS)}, got none of the name "
+                f"{', '.join(missing)}; add it."
+            )
+        return list(reader)
+
+
+def _has_floor(manifest: Path, row: Mapping[str, str]) -> bool:
+    try:
+        return abs(float(row["floor_y"])) < _MAX_FLOOR
+    except ValueError:
+        raise ValueError(
+            f"`floor_y` in {manifest} must be a height in metres, got {row['floor_y']!r} for "
+            f"{row['clip']}; give 0 where the floor is at zero."
+        ) from None
+
+
+def _joints(
+    path: Path, arrays: Mapping[str, NDArray[Any]], name: str
+) -> Float[Tensor, "frames joints 3"]:
+    if name not in arrays:
+        raise ValueError(
+            f"{path} must hold an array for each clip of the manifest, got none for {name}; add it."
+        )
+    array = arrays[name]
+    if array.dtype.kind != "f" or array.ndim != 3 or array.shape[1:] != (NUM_JOINTS, 3):
+        raise ValueError(
+            f"`{name}` in {path} must be numbers of shape (frames, {NUM_JOINTS}, 3), got "
+            f"{array.dtype} of shape {array.shape}; give the joints in SMPL's order."
+        )
+    return torch.from_numpy(array.astype(np.float32))
 
 
 def _subject(name: str) -> str:

@@ -4,6 +4,7 @@ Each draws its tempo, phase, amplitude and manner from the generator, and none k
 except through the reach of its legs, so planted feet stay where they are on any body.
 """
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -57,6 +58,10 @@ def parametric_motion(
         )
     if side not in SIDES:
         raise ValueError(f"`side` must be left or right; got {side!r}.")
+    if not 0 < fps < math.inf or frames < 1:
+        raise ValueError(
+            f"`fps` and `frames` must be positive, got {fps} and {frames}; ask for 16 frames at 8."
+        )
     times = torch.arange(frames) / fps
     if action in _GAITS:
         steps = _GAITS[action](times, generator)

@@ -1,5 +1,6 @@
 """Recorded clips, from a folder in our form or of foreign files, and what they show."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.data.importers import read_folder
+from motiondistill.data.importers import CapturedClip, read_folder
 from motiondistill.data.joints import JOINTS_FPS, JointClip, has_manifest, pieces, read_joint_clips
 from motiondistill.data.labels import action_in
 from motiondistill.data.retarget import NeutralPose, neutral_pose, retarget, retarget_rotations
@@ -53,16 +54,17 @@ def read_recordings(folder: Path) -> list[JointClip]:
     """
     if has_manifest(folder):
         return read_joint_clips(folder)
+    clips = read_folder(folder)
     return [
         piece
-        for clip in read_folder(folder)
+        for clip, name in zip(clips, _names(clips), strict=True)
         for piece in pieces(
             JointClip(
-                name=clip.name,
+                name=name,
                 source=clip.source,
                 label=clip.label,
                 joints=clip.joints,
-                subject=clip.subject,
+                subject=_subject(clip),
                 motion=clip.motion,
             )
         )
@@ -100,6 +102,29 @@ def motion_of(
     if clip.motion is not None:
         return retarget_rotations(clip.motion, clip.joints, rest_joints)
     return retarget(clip.joints, JOINTS_FPS, neutral[_skeleton(clip)], rest_joints)
+
+
+def _names(clips: Sequence[CapturedClip]) -> list[str]:
+    """A name for each clip that no other one of its source has.
+
+    Files of one name in several folders are told apart by these, and by numbers where even the
+    folders are the same.
+    """
+    shared = Counter((clip.source, clip.name) for clip in clips)
+    names: list[str] = []
+    taken: Counter[tuple[str, str]] = Counter()
+    for clip in clips:
+        folders = clip.subject if shared[clip.source, clip.name] > 1 else ""
+        name = f"{folders}/{clip.name}" if folders else clip.name
+        taken[clip.source, name] += 1
+        number = taken[clip.source, name]
+        names.append(name if number == 1 else f"{name} ({number})")
+    return names
+
+
+def _subject(clip: CapturedClip) -> str:
+    """Who moved, without folders that name an action: who is in `anna/walk` is Anna."""
+    return "/".join(part for part in clip.subject.split("/") if action_in(part) is None)
 
 
 def _skeleton(clip: JointClip) -> str:

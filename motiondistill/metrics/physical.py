@@ -15,6 +15,7 @@ Differences see less of fast movement at few frames a second: a sine of f Hz kee
 sinc(f / fps)^n of its n-th derivative. Compare jerk at one frame rate.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -85,6 +86,8 @@ def physical_metrics(
     Needs at least 4 frames. Joints that are NaN do not count. Every number stays the same when the
     motion is shifted along the floor or turned about +Y.
     """
+    if not 0 < fps < math.inf:
+        raise ValueError(f"`fps` must be positive, got {fps}; give frames a second.")
     if joints.shape[-3] < _MIN_FRAMES:
         raise ValueError(
             f"`joints` must hold at least {_MIN_FRAMES} frames for the jerk, got "

@@ -3,6 +3,7 @@
 A small network (`recogniser_weights/README.md` is its card) that never saw a generated motion.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -23,7 +24,7 @@ from motiondistill.metrics.recogniser_features import (
     resampled,
 )
 from motiondistill.metrics.recogniser_sides import SIDED_ACTIONS, Side, acting_side
-from motiondistill.structures import JOINT_INDEX
+from motiondistill.structures import JOINT_INDEX, NUM_JOINTS
 
 ACTIONS: Final = (
     *("walk", "run", "jump", "jumping jacks", "wave", "squat", "kick", "punch"),
@@ -124,13 +125,25 @@ def load_recogniser(file: Path = _FILE) -> Recogniser:
         raise ValueError(
             f"`{file}` must be a complete safetensors file ({error}); copy it anew."
         ) from error
+    if {name: tensor.shape for name, tensor in weights.items()} != {
+        name: tensor.shape for name, tensor in network.state_dict().items()
+    }:
+        raise ValueError(
+            f"`{file}` must hold the weights of an ActionNetwork, got other ones; give those of "
+            "experiments/train_recogniser.py."
+        )
     network.load_state_dict(weights)
     return Recogniser(network)
 
 
 def _check(joints: Joints, fps: float) -> None:
-    if fps <= 0:
+    if not 0 < fps < math.inf:
         raise ValueError(f"`fps` must be positive, got {fps}; give frames a second.")
+    if joints.ndim < 3 or joints.shape[-2:] != (NUM_JOINTS, 3):
+        raise ValueError(
+            f"`joints` must have shape (..., frames, {NUM_JOINTS}, 3), got {tuple(joints.shape)}; "
+            "give the joints of a motion on our skeleton."
+        )
     if joints.shape[-3] < 2:
         raise ValueError(
             f"`joints` must hold at least 2 frames, got {joints.shape[-3]}; give a motion."
