@@ -33,6 +33,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+THREADS = torch.get_num_threads()
+
+
+@pytest.fixture(autouse=True)
+def torch_as_before() -> Iterator[None]:
+    """Undoes what commands and trainings set for the whole process, in wider fixtures as well."""
+    yield
+    torch.set_num_threads(THREADS)
+    torch.use_deterministic_algorithms(False)
+
+
 @pytest.fixture(scope="session")
 def low_body() -> Any:
     """The Anny body at its low resolution; it takes seconds to build, so it is built once."""

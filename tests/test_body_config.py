@@ -1,10 +1,8 @@
 """Bodies as a user asks for them: keys, their mistakes, and a run on SMPL-X."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from tiny_ltx import save_tiny
 
 from motiondistill import build, build_film, config
@@ -12,15 +10,6 @@ from motiondistill.body.anny import Phenotype
 from motiondistill.cli import main
 from motiondistill.motion.motion_file import load_motion
 from motiondistill.schema import BodyConfig, OptimizeConfig
-
-
-@pytest.fixture(autouse=True)
-def torch_as_before() -> Iterator[None]:
-    """Undoes what the command sets for the whole process."""
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    yield
-    torch.set_num_threads(before[0])
-    torch.use_deterministic_algorithms(before[1])
 
 
 def body_of(*overrides: str) -> BodyConfig:

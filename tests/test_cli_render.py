@@ -3,7 +3,6 @@
 import functools
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,13 +26,9 @@ PATHS = get_args(ShotSettings.__dataclass_fields__["path"].type)
 
 
 @pytest.fixture(autouse=True)
-def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Builds each body once, and undoes what the command sets for the whole process."""
+def bodies_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds each body once."""
     monkeypatch.setattr(build, "anny_body", _anny_body)
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(deterministic)
 
 
 @functools.cache

@@ -27,15 +27,6 @@ def no_hub(monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
 
-@pytest.fixture(autouse=True)
-def torch_as_before():
-    """Undoes what the command sets for the whole process."""
-    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(deterministic)
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     return tiny_latte.save_tiny(tmp_path_factory.mktemp("priors") / "a tiny one")

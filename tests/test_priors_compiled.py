@@ -11,6 +11,8 @@ from motiondistill.priors.loading import load_prior, randomized
 
 SINGLE = 1e-5  # float32 sums in another order, through a random network
 
+SPACES = " " in torch.__file__
+
 
 @pytest.fixture(scope="module")
 def latte(tmp_path_factory):
@@ -71,11 +73,13 @@ def test_a_missing_compiler_is_told(monkeypatch, tmp_path):
     ):
         compiled(Bent()).predict(draw(1, 1, 1, 8, 8), torch.ones(1), Conditioning({}))
     message = str(told.value)
-    assert len(message.splitlines()) == 1 and "C++ compiler, such as g++" in message
+    fix = "a path with spaces" if SPACES else "C++ compiler, such as g++"
+    assert len(message.splitlines()) == 1 and fix in message
     torch._dynamo.reset()
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(SPACES, reason="the library cannot compile in a path with spaces")
 def test_compiled_answers_and_gradients_are_those_of_the_plain_denoiser(latte):
     plain, fast = load_prior(latte), load_prior(latte, compile_denoiser=True)
     video = draw(1, 16, 3, 64, 64).sigmoid()

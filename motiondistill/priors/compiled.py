@@ -1,6 +1,7 @@
 """Denoisers whose networks are compiled at their first use."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 import torch
@@ -29,11 +30,15 @@ class CompiledDenoiser(Denoiser):
         try:
             return self.denoiser.predict(scaled, time, conditioning)
         except TorchDynamoException as error:
+            # The library hands the linker its own folder, cut at every space.
+            folder = Path(torch.__file__).parent
+            fix = "install a C++ compiler, such as g++, and for a GPU also Triton"
+            if " " in str(folder):
+                fix = f"move the Python environment out of a path with spaces ({folder})"
             reason = next((line for line in str(error).splitlines() if line.strip()), "no reason")
             raise ValueError(
                 "`prior.compile` must be false where the denoiser cannot be compiled, got true "
-                f"({type(error).__name__}: {reason.strip()}); leave it out, or install a C++ "
-                "compiler, such as g++, and for a GPU also Triton."
+                f"({type(error).__name__}: {reason.strip()}); leave it out, or {fix}."
             ) from error
 
     def randomized(self, generator: torch.Generator) -> "CompiledDenoiser":
