@@ -3,7 +3,6 @@ import pytest
 from motiondistill.data.captions import (
     ACTIONS,
     HELD_OUT_TEMPLATES,
-    PHRASES,
     SIDED_ACTIONS,
     SUBJECTS,
     TEMPLATES,
@@ -51,7 +50,6 @@ VOCABULARY, TEXT_TOKENS = 512, 20
 def test_canonical_captions_are_among_the_trained(action: str, caption: str) -> None:
     assert canonical_caption(action, "right") == caption
     assert caption in trained_captions(action, "right")
-    assert f"{SUBJECTS[0]} {PHRASES[action][0]}".format(side="right") == caption
 
 
 @pytest.mark.parametrize("action", ["walk", "wave", "cartwheel"])

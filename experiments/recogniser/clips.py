@@ -15,33 +15,16 @@ from recogniser.rules import ANKLES, SHOWS
 from torch import Tensor
 
 from motiondistill.data.joints import JOINTS_FPS, JointClip, read_joint_clips
-from motiondistill.data.recordings import motion_of, neutral_poses
+from motiondistill.data.recordings import SOURCE_LABELS, motion_of, neutral_poses
 from motiondistill.data.windows import looped
 from motiondistill.kinematics import forward_kinematics
 from motiondistill.metrics.recogniser import FRAMES, RATE
 
 SPAN = (FRAMES - 1) / RATE  # seconds of a window
 STRIDE = 0.25  # seconds between two windows of a clip
-# The manifest's classes in which each action is looked for.
-LABELS = {
-    "walk": ("walk",),
-    "run": ("run",),
-    "jump": ("jump", "hop"),
-    "jumping jacks": ("jumping_jacks", "mixed:exercise"),
-    "wave": ("wave",),
-    "squat": ("mixed:exercise",),
-    "kick": ("kick",),
-    "punch": ("punch",),
-    "bow": ("bow",),
+# The manifest's classes in which each action is looked for; standing also where others pause.
+LABELS = SOURCE_LABELS | {
     "stand": ("idle", "kick", "sit", "dance", "mixed:playground"),
-    "dance": ("dance",),
-    "sit": ("sit",),
-    "drink": ("drink",),
-    "cartwheel": ("cartwheel",),
-    "crawl": ("crawl",),
-    "backflip": ("backflip",),
-    "roll": ("roll",),
-    "throw": ("throw",),
 }
 # Played again and again where a clip is shorter than a window; others hold their first and last
 # pose.

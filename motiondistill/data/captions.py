@@ -36,19 +36,6 @@ HELD_OUT_TEMPLATES: Final = (
     "there is a video of {subject} {doing}",
     "a scene of {subject} who is {doing}",
 )
-# What follows a subject, the canonical phrase first.
-PHRASES: Final[dict[str, tuple[str, ...]]] = {
-    action: tuple(
-        phrase
-        for verb in verbs
-        for phrase in (
-            (f"is {verb.doing}", verb.does)
-            if action in _GOING_ON
-            else (verb.does, f"is {verb.doing}")
-        )
-    )
-    for action, verbs in VERBS.items()
-}
 
 
 def canonical_caption(action: str, side: str) -> str:
