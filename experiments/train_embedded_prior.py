@@ -34,6 +34,7 @@ from embedded_training.denoising import (
     tokeniser,
     validation_batches,
 )
+from embedded_training.emphasis import emphasis
 from embedded_training.encoded import Encoded, encode, encode_shards, read_encoded
 from embedded_training.export import Layout
 from embedded_training.loop import Recipe, Training
@@ -190,9 +191,10 @@ def train(
 ) -> bool:
     """Trains text encoder and denoiser on encoded clips; whether the training reached its end."""
     args, tokenise = work.args, tokeniser(work.tokenizer, TEXT_TOKENS)
+    weights = emphasis(seen, args.emphasis)
 
     def draw(generator: torch.Generator) -> Batch:
-        return clip_batch(seen, args.batch, tokenise, generator)
+        return clip_batch(seen, args.batch, tokenise, generator, weights)
 
     def show(folder: Path, pipeline: Path, step: int) -> None:
         write_video_samples(folder, pipeline, step, actions)
@@ -234,6 +236,9 @@ def parse(words: list[str] | None) -> argparse.Namespace:
         "--codec-steps", type=int, default=2000, help="with --start, 0 keeps its codec as it is"
     )
     parser.add_argument("--codec-rate", type=float, default=codec.RATE)
+    parser.add_argument(
+        "--emphasis", type=float, default=1.0, help="on errors where actions move; 0 is none"
+    )
     parser.add_argument("--width", type=int, default=160, help="of the denoiser")
     parser.add_argument("--layers", type=int, default=4, help="of the denoiser")
     return parser.parse_args(words)

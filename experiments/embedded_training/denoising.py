@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from embedded_training.captions import full_caption, training_caption
+from embedded_training.captions import full_caption, training_caption, without_action
+from embedded_training.emphasis import Emphasis
 from embedded_training.encoded import Encoded
 from embedded_training.networks import SCHEDULER
 from motiondistill.randomness import seeded
@@ -45,8 +46,12 @@ class Denoising(nn.Module):
         timestep: Int[Tensor, " B"],
         ids: Int[Tensor, "B tokens"],
         mask: Int[Tensor, "B tokens"],
+        weight: Float[Tensor, "B ..."] | None = None,
     ) -> Float[Tensor, " B"]:
-        """Mean squared error of `v = a noise - s latents` (Salimans and Ho 2022) of each clip."""
+        """Mean squared error of `v = a noise - s latents` (Salimans and Ho 2022) of each clip.
+
+        `weight` is what errors weigh at each place; without, they weigh alike.
+        """
         signal = self.signals[timestep].view(-1, *[1] * (latents.ndim - 1))
         a, s = signal.sqrt(), (1 - signal).sqrt()
         # Over 16 tokens plain attention is faster on a CPU than the fused kernel: by a fifth and
@@ -56,7 +61,8 @@ class Denoising(nn.Module):
         with sdpa_kernel(kernels):
             velocity = self.predict(self.text, self.denoiser, noisy, timestep, ids, mask)
         error = velocity.float() - (a * noise - s * latents)
-        return error.square().flatten(1).mean(1)
+        squares = error.square() if weight is None else weight * error.square()
+        return squares.flatten(1).mean(1)
 
 
 def latte_velocity(
@@ -90,17 +96,31 @@ def random_timesteps(count: int, generator: torch.Generator) -> Int[Tensor, " {c
     return torch.where(low, few, torch.randint(250, 1000, (count,), generator=generator))
 
 
-def clip_batch(clips: Encoded, size: int, tokenise: Tokenise, generator: torch.Generator) -> Batch:
-    """What `Denoising` asks for, of random clips."""
+def clip_batch(
+    clips: Encoded,
+    size: int,
+    tokenise: Tokenise,
+    generator: torch.Generator,
+    weights: Emphasis | None = None,
+) -> Batch:
+    """What `Denoising` asks for, of random clips; `weights` are for captions that tell actions."""
     pick = torch.randint(len(clips), (size,), generator=generator)
-    return _batch(clips, pick, clips.latents[pick], tokenise, generator)
+    captions, batch = _batch(clips, pick, clips.latents[pick], tokenise, generator)
+    if weights is None:
+        return batch
+    maps = []
+    for caption, index in zip(captions, pick.tolist(), strict=True):
+        told = weights[clips.labels[index], clips.views[index]]
+        silent = caption in ("", without_action(clips.views[index]))
+        maps.append(torch.ones_like(told) if silent else told)
+    return {**batch, "weight": torch.stack(maps)[:, None, None]}
 
 
 def frame_batch(clips: Encoded, size: int, tokenise: Tokenise, generator: torch.Generator) -> Batch:
     """The same of random single frames of them, [B C h w]."""
     pick = torch.randint(len(clips), (size,), generator=generator)
     frame = torch.randint(clips.latents.shape[2], (size,), generator=generator)
-    return _batch(clips, pick, clips.latents[pick, :, frame], tokenise, generator)
+    return _batch(clips, pick, clips.latents[pick, :, frame], tokenise, generator)[1]
 
 
 def _batch(
@@ -109,9 +129,9 @@ def _batch(
     latents: Float[Tensor, "B ..."],
     tokenise: Tokenise,
     generator: torch.Generator,
-) -> Batch:
+) -> tuple[list[str], Batch]:
     captions = [training_caption(clips.labels[i], clips.views[i], generator) for i in pick.tolist()]
-    return {
+    return captions, {
         "latents": latents,
         "noise": torch.randn(latents.shape, generator=generator),
         "timestep": random_timesteps(len(latents), generator),
