@@ -6,11 +6,12 @@ PROMPT ?= a person is walking
 # Extra arguments of pytest: `make test PYTEST_FLAGS="-k rotations"`.
 PYTEST_FLAGS ?=
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test quick check format clean
 
 help:
 	@echo "make demo    a motion from a prompt, into runs/"
 	@echo "make test    the whole test suite"
+	@echo "make quick   the tests that take under three seconds each"
 	@echo "make check   linter, formatter and type checker"
 	@echo "make format  what the linter and the formatter can repair"
 	@echo "make clean   remove .venv and every cache (runs/ stays)"
@@ -20,6 +21,9 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	.venv/bin/python -m pytest -q --numprocesses=auto --maxprocesses=4 $(PYTEST_FLAGS)
+
+quick: PYTEST_FLAGS += -m "not slow"
+quick: test
 
 check: $(INSTALLED)
 	.venv/bin/ruff check .

@@ -1,5 +1,6 @@
 """Settings for every test: no draw and no time limit that differs between machines."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-THREADS = torch.get_num_threads()
+# Several processes of several threads each would stand in each other's way.
+THREADS = max(1, torch.get_num_threads() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(autouse=True)

@@ -44,6 +44,7 @@ def sphere_points(view: View) -> tuple[Tensor, Tensor]:
     return (offset + distance[..., None] * directions) / 0.5, discriminant > 0.02 * a
 
 
+@pytest.mark.slow
 def test_a_plain_body_has_its_colour_and_the_ground_the_floors() -> None:
     view = view_of_globe(camera(0.3), ground=50.0)
     image = plain((0.3, 0.6, 0.9))(view, UNLIT, FLOOR)

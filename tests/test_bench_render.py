@@ -59,6 +59,7 @@ def test_a_quartered_body_is_the_same_surface(low_body: SkinnedBody) -> None:
     assert torch.allclose(middles, (corners + corners.roll(-1, 1)) / 2, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_truth_is_the_limit_of_our_gradients(low_body: SkinnedBody, tmp_path: Path) -> None:
     case = scenes.Case(LOW_FACES, 32, 1)
     save_body(low_body, scenes.body_path(tmp_path, LOW_FACES))
@@ -89,6 +90,7 @@ def test_mitsuba_is_matched_by_the_fewest_samples_that_are_as_good() -> None:
     assert match.error == pytest.approx(0.25) and match.backward == pytest.approx(16)
 
 
+@pytest.mark.slow
 def test_a_quick_run_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "new" / "page.md"
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), "--quick", "--threads", "1", "--out", str(page)])

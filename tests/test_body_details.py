@@ -251,6 +251,7 @@ def volume(body: SkinnedBody) -> float:
     return float((a * torch.linalg.cross(b, c)).sum() / 6)
 
 
+@pytest.mark.slow
 def test_weight_adds_volume_and_every_knob_changes_the_body(low_body: SkinnedBody) -> None:
     light, heavy = (anny_body("low", Phenotype(weight=value)) for value in (0.0, 1.0))
     assert volume(light) < volume(low_body) < volume(heavy)

@@ -67,6 +67,7 @@ def test_a_run_leaves_what_it_promises(finished: Path) -> None:
     assert stored["about"]["prompt"] == PROMPT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", KILLS)
 def test_a_killed_and_resumed_run_gives_the_same_bits(
     finished: Path, settings: list[str], tmp_path: Path, step: int
@@ -91,6 +92,7 @@ cli.main(sys.argv[1:])
     assert (folder / "motion.npz").read_bytes() == (finished / "motion.npz").read_bytes()
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_motions_and_others_differ(
     finished: Path, settings: list[str], tmp_path: Path
 ) -> None:

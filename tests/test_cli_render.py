@@ -186,6 +186,7 @@ def test_a_motion_of_smplx_is_drawn_on_it(
         assert len(np.unique(values["parts"])) > 10
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_no_half_written_file(run_folder: Path, tmp_path: Path) -> None:
     script = """
 import os, signal, sys

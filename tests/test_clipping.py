@@ -62,6 +62,7 @@ def test_what_is_drawn_is_the_clipped_polygon(rasterizer: Rasterizer, seed: int)
     assert shown > 10
 
 
+@pytest.mark.slow
 @both
 def test_silhouettes_of_a_triangle_that_ends_behind_the_camera(rasterizer: Rasterizer) -> None:
     # Its near end is cut off far below the picture.

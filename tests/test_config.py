@@ -34,6 +34,7 @@ def test_defaults_then_base_then_file_then_overrides(tmp_path: Path) -> None:
     assert config.load(OptimizeConfig).score == OptimizeConfig().score
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 2**63 - 1),
     frames=st.none() | st.integers(3, 1024),

@@ -54,6 +54,7 @@ def test_the_table_names_keys_and_choices_that_there_are() -> None:
         assert key in KNOBS and set(choices) < set(get_args(KNOBS[chooser][0]))
 
 
+@pytest.mark.slow
 def test_what_is_drawn_by_chance_must_be_there_and_not_be_the_users() -> None:
     looks = itertools.product(
         ("nothing", "background", "light", "everything"),

@@ -74,6 +74,7 @@ def test_it_tells_the_views_apart(prior: Prior, render: Tensor) -> None:
     assert gain.min() > 0
 
 
+@pytest.mark.slow
 def test_it_tells_actions_apart(prior: Prior, low_body: SkinnedBody) -> None:
     """Where noise hides what moves, an action is denoised best with its own words."""
     actions = ("walk", "jumping jacks", "squat", "raise both arms", "bow")
@@ -100,6 +101,7 @@ def test_it_tells_actions_apart(prior: Prior, low_body: SkinnedBody) -> None:
     assert error.argmin(1).tolist() == list(range(len(actions)))
 
 
+@pytest.mark.slow
 def test_the_default_job_runs_on_it(low_body: SkinnedBody, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "anny_body", lambda *_: low_body)
     few = OptimizeConfig(

@@ -32,6 +32,7 @@ def whole(tmp_path_factory):
     return tiny_latte.save_tiny(tmp_path_factory.mktemp("priors") / "a tiny one")
 
 
+@pytest.mark.slow
 def test_every_checkpoint_is_listed_with_what_is_known_of_it(capsys):
     assert main(["priors"]) == 0
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}

@@ -46,6 +46,7 @@ def fails(capsys, *arguments):
     return last.removeprefix("motiondistill: error: ")
 
 
+@pytest.mark.slow
 def test_the_check_passes_through_everything(whole, tmp_path, capsys):
     clip = tmp_path / "new" / "clip.mp4"
     assert main(["priors", "check", str(whole), "--out", str(clip), "prior.encode=two_pass"]) == 0
@@ -58,6 +59,7 @@ def test_the_check_passes_through_everything(whole, tmp_path, capsys):
     assert imageio.v3.imread(clip).shape[0] == 32  # played twice
 
 
+@pytest.mark.slow
 def test_the_check_takes_other_sizes_and_steps(tmp_path, capsys):
     folder = tiny_ltx.save_tiny(tmp_path / "ltx")
     clip, knobs = tmp_path / "clip.mp4", ["sample.num_steps=1", "run.frames=5"]
@@ -189,6 +191,7 @@ def test_a_prior_that_is_right_has_smaller_errors_at_smaller_levels():
     assert errors == sorted(errors) and errors[0] < 0.2
 
 
+@pytest.mark.slow
 def test_a_run_records_the_commit_of_its_prior(tmp_path, capsys):
     folder = tiny_ltx.save_tiny(tmp_path / "ltx")
     fill(tmp_path / "hub", folder, "someone/tiny")

@@ -94,6 +94,7 @@ def pipeline_images(case, pipeline, noise, prior):
     return pipeline(EACH_FRAME, latents=latents, **options).images
 
 
+@pytest.mark.slow
 def test_sampling_is_the_pipelines_own(case, prior, pipeline):
     """Every frame is an image of its own, made for the prompt of its clip."""
     shape = prior.latent_shape(*native_size(prior))

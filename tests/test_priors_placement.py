@@ -30,6 +30,7 @@ def prior(whole):
     return load_prior(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_stays_inside_of_the_networks(prior, whole, dtype):
     half = load_prior(whole, Placement(dtype=dtype, vae_dtype=dtype, text_dtype=torch.bfloat16))
@@ -41,6 +42,7 @@ def test_half_precision_stays_inside_of_the_networks(prior, whole, dtype):
         assert 0 < (ours - exact).abs().max() < BFLOAT * exact.abs().max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tiny", TINY, ids=lambda module: module.__name__)
 def test_every_family_works_with_bfloat16_weights(tiny, tmp_path):
     folder = tiny.save_tiny(tmp_path / "tiny")
@@ -73,6 +75,7 @@ def test_each_part_has_its_own_precision(whole):
     assert mixed.embed([PROMPT]).tensors["embeddings"].dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_gradients_in_pixels_are_single_precision_beside_half_weights(whole, prior):
     half = load_prior(whole, Placement(vae_dtype=torch.bfloat16))
     video = draw(1, 16, 3, 64, 64).sigmoid().requires_grad_()

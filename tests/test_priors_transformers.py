@@ -113,6 +113,7 @@ def test_native_clip_comes_from_the_folder_and_latents_from_the_networks(variant
         assert prior.encode(native_video(prior)).shape == (2, *shape)
 
 
+@pytest.mark.slow
 def test_sampling_is_the_pipelines_own(prior, pipeline):
     """From the highest finite level on; the pipelines start at pure noise."""
     noise = draw(2, *prior.latent_shape(*native_size(prior)))

@@ -87,6 +87,7 @@ def test_sampling_is_the_pipelines_own(any_folder):
     assert agree(ours, expected, SINGLE)
 
 
+@pytest.mark.slow
 def test_sampling_with_shrunk_signal_is_its_authors(scaled_folder):
     prior, pipeline = load_prior(scaled_folder), load_pipeline(scaled_folder)
     pipeline.scheduler = scaled_signal_ddim(pipeline.scheduler.config)

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 SCRIPT, README = ROOT / "experiments" / "quickstart.py", ROOT / "README.md"
 
 
+@pytest.mark.slow
 def test_the_quickstart_writes_a_motion(
     tmp_path: Path,
     low_body: SkinnedBody,

@@ -132,6 +132,7 @@ def test_evidence_draws_the_same_noise_for_every_candidate(prior: Prior) -> None
     assert gains[0] != evidence(small_problem(prior, seed=1), motions[0])
 
 
+@pytest.mark.slow
 def test_a_fit_finds_a_known_motion_again(prior: Prior) -> None:
     """Jumping jacks, seen from the front only: how deep the limbs are is not in the picture."""
     problem = small_problem(prior, pixels=64, frames=7)

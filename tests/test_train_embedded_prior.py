@@ -420,6 +420,7 @@ def test_the_video_training_writes_a_prior(video_training: Path) -> None:
     assert {"loss", "rate", "validation/mean", "validation/750-1000"} <= json.loads(last).keys()
 
 
+@pytest.mark.slow
 def test_the_image_training_writes_a_prior_with_the_same_codec(
     video_training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -437,6 +438,7 @@ def test_the_image_training_writes_a_prior_with_the_same_codec(
     assert len(list((tmp_path / "samples").glob("*.png"))) == 1
 
 
+@pytest.mark.slow
 def test_a_training_starts_from_a_shipped_prior(
     video_training: Path, low_body: SkinnedBody, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
