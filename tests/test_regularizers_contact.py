@@ -103,12 +103,12 @@ def test_soft_contacts_see_the_sliding_that_the_metric_sees(travel: bool) -> Non
 
 
 def test_contacts_have_no_gradient_and_sliding_has_one_along_the_floor_alone() -> None:
-    paths = skeleton_mesh(torch.rand(4, 22, 3, dtype=torch.float64) * 0.06).vertices
-    vertices = paths.clone().requires_grad_()
+    noise = torch.rand(4, 22, 3, generator=torch.Generator().manual_seed(0)).double()
+    vertices = skeleton_mesh(0.06 * noise).vertices.requires_grad_()
     mesh = skeleton_mesh(torch.zeros(4, 3, dtype=torch.float64))
     mesh = Mesh(vertices, mesh.joints, mesh.faces, mesh.parts)
     feet = contact(mesh, FPS)
-    assert 0 < feet.weights.min() < feet.weights.max() and not feet.weights.requires_grad
+    assert feet.weights.min() < 0.9 < feet.weights.max() and not feet.weights.requires_grad
     foot_sliding(feet).backward()
     assert vertices.grad is not None
     assert (vertices.grad[..., 1] == 0).all() and (vertices.grad[..., [0, 2]] != 0).any()

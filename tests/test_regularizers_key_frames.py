@@ -1,7 +1,6 @@
 """Key frames: what they cost, how they are read and refused, and that a run reaches them."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from motiondistill.build_regularizers import make_key_frames, make_references
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.optimize import initial_state, optimize
+from motiondistill.priors.base import Prior
 from motiondistill.randomness import seeded
 from motiondistill.regularizers.key_frames import KeyFrames, MotionKey, key_frame_error
 from motiondistill.regularizers.weights import RegularizerWeights
@@ -142,17 +142,15 @@ def test_only_what_counts_is_prepared() -> None:
         make_references(RegularizerWeights(pose_deviation=1.0), rest, 5, FPS)
 
 
-@pytest.fixture
-def deterministic() -> Iterator[None]:
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
+@pytest.mark.slow
 def test_a_run_by_key_frames_alone_reaches_them(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, deterministic: None, monkeypatch: Any
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any
 ) -> None:
     """From the file of a configuration to the motion, with a prior that has no say."""
+
+    def silent(prior: Prior, latents: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+        return 0 * latents.sum()
+
     neutral = body()(PoseField(generator=seeded(0))(3, 8.0)).joints[0]
     wrist = [
         round(x, 3) for x in (neutral[J["left_wrist"]] + torch.tensor([0.2, 0.45, 0.15])).tolist()
@@ -166,7 +164,7 @@ def test_a_run_by_key_frames_alone_reaches_them(
         f"""
 prior: {{model: {prior}}}
 init: {{num_steps: 0}}
-score: {{num_steps: 150, views: 1, guidance_scale: 0, learning_rate: 0.01}}
+score: {{num_steps: 100, views: 1, learning_rate: 0.02}}
 run: {{frames: 5}}
 camera: {{size: [32, 32]}}
 regularize:
@@ -183,14 +181,14 @@ regularize:
     settings = config.load(OptimizeConfig, str(file))
     monkeypatch.setattr(build, "make_body", lambda _: body())
     problem = build.make_problem(settings, "x")
-    loop = build.make_settings(settings)
+    loop = dataclasses.replace(build.make_settings(settings), objective=silent)
     steps = list(optimize(problem, loop, initial_state(problem, loop)))
     first, last = steps[0], steps[-1]
     assert set(last.terms) >= {"key_frames", "score"} and last.terms["score"] == 0
-    assert last.terms["key_frames"] < 1e-3 * first.terms["key_frames"]
+    assert last.terms["key_frames"] < 1e-2 * first.terms["key_frames"]
     joints = body()(last.motion).joints[0]
     for name, wanted in (("left_wrist", wrist), ("right_ankle", ankle)):
-        assert (joints[J[name]] - torch.tensor(wanted)).norm() < 0.02
+        assert (joints[J[name]] - torch.tensor(wanted)).norm() < 0.03
     # The pose key lies between two frames, which together lie on it.
     keys = problem.references.key_frames
     assert isinstance(keys, KeyFrames)
