@@ -15,6 +15,7 @@ from motiondistill.body.smplx import smplx_body
 from motiondistill.body.smplx_file import find_model
 from motiondistill.build_prior import make_prior as make_prior
 from motiondistill.build_prior import pinned as pinned
+from motiondistill.build_regularizers import make_references
 from motiondistill.cameras import Orbit
 from motiondistill.optimize import Settings
 from motiondistill.priors.base import VideoFormat
@@ -201,7 +202,7 @@ def at_rest(body: Body) -> Mesh:
 def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
     """What `motiondistill optimize` optimises.
 
-    Raises ValueError for clips that the prior cannot take.
+    Raises ValueError for clips that the prior cannot take, and the errors of `make_references`.
     """
     prior = make_prior(config.prior, config.run.seed)
     num_frames = config.run.frames or _usual_frames(prior.format)
@@ -218,6 +219,7 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
         seed=config.run.seed,
         negative_prompt=config.prior.negative_prompt,
         changes=make_changes(config.render, body),
+        references=make_references(config.regularize, at_rest(body), num_frames, prior.format.fps),
     )
 
 

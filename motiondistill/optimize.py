@@ -13,11 +13,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motiondistill import regularizers
 from motiondistill.cameras import heading, view_azimuths
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.prompts import with_view
 from motiondistill.randomness import seeded
+from motiondistill.regularizers.weights import RegularizerWeights, penalties
 from motiondistill.render.randomization import randomized
 from motiondistill.score.levels import annealed
 from motiondistill.score.objectives import Objective
@@ -29,7 +29,7 @@ from motiondistill.starts import (
     sample_targets,
     start_azimuths,
 )
-from motiondistill.structures import Mesh, Motion
+from motiondistill.structures import Motion
 
 _log = logging.getLogger(__name__)
 
@@ -62,20 +62,6 @@ class DistillSettings:
     azimuth_jitter: float = 0.17
     # Adam's, at its highest.
     learning_rate: float = 2e-3
-
-
-@dataclass(frozen=True)
-class RegularizerWeights:
-    """Weights of the terms in `regularizers`, which are in SI units."""
-
-    # Mean squared angular speed of the joints, (rad/s)^2.
-    angular_speed: float = 1e-4
-    # Mean squared acceleration of the joints, (m/s^2)^2.
-    joint_acceleration: float = 1e-5
-    # Squared depth of the lowest vertex under the ground, m^2.
-    ground_penetration: float = 10.0
-    # 1 - cos of the pelvis' lean.
-    tilt: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -179,7 +165,7 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
         mesh = problem.body(motion)
         video = problem.scene(mesh, cameras)
         terms = {"fit": fit_error(video, state.targets, progress)}
-        terms |= _regularize(motion, mesh, settings.regularize)
+        terms |= penalties(motion, mesh, settings.regularize, problem.references)
         loss = _total(problem, index, terms)
         state.update(loss, settings.fit.learning_rate * _warm_cosine(progress))
         yield _step(index, "fit", loss, terms, motion_of(problem, state.fields[0]), video)
@@ -231,7 +217,8 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
             guidance_scale=knobs.guidance_scale,
             generator=generator,
         )
-        terms = {"score": score, **_regularize(motion, mesh, settings.regularize)}
+        terms = {"score": score}
+        terms |= penalties(motion, mesh, settings.regularize, problem.references)
         loss = _total(problem, index, terms)
         state.update(loss, knobs.learning_rate * _warm_cosine(progress))
         yield _step(index, "distill", loss, terms, motion_of(problem, state.fields[0]), video)
@@ -261,18 +248,6 @@ def _total(problem: Problem, index: int, terms: dict[str, Float[Tensor, ""]]) ->
 
 def _adam(fields: nn.ModuleList) -> torch.optim.Adam:
     return torch.optim.Adam(fields.parameters(), betas=(0.9, 0.99))
-
-
-def _regularize(
-    motion: Motion, mesh: Mesh, weights: RegularizerWeights
-) -> dict[str, Float[Tensor, ""]]:
-    return {
-        "angular_speed": weights.angular_speed * regularizers.angular_speed(motion),
-        "joint_acceleration": weights.joint_acceleration
-        * regularizers.joint_acceleration(mesh, motion.fps),
-        "ground_penetration": weights.ground_penetration * regularizers.ground_penetration(mesh),
-        "tilt": weights.tilt * regularizers.tilt(motion),
-    }
 
 
 def _warm_cosine(progress: float) -> float:

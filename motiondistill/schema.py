@@ -11,8 +11,9 @@ from motiondistill.data.collection import WindowSettings
 from motiondistill.data.splits import SplitSettings
 from motiondistill.film import OutputSettings
 from motiondistill.knobs import RANGES, check_ranges, check_used, knobs, show
-from motiondistill.optimize import DistillSettings, RegularizerWeights
+from motiondistill.optimize import DistillSettings
 from motiondistill.prior_schema import PriorConfig
+from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.shots import ShotSettings
 from motiondistill.starts import FitSettings
 

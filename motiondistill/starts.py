@@ -2,7 +2,7 @@
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from motiondistill.priors.base import Prior
 from motiondistill.priors.sampling import sample
 from motiondistill.prompts import VIEW_NAMES, with_view
 from motiondistill.randomness import seeded
+from motiondistill.regularizers.weights import References
 from motiondistill.render.randomization import Change
 from motiondistill.render.scene import Scene
 from motiondistill.score.objectives import prompt_evidence
@@ -37,6 +38,8 @@ class Problem:
     """What guidance pushes away from, seen from the same side; empty is no text at all."""
     changes: tuple[Change, ...] = ()
     """What is drawn anew of the scene at every update of the distillation."""
+    references: References = field(default_factory=References)
+    """What regularisers compare the motion with."""
 
 
 @dataclass(frozen=True)

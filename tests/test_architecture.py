@@ -20,7 +20,8 @@ LAYERS = [
     "score regularizers data".split(),
     "optimize starts latents probe t2m sweep shots pictures film".split(),
     "knobs prior_schema schema config".split(),
-    "build build_prior build_film prior_check prior_table runs report progress".split(),
+    "build build_prior build_film build_regularizers".split()
+    + "prior_check prior_table runs report progress".split(),
     "commands".split(),
     "cli __main__".split(),
 ]

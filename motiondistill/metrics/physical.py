@@ -36,8 +36,8 @@ SKATING_SPEED: Final = 0.5
 """Metres a second from which a foot in contact skates (GMD).
 
 Real walks on our skeleton slide at 0.2 to 0.3 m/s by these definitions: proportions differ."""
-# Two feet that move apart by more than this are not both in contact, m/s.
-_TOGETHER: Final = 0.2
+TOGETHER: Final = 0.2
+"""Two feet that move apart by more than this are not both in contact, m/s."""
 _ANKLE_AND_BALL: Final = tuple(
     tuple(JOINT_INDEX[f"{side}_{name}"] for name in ("ankle", "foot")) for side in ("left", "right")
 )
@@ -133,7 +133,7 @@ def soles_of_joints(joints: Joints, rest_joints: Float[Tensor, "joints 3"]) -> S
 def soles_of_mesh(mesh: Mesh) -> Soles:
     """All vertices of each foot, whose lowest ones are those of the sole."""
     left, right = (
-        mesh.vertices[..., torch.isin(mesh.parts, torch.tensor(side)), :]
+        mesh.vertices[..., torch.isin(mesh.parts, torch.tensor(side, device=mesh.parts.device)), :]
         for side in _ANKLE_AND_BALL
     )
     return left, right
@@ -147,13 +147,13 @@ def foot_sliding(
     From one frame to the next a foot is in contact where its lowest point stays below 5 cm, unless
     the other foot is low, too, and slower on this floor, and they move apart by over 0.2 m/s.
     """
-    heights, velocities = _lowest_points(soles, fps)
+    heights, velocities = lowest_points(soles, fps)
     if floor is not None:
         velocities = velocities - floor[..., None, None, :]
     speeds = velocities.norm(dim=-1)  # [*batch steps feet]
     low = heights < CONTACT_HEIGHT
     slower = speeds <= _where(low, speeds, torch.inf).amin(-1, keepdim=True)
-    together = (velocities - velocities.flip(-2)).norm(dim=-1) <= _TOGETHER
+    together = (velocities - velocities.flip(-2)).norm(dim=-1) <= TOGETHER
     touching = low & (slower | together)
     count = touching.sum((-1, -2))
     steps = touching.any(-1)
@@ -171,7 +171,7 @@ def floor_velocity(soles: Soles, fps: float) -> Float[Tensor, "*batch 2"]:
     The median over frame steps of the velocity of the lower foot, if that is in reach of the floor;
     zero without contact. A motion that travels without sliding has a floor that stands still.
     """
-    heights, velocities = _lowest_points(soles, fps)
+    heights, velocities = lowest_points(soles, fps)
     lower = heights.argmin(-1, keepdim=True)
     chosen = velocities.gather(-2, lower[..., None].expand(*lower.shape, 2))[..., 0, :]
     standing = (heights < CONTACT_HEIGHT).any(-1)[..., None].expand_as(chosen)
@@ -191,10 +191,14 @@ def joint_speed(joints: Joints, fps: float) -> Scalar:
     return speeds.nanmean((-1, -2))
 
 
-def _lowest_points(
+def lowest_points(
     soles: Soles, fps: float
 ) -> tuple[Float[Tensor, "*batch steps 2"], Float[Tensor, "*batch steps 2 2"]]:
-    """For each frame step and foot: its lowest point's height, and that point's x, z velocity."""
+    """For each frame step and foot: its lowest point's height, and that point's x, z velocity.
+
+    The height is the higher one of both ends of the step. Differentiable, but for which point it
+    is.
+    """
     lowest, velocities = [], []
     for sole in soles:
         heights = _step_heights(sole)

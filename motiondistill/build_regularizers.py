@@ -1,0 +1,84 @@
+"""What regularisers compare a motion with, from a configuration: the body, and files of poses."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motiondistill.motion.motion_file import load_motion
+from motiondistill.regularizers.capsules import capsules_of
+from motiondistill.regularizers.key_frames import KeyFrames, MotionKey
+from motiondistill.regularizers.weights import References, RegularizerWeights
+from motiondistill.structures import JOINT_INDEX, NUM_JOINTS, Mesh
+
+
+def make_references(
+    weights: RegularizerWeights, rest: Mesh, num_frames: int, fps: float
+) -> References:
+    """What the terms that count need, for clips of this length on a body whose T-pose is `rest`.
+
+    Raises FileNotFoundError for files of poses that are missing, and ValueError for those that hold
+    no such pose, for times after the clip, and for terms that need what there is none of.
+    """
+    if weights.pose_deviation:
+        raise ValueError(
+            f"`regularize.pose_deviation` must be 0 without pose statistics, got "
+            f"{weights.pose_deviation:g}; leave it out."
+        )
+    keys = weights.key_frames
+    return References(
+        capsules=capsules_of(rest) if weights.self_penetration else None,
+        key_frames=make_key_frames(keys, num_frames, fps) if keys else None,
+    )
+
+
+def make_key_frames(keys: Sequence[MotionKey], num_frames: int, fps: float) -> KeyFrames:
+    """The key frames with the poses that their files hold; raises as `make_references` does."""
+    last = (num_frames - 1) / fps
+    for index, key in enumerate(keys):
+        if not key.time <= last:
+            raise ValueError(
+                f"`regularize.key_frames[{index}].time` must be within the clip's {last:g} s, got "
+                f"{key.time:g}; take an earlier time or raise run.frames."
+            )
+    named = list(enumerate(keys))
+    poses = [(key, _read_pose(index, key.pose, key.frame)) for index, key in named if key.pose]
+    places = [key for key in keys if key.joint is not None and key.position is not None]
+    return KeyFrames(
+        place_times=torch.tensor([key.time for key in places]),
+        place_joints=torch.tensor([JOINT_INDEX[str(key.joint)] for key in places]).long(),
+        places=torch.tensor([key.position for key in places]).reshape(-1, 3),
+        place_weights=torch.tensor([key.weight for key in places]),
+        pose_times=torch.tensor([key.time for key, _ in poses]),
+        poses=torch.stack([pose for _, pose in poses])
+        if poses
+        else torch.zeros(0, NUM_JOINTS, 3, 3),
+        pose_weights=torch.tensor([key.weight for key, _ in poses]),
+    )
+
+
+def _read_pose(index: int, name: str, frame: int) -> Float[Tensor, "joints 3 3"]:
+    key = f"regularize.key_frames[{index}]"
+    path = Path(name) / "motion.npz" if Path(name).is_dir() else Path(name)
+    try:
+        motion = load_motion(path).motion
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"`{key}.pose` must be a motion file or a run's folder, got {path}; check the path."
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"`{key}.pose` must be a motion file: {error}") from error
+    if not frame < motion.num_frames:
+        raise ValueError(
+            f"`{key}.frame` must be below {motion.num_frames}, the frames in {path}, got {frame}; "
+            "take an earlier one."
+        )
+    pose = motion.rotations[frame]
+    if not bool(pose.isfinite().all()):
+        raise ValueError(
+            f"`{key}.pose` must hold finite numbers, got others at frame {frame} of {path}; make "
+            "it anew."
+        )
+    return pose
