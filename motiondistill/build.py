@@ -1,10 +1,11 @@
 """Objects from configurations: every choice by name is resolved here, by one `match` each."""
 
 import dataclasses
+import functools
 import logging
 import os
 from pathlib import Path
-from typing import Final, Literal, assert_never
+from typing import Literal, assert_never
 
 import torch
 
@@ -13,6 +14,17 @@ from motiondistill.body.anny import Phenotype, anny_body
 from motiondistill.body.base import Body
 from motiondistill.body.smplx import smplx_body
 from motiondistill.body.smplx_file import find_model
+from motiondistill.build_field import (
+    IMAGE_FRAMES as IMAGE_FRAMES,
+)
+from motiondistill.build_field import (
+    answer_known,
+    check_groups,
+    make_space,
+    make_timeline,
+    window_frames,
+)
+from motiondistill.build_field import make_field as make_field
 from motiondistill.build_prior import make_prior as make_prior
 from motiondistill.build_prior import pinned as pinned
 from motiondistill.build_regularizers import make_references
@@ -45,9 +57,6 @@ from motiondistill.schema import BodyConfig, CameraConfig, OptimizeConfig, Rende
 from motiondistill.score.objectives import Objective, csd_loss, sds_loss
 from motiondistill.starts import Problem
 from motiondistill.structures import NUM_JOINTS, Mesh, Motion
-
-IMAGE_FRAMES: Final = 16
-"""Of a clip for priors that know images alone: two seconds at their nominal rate."""
 
 logger = logging.getLogger(__name__)
 
@@ -204,29 +213,33 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
 
     Raises ValueError for clips that the prior cannot take, and the errors of `make_references`.
     """
+    space = make_space(config.field)  # first: a wrong name is told before anything is loaded
     prior = make_prior(config.prior, config.run.seed)
-    num_frames = config.run.frames or _usual_frames(prior.format)
+    timeline = make_timeline(config.field, config.run, prior.format)
+    window = window_frames(config.run, timeline, prior.format)
     cameras = make_cameras(config.camera, prior.format)
-    prior.format.check(num_frames, *cameras.size)
+    prior.format.check(window, *cameras.size)
     body = make_body(config.body)
+    check_groups(config.field, body)
     return Problem(
         prompt=prompt,
         prior=prior,
         body=body,
         scene=make_scene(config.render, body),
         cameras=cameras,
-        num_frames=num_frames,
+        num_frames=timeline.num_frames,
         seed=config.run.seed,
         negative_prompt=config.prior.negative_prompt,
         changes=make_changes(config.render, body),
-        references=make_references(config.regularize, at_rest(body), num_frames, prior.format.fps),
+        references=make_references(
+            config.regularize, at_rest(body), timeline.num_frames, prior.format.fps
+        ),
+        new_field=functools.partial(make_field, config.field, timeline, space),
+        window=None if window == timeline.num_frames else window,
+        loop=config.field.loop,
+        output_fps=config.run.fps,
+        answer_known=answer_known(config.field),
     )
-
-
-def _usual_frames(native: VideoFormat) -> int:
-    """The prior's own clip, or `IMAGE_FRAMES` for one that takes any number of single images."""
-    images = (native.frames, native.frame_step, native.frame_offset) == (1, 1, 0)
-    return IMAGE_FRAMES if images else native.frames
 
 
 def make_settings(config: OptimizeConfig) -> Settings:

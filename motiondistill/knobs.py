@@ -1,6 +1,7 @@
 """The dotted keys of a job's dataclasses: what there is, the defaults, and what may be set."""
 
 import dataclasses
+import math
 from typing import Any, Final, TypeAlias, cast, get_args, get_origin
 
 Ranges: TypeAlias = dict[str, tuple[int | float, int | float]]
@@ -36,6 +37,13 @@ RANGES: Final[Ranges] = {
     "camera.target_height": (-2, 4),
     "camera.turn_angle": (-1000, 1000),
     "camera.zoom_factor": (0.05, 20),
+    "field.deviations": (0.1, 20),
+    "field.frequencies": (1, 64),
+    "field.hash_coarsest": (2, 4096),
+    "field.hash_finest": (2, 65_536),
+    "field.hash_levels": (1, 16),
+    "field.hash_log2_table": (3, 20),
+    "field.width": (1, 4096),
     "init.guidance_scale": (0, 1000),
     "init.learning_rate": (0, 1),
     "init.num_samples": (1, 64),
@@ -70,9 +78,12 @@ RANGES: Final[Ranges] = {
     "render.shadow": (0, 1),
     "render.supersampling": (1, 16),
     "run.checkpoint_every": (1, 1_000_000),
+    "run.fps": (1, 240),
     "run.frames": (1, 1024),
+    "run.seconds": (0.1, 600),
     "run.seed": (0, 2**63 - 1),
     "run.threads": (1, 1024),
+    "run.window": (3, 1024),
     "sample.guidance_scale": (0, 1000),
     "sample.num_steps": (1, 1000),
     "sample.size": (16, 2048),
@@ -102,6 +113,15 @@ USED_WITH: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "render.background_file": ("render.background", ("image", "cube")),
     "render.ground_colour": ("render.ground", ("plain", "checkered")),
     "render.shadow": ("render.ground", ("plain", "checkered")),
+    "field.frequencies": ("field.encoding", ("fourier",)),
+    "field.width": ("field.encoding", ("fourier", "hash")),
+    "field.hash_levels": ("field.encoding", ("hash",)),
+    "field.hash_features": ("field.encoding", ("hash",)),
+    "field.hash_coarsest": ("field.encoding", ("hash",)),
+    "field.hash_finest": ("field.encoding", ("hash",)),
+    "field.hash_log2_table": ("field.encoding", ("hash",)),
+    "field.action": ("field.statistics", ("action",)),
+    "field.deviations": ("field.constraint", ("soft", "hard")),
 }
 
 
@@ -160,6 +180,21 @@ def check_used(config: Any) -> None:
             raise ValueError(
                 f"`{key}` must be left out with {chooser}={value(chooser)}, got "
                 f"{show(value(key))}; add {chooser}={' or '.join(choices)}."
+            )
+
+
+def check_jitters(camera: Any) -> None:
+    """Refuses jitters that would leave no camera, before anything is loaded; see `Orbit`."""
+    for name, jitter_name, low, high in (
+        ("elevation", "elevation_jitter", -math.pi / 2, math.pi / 2),
+        ("distance", "distance_jitter", 0.0, math.inf),
+        ("fov_y", "fov_jitter", 0.0, math.pi),
+    ):
+        value, jitter = getattr(camera, name), getattr(camera, jitter_name)
+        if not low < value - jitter <= value + jitter < high:
+            raise ValueError(
+                f"`camera.{jitter_name}` must leave camera.{name}={value:g} between {low:g} and "
+                f"{high:g}, got {jitter:g}; take less than {min(value - low, high - value):g}."
             )
 
 

@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from motiondistill.cameras import heading, view_azimuths
-from motiondistill.motion.pose_field import PoseField
 from motiondistill.prompts import with_view
 from motiondistill.randomness import seeded
 from motiondistill.regularizers.weights import RegularizerWeights, penalties
@@ -24,11 +23,14 @@ from motiondistill.score.objectives import Objective
 from motiondistill.starts import (
     FitSettings,
     Problem,
+    clip_of,
     evidence,
     fit_error,
+    new_field,
     sample_targets,
     start_azimuths,
 )
+from motiondistill.starts import motion_of as motion_of
 from motiondistill.structures import Motion
 
 _log = logging.getLogger(__name__)
@@ -131,13 +133,13 @@ def initial_state(problem: Problem, settings: Settings) -> State:
     Fields at the neutral stance and, for a sampled start, sampled videos.
     """
     if settings.fit.num_steps == 0:
-        return State("distill", nn.ModuleList([_new_field(problem, 0, arm_lift=0.0)]), None)
+        return State("distill", nn.ModuleList([new_field(problem, 0)]), None)
     return fit_state(problem, sample_targets(problem, settings.fit))
 
 
 def fit_state(problem: Problem, targets: Float[Tensor, "samples frames 3 height width"]) -> State:
     """The state before the first update of a fit to these videos, seen from `start_azimuths`."""
-    fields = [_new_field(problem, index, arm_lift=_FIT_ARM_LIFT) for index in range(len(targets))]
+    fields = [new_field(problem, index, arm_lift=_FIT_ARM_LIFT) for index in range(len(targets))]
     return State("fit", nn.ModuleList(fields), targets)
 
 
@@ -161,7 +163,7 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
     cameras = problem.cameras(start_azimuths(len(state.fields)))
     for index in range(state.step, settings.fit.num_steps):
         progress = index / settings.fit.num_steps
-        motion = Motion.stack([motion_of(problem, field) for field in state.fields])
+        motion = Motion.stack([clip_of(problem, field) for field in state.fields])
         mesh = problem.body(motion)
         video = problem.scene(mesh, cameras)
         terms = {"fit": fit_error(video, state.targets, progress)}
@@ -174,7 +176,7 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
 def choose(problem: Problem, fields: nn.ModuleList) -> nn.Module:
     """The candidate whose motion the prompt explains best."""
     _log.info("choosing among %d candidates", len(fields))
-    gains = [evidence(problem, motion_of(problem, field).detach()) for field in fields]
+    gains = [evidence(problem, clip_of(problem, field).detach()) for field in fields]
     best = max(range(len(gains)), key=gains.__getitem__)
     listed = ", ".join(f"{gain:.2g}" for gain in gains)
     _log.info("kept candidate %d of those with evidence %s", best, listed)
@@ -199,7 +201,7 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
             jitter=knobs.level_jitter,
             generator=generator,
         )
-        motion = motion_of(problem, state.fields[0])
+        motion = clip_of(problem, state.fields[0], index)
         mesh = problem.body(motion)
         scene = randomized(problem.scene, problem.changes, seeded(problem.seed, index, "scene"))
         draw = seeded(problem.seed, index, "camera")
@@ -222,16 +224,6 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
         loss = _total(problem, index, terms)
         state.update(loss, knobs.learning_rate * _warm_cosine(progress))
         yield _step(index, "distill", loss, terms, motion_of(problem, state.fields[0]), video)
-
-
-def motion_of(problem: Problem, field: nn.Module) -> Motion:
-    """The field's motion at the problem's length and the prior's frame rate."""
-    motion: Motion = field(problem.num_frames, problem.prior.format.fps)
-    return motion
-
-
-def _new_field(problem: Problem, index: int, *, arm_lift: float) -> PoseField:
-    return PoseField(arm_lift=arm_lift, generator=seeded(problem.seed, index, "field"))
 
 
 def _total(problem: Problem, index: int, terms: dict[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:

@@ -21,11 +21,10 @@ from torch import nn
 from motiondistill import config as configs
 from motiondistill.atomic import write_atomically
 from motiondistill.checkpoints import Tree, save_step
-from motiondistill.motion.pose_field import PoseField
+from motiondistill.motion.field import MotionField
 from motiondistill.optimize import State, Step, choose, motion_of
 from motiondistill.progress import Reporter, loss_in_words
 from motiondistill.prompts import slug
-from motiondistill.randomness import seeded
 from motiondistill.schema import OptimizeConfig
 from motiondistill.starts import Problem
 from motiondistill.structures import Motion
@@ -147,9 +146,9 @@ def snapshot(state: State) -> Tree:
     }
 
 
-def restore(saved: Tree) -> State:
-    """The state of a snapshot."""
-    fields = nn.ModuleList([PoseField(generator=seeded(0)) for _ in range(saved["num_fields"])])
+def restore(saved: Tree, new_field: Callable[[int], nn.Module]) -> State:
+    """The state of a snapshot, whose fields are of the kind that `new_field` makes by number."""
+    fields = nn.ModuleList([new_field(index) for index in range(saved["num_fields"])])
     fields.load_state_dict(saved["fields"])
     state = State(saved["stage"], fields, saved["targets"], saved["step"])
     state.optimizer.load_state_dict(saved["optimizer"])
@@ -157,9 +156,15 @@ def restore(saved: Tree) -> State:
 
 
 def current_motion(problem: Problem, state: State) -> Motion:
-    """The motion as it stands: the chosen candidate's or, while fitting, the best one's."""
+    """The motion as it stands: the chosen candidate's or, while fitting, the best one's.
+
+    All of it, at the rate of the result.
+    """
     field = state.fields[0] if state.stage == "distill" else choose(problem, state.fields)
-    return motion_of(problem, field).detach()
+    if problem.output_fps is None:
+        return motion_of(problem, field).detach()
+    assert isinstance(field, MotionField)
+    return field.at(*problem.timeline.resampled(problem.output_fps)).detach()
 
 
 def carry_out(

@@ -9,8 +9,9 @@ from typing import Final, Literal, TypeVar
 
 from motiondistill.data.collection import WindowSettings
 from motiondistill.data.splits import SplitSettings
+from motiondistill.field_schema import FieldSettings, check_field
 from motiondistill.film import OutputSettings
-from motiondistill.knobs import RANGES, check_ranges, check_used, knobs, show
+from motiondistill.knobs import RANGES, check_jitters, check_ranges, check_used, knobs, show
 from motiondistill.optimize import DistillSettings
 from motiondistill.prior_schema import PriorConfig
 from motiondistill.regularizers.weights import RegularizerWeights
@@ -122,6 +123,13 @@ class RunConfig:
     # Length of the clip, at least 3; null takes the prior's own, and for priors that know images
     # alone 16, at 8 a second.
     frames: int | None = None
+    # Length of the motion in place of `run.frames`, which it may exceed; null leaves it to that.
+    seconds: float | None = None
+    # Frames that the prior sees at once. Longer motions are optimised on windows, one drawn for
+    # every update; null takes the whole motion, or the prior's own clip where it takes no more.
+    window: int | None = None
+    # Frames a second of the result; null takes the prior's.
+    fps: float | None = None
     # CPU threads; null takes every core. A run repeats bit for bit only with the same number.
     threads: int | None = None
     # Updates from one checkpoint to the next.
@@ -140,12 +148,15 @@ class OptimizeConfig:
     camera: CameraConfig = field(default_factory=CameraConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    # Last, as from here on its name hides the function.
+    field: FieldSettings = field(default_factory=FieldSettings)
 
     def __post_init__(self) -> None:
         # Fewer frames have no acceleration.
         check_ranges(self, RANGES | {"run.frames": (3, 1024)})
         _check_body(self)
-        _check_jitters(self.camera)
+        check_jitters(self.camera)
+        check_field(self)
         _check_render(self)
 
 
@@ -259,21 +270,6 @@ def _check_body(config: OptimizeConfig | FilmConfig) -> None:
             raise ValueError(
                 f"`{key}` must be left out with body.name={chosen}, got {show(value)}; only "
                 f"{owner} has it."
-            )
-
-
-def _check_jitters(camera: CameraConfig) -> None:
-    """Refuses jitters that would leave no camera, before anything is loaded; see `Orbit`."""
-    for name, jitter_name, low, high in (
-        ("elevation", "elevation_jitter", -math.pi / 2, math.pi / 2),
-        ("distance", "distance_jitter", 0.0, math.inf),
-        ("fov_y", "fov_jitter", 0.0, math.pi),
-    ):
-        value, jitter = getattr(camera, name), getattr(camera, jitter_name)
-        if not low < value - jitter <= value + jitter < high:
-            raise ValueError(
-                f"`camera.{jitter_name}` must leave camera.{name}={value:g} between {low:g} and "
-                f"{high:g}, got {jitter:g}; take less than {min(value - low, high - value):g}."
             )
 
 

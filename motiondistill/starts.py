@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from motiondistill.body.base import Body
 from motiondistill.cameras import Orbit, heading
+from motiondistill.motion.field import FieldMaker, MotionField
+from motiondistill.motion.pose_field import PoseField
+from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import Prior
 from motiondistill.priors.sampling import sample
 from motiondistill.prompts import VIEW_NAMES, with_view
@@ -33,6 +36,7 @@ class Problem:
     scene: Scene
     cameras: Orbit
     num_frames: int
+    """Of the motion, at the prior's rate."""
     seed: int
     negative_prompt: str = ""
     """What guidance pushes away from, seen from the same side; empty is no text at all."""
@@ -40,6 +44,26 @@ class Problem:
     """What is drawn anew of the scene at every update of the distillation."""
     references: References = field(default_factory=References)
     """What regularisers compare the motion with."""
+    new_field: FieldMaker = PoseField
+    """What stands for the motion."""
+    window: int | None = None
+    """Frames that the prior sees at once; None is the whole motion."""
+    loop: bool = False
+    """Whether the first frame follows the last; the fields must be such."""
+    output_fps: float | None = None
+    """Frames a second of the result; None is the prior's rate."""
+    answer_known: str = ""
+    """What the motion was told of the answer, in words for the results; empty is nothing."""
+
+    @property
+    def timeline(self) -> Timeline:
+        """How long the motion lasts, at the prior's rate."""
+        return Timeline(self.num_frames, self.prior.format.fps, self.loop)
+
+    @property
+    def clip_frames(self) -> int:
+        """How many frames the prior sees at once."""
+        return self.num_frames if self.window is None else self.window
 
 
 @dataclass(frozen=True)
@@ -69,6 +93,34 @@ _BLURS = (0.19, 0.125, 0.08, 0.05, 0.025, 0.0)
 _FIT_SCALE = 100.0
 
 
+def motion_of(problem: Problem, field: nn.Module) -> Motion:
+    """The field's motion at the problem's length and the prior's frame rate."""
+    motion: Motion = field(problem.num_frames, problem.prior.format.fps)
+    return motion
+
+
+def clip_of(problem: Problem, field: nn.Module, step: int | None = None) -> Motion:
+    """What the prior sees of the field's motion: all of it, or a window of it.
+
+    The window is the one drawn for this step, or the first one without a step. A loop's may start
+    at any frame, even if it is as long as the loop.
+    """
+    if problem.window is None and not (problem.loop and step is not None):
+        return motion_of(problem, field)
+    assert isinstance(field, MotionField)
+    timeline, count = problem.timeline, problem.clip_frames
+    if step is None:
+        times = timeline.window(count, 0)
+    else:
+        times = timeline.random_window(count, seeded(problem.seed, step, "window"))
+    return field.at(times, timeline.fps)
+
+
+def new_field(problem: Problem, index: int, *, arm_lift: float = 0.0) -> MotionField:
+    """Candidate `index` before its first update."""
+    return problem.new_field(arm_lift=arm_lift, generator=seeded(problem.seed, index, "field"))
+
+
 def start_azimuths(num_samples: int) -> Float[Tensor, " samples"]:
     """The known azimuths that samples are drawn for, radians: frontal views in turn."""
     index = [_START_VIEWS[k % len(_START_VIEWS)] for k in range(num_samples)]
@@ -88,7 +140,7 @@ def sample_targets(
         num_steps=settings.sampling_steps,
         guidance_scale=settings.guidance_scale,
         negative_prompts=[with_view(problem.negative_prompt, azimuth) for azimuth in azimuths],
-        size=(problem.num_frames, *problem.cameras.size),
+        size=(problem.clip_frames, *problem.cameras.size),
     )
     with torch.no_grad():
         return problem.prior.decode(latents)

@@ -19,8 +19,8 @@ LAYERS = [
     "motion body render priors metrics".split(),
     "score regularizers data".split(),
     "optimize starts latents probe t2m sweep shots pictures film".split(),
-    "knobs prior_schema schema config".split(),
-    "build build_prior build_film build_regularizers".split()
+    "knobs prior_schema field_schema schema config".split(),
+    "build build_prior build_field build_film build_regularizers".split()
     + "prior_check prior_table runs report progress".split(),
     "commands".split(),
     "cli __main__".split(),

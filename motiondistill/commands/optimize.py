@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import shlex
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from motiondistill.optimize import Settings, initial_state, optimize
 from motiondistill.progress import make_reporter
 from motiondistill.report.results import RESULTS, write_results
 from motiondistill.schema import OptimizeConfig, RunConfig
-from motiondistill.starts import Problem
+from motiondistill.starts import Problem, new_field
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +44,10 @@ def run(options: argparse.Namespace) -> int:
             if not options.resume:
                 folder.rmdir()  # nothing has been written yet
             raise
-        run = dataclasses.replace(settings.run, frames=problem.num_frames, threads=threads)
-        runs.write_config(folder, dataclasses.replace(settings, run=run), runs.origin(prompt))
+        frames = problem.num_frames if settings.run.seconds is None else None
+        run = dataclasses.replace(settings.run, frames=frames, threads=threads)
+        about = runs.origin(prompt) | answer_known(problem)
+        runs.write_config(folder, dataclasses.replace(settings, run=run), about)
         with runs.logged(folder):
             try:
                 knobs = build.make_settings(settings)
@@ -68,7 +71,7 @@ def _optimize(
         _log.info("starting %s", folder)
         state = initial_state(problem, settings)
     else:
-        state = runs.restore(saved)
+        state = runs.restore(saved, partial(new_field, problem))
         _log.info("going on with %s from step %d of %d", folder, state.step, settings.num_steps)
     started = time.monotonic()
     last = runs.carry_out(
@@ -82,6 +85,7 @@ def _optimize(
     earlier = runs.earlier_metrics(folder)
     metrics = {
         "prompt": problem.prompt,
+        **answer_known(problem),
         "seed": problem.seed,
         "steps": state.step,
         "finished": finished,
@@ -100,3 +104,8 @@ def _optimize(
         prompt, out = shlex.quote(problem.prompt), shlex.quote(str(folder))
         print(f"To go on: motiondistill optimize {prompt} --out {out} --resume")
     return 0 if finished else INTERRUPTED
+
+
+def answer_known(problem: Problem) -> dict[str, str]:
+    """What the motion was told of the answer, under the key by which every output tells it."""
+    return {"knows_the_answer": problem.answer_known} if problem.answer_known else {}
