@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import os
 from pathlib import Path
-from typing import Final, Literal, assert_never
+from typing import Final, assert_never
 
 import torch
 
@@ -13,6 +13,7 @@ from motiondistill.body.anny import Phenotype, anny_body
 from motiondistill.body.base import Body
 from motiondistill.body.smplx import smplx_body
 from motiondistill.body.smplx_file import find_model
+from motiondistill.build_method import make_method as make_method
 from motiondistill.build_prior import make_prior as make_prior
 from motiondistill.build_prior import pinned as pinned
 from motiondistill.cameras import Orbit
@@ -41,7 +42,6 @@ from motiondistill.render.shadow import ContactShadow
 from motiondistill.render.tailoring import clothed
 from motiondistill.report.media import read_cube_map, read_image
 from motiondistill.schema import BodyConfig, CameraConfig, OptimizeConfig, RenderConfig
-from motiondistill.score.objectives import Objective, csd_loss, sds_loss
 from motiondistill.starts import Problem
 from motiondistill.structures import NUM_JOINTS, Mesh, Motion
 
@@ -229,17 +229,4 @@ def _usual_frames(native: VideoFormat) -> int:
 
 def make_settings(config: OptimizeConfig) -> Settings:
     """The loop's knobs."""
-    return Settings(
-        config.init, config.score, config.regularize, make_objective(config.score.objective)
-    )
-
-
-def make_objective(name: Literal["csd", "sds"]) -> Objective:
-    """The objective of this name."""
-    match name:
-        case "csd":
-            return csd_loss
-        case "sds":
-            return sds_loss
-        case _:
-            assert_never(name)
+    return Settings(config.init, config.score, config.regularize, make_method(config.score))

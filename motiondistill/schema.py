@@ -9,9 +9,10 @@ from typing import Final, Literal, TypeVar
 
 from motiondistill.data.collection import WindowSettings
 from motiondistill.data.splits import SplitSettings
+from motiondistill.distillation import DistillSettings
 from motiondistill.film import OutputSettings
 from motiondistill.knobs import RANGES, check_ranges, check_used, knobs, show
-from motiondistill.optimize import DistillSettings, RegularizerWeights
+from motiondistill.optimize import RegularizerWeights
 from motiondistill.prior_schema import PriorConfig
 from motiondistill.shots import ShotSettings
 from motiondistill.starts import FitSettings
