@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol, final
+from typing import Literal, Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -53,8 +53,8 @@ class DistillSettings:
     guidance_scale: float = 4.0
     # To this it goes on a line during the stage; null keeps it.
     last_guidance_scale: float | None = None
-    # What guidance pushes away from: the negative prompt, or no text at all.
-    guidance_base: Literal["negative", "null"] = "negative"
+    # What guidance pushes away from: the negative prompt, or the empty one, no text at all.
+    guidance_base: Literal["negative", "empty"] = "negative"
     # How far the spread of the guided estimate is put back to that of the prompt's own; 1: wholly.
     guidance_rescale: float = 0.0
     # Pushes away from the views that the clip is not seen from, too (Perp-Neg).
@@ -96,6 +96,7 @@ class DistillSettings:
     lora_learning_rate: float = 1e-4
 
 
+@runtime_checkable  # for the type checks of the tests
 class Levels(Protocol):
     """Noise levels of an update."""
 
@@ -208,12 +209,12 @@ def prompts_for(
     def seen(text: str) -> Conditioning:
         return problem.prior.embed([with_view(text, azimuth) for azimuth in sides])
 
-    positive, negative, null = seen(prompt), seen(problem.negative_prompt), seen("")
+    positive, negative, empty = seen(prompt), seen(problem.negative_prompt), seen("")
     if not knobs.avoid_other_views:
-        return Prompts(positive, negative, null)
+        return Prompts(positive, negative, empty)
     words, weights = negative_prompts(prompt, sides)
     others = tuple(problem.prior.embed(row) for row in words)
-    return Prompts(positive, negative, null, others, torch.tensor(weights))
+    return Prompts(positive, negative, empty, others, torch.tensor(weights))
 
 
 def _video(

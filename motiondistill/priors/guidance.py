@@ -18,7 +18,7 @@ from torch import Tensor
 
 from motiondistill.priors.base import Conditioning, Prior, per_sample
 
-Base = Literal["negative", "null"]
+Base = Literal["negative", "empty"]
 
 
 @final
@@ -28,8 +28,8 @@ class Prompts:
 
     positive: Conditioning
     negative: Conditioning
-    null: Conditioning
-    """Of the empty prompt."""
+    empty: Conditioning
+    """Of no text at all."""
     perpendicular: tuple[Conditioning, ...] = ()
     """Negatives of which only what is perpendicular to the prompt counts (Perp-Neg)."""
     weights: Float[Tensor, "negatives B"] | None = None
@@ -107,7 +107,7 @@ def contrast(
     `d + sum_i w_i perp(d_i, d)` with `d = D(prompt) - D(base)`, `d_i` the same of the i-th
     negative, and `perp` the part perpendicular to d.
     """
-    away = prompts.negative if base == "negative" else prompts.null
+    away = prompts.negative if base == "negative" else prompts.empty
     parts = [away, prompts.positive, *prompts.perpendicular]
     estimates = prior.denoise(
         torch.cat([x_sigma] * len(parts)),

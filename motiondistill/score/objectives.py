@@ -44,9 +44,9 @@ class NoiseFree:
     """Noise-free score distillation (Katzir et al. 2024).
 
     The noise prediction without a prompt holds the noise that was drawn, which tells nothing, and a
-    part that leads to the prior's domain. Below `domain_level` it is taken whole, `D(null)` for
-    `x`; above, the negative prompt stands for what lies outside: `D(negative) - D(null)`. The
-    prompt's own part is `s (D(null) - D(prompt))`.
+    part that leads to the prior's domain. Below `domain_level` it is taken whole, `D(empty)` for
+    `x`; above, the negative prompt stands for what lies outside: `D(negative) - D(empty)`. The
+    prompt's own part is `s (D(empty) - D(prompt))`.
     """
 
     domain_level: float
@@ -56,14 +56,14 @@ class NoiseFree:
     def __call__(self, query: Query) -> Float[Tensor, "B C f h w"]:
         """The residual; always relative to the empty prompt, whatever the guidance's base."""
         noisy, prompts = query.noisy(query.latents), query.prompts
-        parts = [prompts.null, prompts.negative, prompts.positive]
+        parts = [prompts.empty, prompts.negative, prompts.positive]
         estimates = query.prior.denoise(
             torch.cat([noisy] * 3), torch.cat([query.sigma] * 3), Conditioning.cat(parts)
         )
-        null, negative, positive = estimates.chunk(3)
+        empty, negative, positive = estimates.chunk(3)
         low = tau_of(per_sample(query.sigma, noisy)) < self.domain_level
-        domain = torch.where(low, noisy, negative) - null
-        return domain + query.guidance.scale * (null - positive)
+        domain = torch.where(low, noisy, negative) - empty
+        return domain + query.guidance.scale * (empty - positive)
 
 
 @torch.no_grad()
