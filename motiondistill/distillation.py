@@ -164,7 +164,6 @@ def judge(
     guidance = guidance_at(knobs, progress)
     figures: dict[str, Float[Tensor, ""]] = {}
     if memory.held is None:
-        reference = _reference(problem, knobs, method, memory, motion, azimuths, facing, step)
         query = Query(
             prior,
             latents.detach(),
@@ -172,23 +171,21 @@ def judge(
             sigma,
             draw_noise(latents, generator),
             guidance,
-            reference,
+            _reference(problem, knobs, method, memory, motion, azimuths, facing, step),
             _adapted(problem, knobs, memory) if method.adapts else None,
         )
         residual = method.objective(query)
-        figures |= _adapt(query, knobs, memory, seeded(problem.seed, step, "adaptation"))
+        figures = _adapt(query, knobs, memory, seeded(problem.seed, step, "adaptation"))
         if knobs.updates_per_target > 1:
             memory.held = Held(query.latents - residual, facing)
     else:
         residual = latents.detach() - memory.held.target
     gradient = score_gradient(residual, sigma, method.weighting, method.shaping)
-    figures |= {
-        "log_snr": log_snr(sigma).mean(),
-        "score_gradient": root_mean_square(gradient),
-        "guidance_scale": torch.tensor(guidance.scale),
-    }
-    loss = score_loss(latents, gradient)
-    return Verdict(loss, video, latents.detach() - residual, figures)
+    figures["log_snr"] = log_snr(sigma).mean()
+    figures["score_gradient"] = root_mean_square(gradient)
+    figures["guidance_scale"] = torch.tensor(guidance.scale)
+    target = latents.detach() - residual
+    return Verdict(score_loss(latents, gradient), video, target, figures)
 
 
 def guidance_at(knobs: DistillSettings, progress: float) -> Guidance:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -28,7 +27,7 @@ from motiondistill.schema import OptimizeConfig
 from motiondistill.score.query import Query, Reference
 from motiondistill.starts import Problem
 
-FRAMES, PIXELS, STEPS = 16, 64, 4
+FRAMES, PIXELS, STEPS = 16, 32, 4
 OBJECTIVES = get_args({f.name: f.type for f in dataclasses.fields(DistillSettings)}["objective"])
 
 
@@ -77,18 +76,17 @@ def same_bits(first: Step, second: Step) -> bool:
 def test_every_objective_moves_the_motion_and_resumes_bit_for_bit(
     problem: Problem, objective: str, tmp_path: Path
 ) -> None:
-    """From within targets that several updates share, too."""
+    """From within a target that three updates share, to the next one."""
     knobs = settings(objective=objective, updates_per_target=3, motion_amplification=2.0)
     state, whole = initial_state(problem, knobs), []
-    save_checkpoint(tmp_path / "0", snapshot(state))
     for step in optimize(problem, knobs, state):
         whole.append(step)
         save_checkpoint(tmp_path / str(state.step), snapshot(state))
     moved = whole[-1].motion.rotations - whole[0].motion.rotations
     assert moved.abs().max() > 1e-5
-    for done in (0, 1, 2, 3):
-        rest = run(problem, knobs, restore(load_checkpoint(tmp_path / str(done))))
-        assert all(map(same_bits, whole[done:], rest)), done
+    rest = run(problem, knobs, restore(load_checkpoint(tmp_path / "2")))
+    assert len(rest) == STEPS - 2
+    assert all(map(same_bits, whole[2:], rest))
 
 
 def test_a_shared_target_is_kept_with_its_views(problem: Problem) -> None:
@@ -105,9 +103,10 @@ def test_a_shared_target_is_kept_with_its_views(problem: Problem) -> None:
 
 
 def test_the_target_is_approached_while_it_is_kept(problem: Problem) -> None:
-    knobs = settings(num_steps=12, updates_per_target=12, weighting="x0", learning_rate=5e-3)
-    silent = dataclasses.replace(knobs, regularize=config.load(OptimizeConfig).regularize)
-    first, *_, last = run(problem, silent)
+    first, *_, last = run(
+        problem,
+        settings(objective="sds", num_steps=8, updates_per_target=8, learning_rate=1e-3),
+    )
 
     def distance(step: Step) -> Tensor:
         assert step.target is not None
@@ -202,7 +201,7 @@ def rows(words: Conditioning) -> Tensor:
 
 def test_prompts_are_in_the_words_of_each_view(problem: Problem) -> None:
     spoken = dataclasses.replace(problem, negative_prompt="a person")
-    azimuths = torch.tensor([0.0, math.pi])
+    azimuths = torch.tensor([0.0, 3.0])
     found = prompts_for(spoken, DistillSettings(avoid_other_views=True), "a person bows", azimuths)
 
     def embedded(*texts: str) -> Tensor:
