@@ -5,7 +5,7 @@ import functools
 import logging
 import os
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import assert_never
 
 import torch
 
@@ -25,6 +25,7 @@ from motiondistill.build_field import (
     window_frames,
 )
 from motiondistill.build_field import make_field as make_field
+from motiondistill.build_method import make_method as make_method
 from motiondistill.build_prior import make_prior as make_prior
 from motiondistill.build_prior import pinned as pinned
 from motiondistill.build_regularizers import make_references
@@ -54,7 +55,6 @@ from motiondistill.render.shadow import ContactShadow
 from motiondistill.render.tailoring import clothed
 from motiondistill.report.media import read_cube_map, read_image
 from motiondistill.schema import BodyConfig, CameraConfig, OptimizeConfig, RenderConfig
-from motiondistill.score.objectives import Objective, csd_loss, sds_loss
 from motiondistill.starts import Problem
 from motiondistill.structures import NUM_JOINTS, Mesh, Motion
 
@@ -244,17 +244,4 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
 
 def make_settings(config: OptimizeConfig) -> Settings:
     """The loop's knobs."""
-    return Settings(
-        config.init, config.score, config.regularize, make_objective(config.score.objective)
-    )
-
-
-def make_objective(name: Literal["csd", "sds"]) -> Objective:
-    """The objective of this name."""
-    match name:
-        case "csd":
-            return csd_loss
-        case "sds":
-            return sds_loss
-        case _:
-            assert_never(name)
+    return Settings(config.init, config.score, config.regularize, make_method(config.score))

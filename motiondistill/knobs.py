@@ -88,12 +88,23 @@ RANGES: Final[Ranges] = {
     "sample.num_steps": (1, 1000),
     "sample.size": (16, 2048),
     "score.azimuth_jitter": (0, 3.1416),
+    "score.domain_level": (0, 1),
     "score.first_level": (0.02, 0.98),
+    "score.guidance_rescale": (0, 1),
     "score.guidance_scale": (0, 1000),
+    "score.inversion_guidance_scale": (-1000, 1000),
+    "score.inversion_noise": (0, 1),
+    "score.last_guidance_scale": (0, 1000),
     "score.last_level": (0.02, 0.98),
     "score.learning_rate": (0, 1),
     "score.level_jitter": (0, 0.5),
+    "score.lora_learning_rate": (0, 1),
+    "score.lora_rank": (1, 1024),
+    "score.max_gradient": (1e-9, 1e9),
+    "score.motion_amplification": (0, 1000),
     "score.num_steps": (0, 1_000_000),
+    "score.target_steps": (1, 1000),
+    "score.updates_per_target": (1, 10_000),
     "score.views": (1, 64),
     "split.held_out": (0, 0.9),
     "window.fps": (1, 120),
@@ -101,6 +112,9 @@ RANGES: Final[Ranges] = {
     "window.parametric": (0, 100_000),
 }
 
+# Objectives with one guided estimate; `csd` and `nfsd` have none.
+_ESTIMATING: Final = ("sds", "dds", "moving_minus_static", "multi_step", "sdi", "vsd")
+_CONTRASTING: Final = ("csd", *_ESTIMATING)
 # Keys that only some choices use: the key that chooses, and the choices that do.
 USED_WITH: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "render.appearance": ("render.shading", ("lambert", "unlit")),
@@ -122,6 +136,17 @@ USED_WITH: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "field.hash_log2_table": ("field.encoding", ("hash",)),
     "field.action": ("field.statistics", ("action",)),
     "field.deviations": ("field.constraint", ("soft", "hard")),
+    "score.avoid_other_views": ("score.objective", _CONTRASTING),
+    "score.domain_level": ("score.objective", ("nfsd",)),
+    "score.guidance_base": ("score.objective", _CONTRASTING),
+    "score.guidance_rescale": ("score.objective", _ESTIMATING),
+    "score.inversion_guidance_scale": ("score.objective", ("sdi",)),
+    "score.inversion_noise": ("score.objective", ("sdi",)),
+    "score.level_jitter": ("score.level_path", ("linear", "sqrt", "inverse_cdf")),
+    "score.lora_learning_rate": ("score.objective", ("vsd",)),
+    "score.lora_rank": ("score.objective", ("vsd",)),
+    "score.reference_prompt": ("score.objective", ("dds", "moving_minus_static")),
+    "score.target_steps": ("score.objective", ("multi_step", "sdi")),
 }
 
 

@@ -3,6 +3,7 @@
 Motions are fitted to samples of a prior, and the best is refined by score distillation.
 """
 
+import dataclasses
 import logging
 import math
 from collections.abc import Iterator
@@ -13,13 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from motiondistill.cameras import heading, view_azimuths
-from motiondistill.prompts import with_view
-from motiondistill.randomness import seeded
+from motiondistill.distill_memory import Memory
+from motiondistill.distillation import DistillSettings, Method, Verdict, judge, target_step
 from motiondistill.regularizers.weights import RegularizerWeights, penalties
-from motiondistill.render.randomization import randomized
-from motiondistill.score.levels import annealed
-from motiondistill.score.objectives import Objective
 from motiondistill.starts import (
     FitSettings,
     Problem,
@@ -31,7 +28,7 @@ from motiondistill.starts import (
     start_azimuths,
 )
 from motiondistill.starts import motion_of as motion_of
-from motiondistill.structures import Motion
+from motiondistill.structures import Mesh, Motion
 
 _log = logging.getLogger(__name__)
 
@@ -42,39 +39,14 @@ _FIT_ARM_LIFT = 1.1
 
 
 @dataclass(frozen=True)
-class DistillSettings:
-    """Knobs of the score-distillation stage."""
-
-    # What a step asks of the prior: `csd`, classifier score distillation, follows the prompt alone;
-    # `sds`, score distillation sampling, also pulls to the mean of what the prior holds possible.
-    objective: Literal["csd", "sds"] = "csd"
-    # Updates.
-    num_steps: int = 60
-    # Views of the full circle rendered for each update.
-    views: int = 4
-    # `csd`: the score's weight against the regularisers. `sds`: how far the prompt's clean estimate
-    # is pushed away from the negative prompt's; 1: not at all.
-    guidance_scale: float = 4.0
-    # Noise levels tau = sigma / (1 + sigma): 0.5 is as much noise as signal. They fall from the
-    # first to the last during the stage, and the views spread over +-jitter around them.
-    first_level: float = 0.9
-    last_level: float = 0.6
-    level_jitter: float = 0.1
-    # Cameras stay within this angle of the centre of a named view, radians.
-    azimuth_jitter: float = 0.17
-    # Adam's, at its highest.
-    learning_rate: float = 2e-3
-
-
-@dataclass(frozen=True)
 class Settings:
     """All knobs of the job."""
 
     fit: FitSettings
     distill: DistillSettings
     regularize: RegularizerWeights
-    objective: Objective
-    """The one that `distill` names."""
+    method: Method
+    """What `distill` names."""
 
     @property
     def num_steps(self) -> int:
@@ -92,6 +64,8 @@ class State:
     targets: Float[Tensor, "samples frames 3 height width"] | None
     """The sampled videos, while fitting."""
     step: int = 0
+    memory: Memory = dataclasses.field(default_factory=Memory)
+    """What the distillation keeps from one update to the next."""
 
     def __post_init__(self) -> None:
         self.optimizer = _adam(self.fields)
@@ -125,6 +99,10 @@ class Step:
     """After the update; while fitting, the first candidate's."""
     video: Float[Tensor, "batch frames 3 height width"]
     """What the update was made from."""
+    target: Float[Tensor, "views C f h w"] | None = None
+    """While distilling, the latents that the prior asked for."""
+    figures: dict[str, Float[Tensor, ""]] = dataclasses.field(default_factory=dict)
+    """What else there is to record of the update."""
 
 
 def initial_state(problem: Problem, settings: Settings) -> State:
@@ -167,7 +145,7 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
         mesh = problem.body(motion)
         video = problem.scene(mesh, cameras)
         terms = {"fit": fit_error(video, state.targets, progress)}
-        terms |= penalties(motion, mesh, settings.regularize, problem.references)
+        terms |= _penalties(problem, settings, state.fields, motion, mesh)
         loss = _total(problem, index, terms)
         state.update(loss, settings.fit.learning_rate * _warm_cosine(progress))
         yield _step(index, "fit", loss, terms, motion_of(problem, state.fields[0]), video)
@@ -188,42 +166,37 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
 
     Yields after every update.
     """
-    knobs, prior = settings.distill, problem.prior
+    knobs, begin = settings.distill, settings.fit.num_steps
     for index in range(state.step, settings.num_steps):
-        generator = seeded(problem.seed, index, "distill")
-        progress = (index - settings.fit.num_steps) / knobs.num_steps
-        azimuths = view_azimuths(knobs.views, jitter=knobs.azimuth_jitter, generator=generator)
-        sigma = annealed(
-            progress,
-            knobs.views,
-            first=knobs.first_level,
-            last=knobs.last_level,
-            jitter=knobs.level_jitter,
-            generator=generator,
-        )
-        motion = clip_of(problem, state.fields[0], index)
+        motion = clip_of(problem, state.fields[0], target_step(knobs, index, begin))
         mesh = problem.body(motion)
-        scene = randomized(problem.scene, problem.changes, seeded(problem.seed, index, "scene"))
-        draw = seeded(problem.seed, index, "camera")
-        video = scene(mesh, problem.cameras.varied(azimuths + heading(motion), draw))
-        conditioning, unconditional = (
-            prior.embed([with_view(prompt, azimuth) for azimuth in azimuths.tolist()])
-            for prompt in (problem.prompt, problem.negative_prompt)
+        verdict = judge(
+            problem, knobs, settings.method, state.memory, motion, mesh, index=index, begin=begin
         )
-        score = settings.objective(
-            prior,
-            prior.encode(video),
-            conditioning,
-            unconditional,
-            sigma=sigma,
-            guidance_scale=knobs.guidance_scale,
-            generator=generator,
-        )
-        terms = {"score": score}
-        terms |= penalties(motion, mesh, settings.regularize, problem.references)
+        terms = {"score": verdict.loss}
+        terms |= _penalties(problem, settings, state.fields, motion, mesh)
         loss = _total(problem, index, terms)
-        state.update(loss, knobs.learning_rate * _warm_cosine(progress))
-        yield _step(index, "distill", loss, terms, motion_of(problem, state.fields[0]), video)
+        rate = knobs.learning_rate * _warm_cosine((index - begin) / knobs.num_steps)
+        state.update(loss, rate)
+        yield _step(
+            index,
+            "distill",
+            loss,
+            terms,
+            motion_of(problem, state.fields[0]),
+            verdict.video,
+            verdict,
+        )
+
+
+def _penalties(
+    problem: Problem, settings: Settings, fields: nn.ModuleList, motion: Motion, mesh: Mesh
+) -> dict[str, Float[Tensor, ""]]:
+    """What the whole motion costs; the prior may have seen a window of it alone."""
+    if problem.window is not None or problem.loop:
+        motion = Motion.stack([motion_of(problem, field) for field in fields])
+        mesh = problem.body(motion)
+    return penalties(motion, mesh, settings.regularize, problem.references)
 
 
 def _total(problem: Problem, index: int, terms: dict[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
@@ -254,6 +227,10 @@ def _step(
     terms: dict[str, Float[Tensor, ""]],
     motion: Motion,
     video: Float[Tensor, "batch frames 3 height width"],
+    verdict: Verdict | None = None,
 ) -> Step:
     detached = {name: term.detach() for name, term in terms.items()}
-    return Step(index, stage, loss.detach(), detached, motion.detach(), video.detach())
+    step = Step(index, stage, loss.detach(), detached, motion.detach(), video.detach())
+    if verdict is None:
+        return step
+    return dataclasses.replace(step, target=verdict.target, figures=verdict.figures)

@@ -21,6 +21,7 @@ from torch import nn
 from motiondistill import config as configs
 from motiondistill.atomic import write_atomically
 from motiondistill.checkpoints import Tree, save_step
+from motiondistill.distill_memory import Memory
 from motiondistill.motion.field import MotionField
 from motiondistill.optimize import State, Step, choose, motion_of
 from motiondistill.progress import Reporter, loss_in_words
@@ -143,6 +144,7 @@ def snapshot(state: State) -> Tree:
         "fields": state.fields.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "targets": state.targets,
+        "memory": state.memory.to_tree(),
     }
 
 
@@ -150,7 +152,8 @@ def restore(saved: Tree, new_field: Callable[[int], nn.Module]) -> State:
     """The state of a snapshot, whose fields are of the kind that `new_field` makes by number."""
     fields = nn.ModuleList([new_field(index) for index in range(saved["num_fields"])])
     fields.load_state_dict(saved["fields"])
-    state = State(saved["stage"], fields, saved["targets"], saved["step"])
+    memory = Memory.from_tree(saved["memory"])
+    state = State(saved["stage"], fields, saved["targets"], saved["step"], memory)
     state.optimizer.load_state_dict(saved["optimizer"])
     return state
 
@@ -243,6 +246,8 @@ def _scalars(folder: Path, first: int) -> Iterator[Callable[[int, Step], None]]:
         writer.add_scalar("loss", taken.loss.item(), step)
         for name, term in taken.terms.items():
             writer.add_scalar(f"terms/{name}", term.item(), step)
+        for name, figure in taken.figures.items():
+            writer.add_scalar(f"score/{name}", figure.item(), step)
 
     try:
         yield record

@@ -9,10 +9,10 @@ from typing import Final, Literal, TypeVar
 
 from motiondistill.data.collection import WindowSettings
 from motiondistill.data.splits import SplitSettings
+from motiondistill.distillation import DistillSettings
 from motiondistill.field_schema import FieldSettings, check_field
 from motiondistill.film import OutputSettings
 from motiondistill.knobs import RANGES, check_jitters, check_ranges, check_used, knobs, show
-from motiondistill.optimize import DistillSettings
 from motiondistill.prior_schema import PriorConfig
 from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.shots import ShotSettings

@@ -18,10 +18,15 @@ LAYERS = [
     BASE,
     "motion body render priors metrics".split(),
     "score regularizers data".split(),
-    "optimize starts latents probe t2m sweep shots pictures film".split(),
+    [
+        *"optimize starts latents probe t2m sweep shots pictures film".split(),
+        *"distillation distill_memory".split(),
+    ],
     "knobs prior_schema field_schema schema config".split(),
-    "build build_prior build_field build_film build_regularizers".split()
-    + "prior_check prior_table runs report progress".split(),
+    [
+        *"build build_prior build_field build_film build_method build_regularizers".split(),
+        *"prior_check prior_table runs report progress".split(),
+    ],
     "commands".split(),
     "cli __main__".split(),
 ]
@@ -36,6 +41,7 @@ LEAVES = {
     "tinycudann": "motion/hash_grid.py",
     "diffusers": "priors/",
     "transformers": "priors/",
+    "peft": "priors/lora.py",
     "huggingface_hub": "priors/hub.py",
     "imageio": "report/",
     "imageio_ffmpeg": "report/",

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import imageio.v3
 import numpy as np
@@ -15,7 +15,6 @@ from tiny_ltx import save_tiny
 
 from motiondistill import build, rotations
 from motiondistill.cameras import Orbit
-from motiondistill.optimize import DistillSettings
 from motiondistill.priors.base import DiffusersPrior, VideoFormat
 from motiondistill.render.background import FACE_NAMES
 from motiondistill.render.cpu import CpuRasterizer
@@ -34,7 +33,6 @@ from motiondistill.schema import (
     RenderConfig,
     RunConfig,
 )
-from motiondistill.score.objectives import Objective, csd_loss, sds_loss
 from motiondistill.structures import NUM_JOINTS, Motion
 
 FILES = ("texture", "background_file")
@@ -144,12 +142,6 @@ def test_settings_are_the_groups_of_the_configuration() -> None:
         config.regularize,
     )
     assert settings.num_steps == config.init.num_steps + config.score.num_steps
-
-
-@pytest.mark.parametrize(("name", "objective"), [("csd", csd_loss), ("sds", sds_loss)])
-def test_the_objective_is_the_one_named(name: Literal["csd", "sds"], objective: Objective) -> None:
-    config = OptimizeConfig(score=DistillSettings(objective=name))
-    assert build.make_settings(config).objective is objective
 
 
 def film(config: RenderConfig) -> torch.Tensor:

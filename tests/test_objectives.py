@@ -1,7 +1,10 @@
 """Score distillation against the Gaussian prior, where every answer has a closed form."""
 
+import dataclasses
+
 import pytest
 import torch
+from queries import gradient_of, query
 from torch import Tensor
 from toy_gaussian import (
     DIMENSIONS,
@@ -15,7 +18,8 @@ from toy_gaussian import (
 
 from motiondistill.priors.base import VideoFormat
 from motiondistill.priors.gaussian import Gaussian, GaussianPrior
-from motiondistill.score.objectives import csd_loss, prompt_evidence, sds_loss
+from motiondistill.score.loss import score_gradient, score_loss
+from motiondistill.score.objectives import csd, prompt_evidence, sds
 
 EXACT = 1e-12  # float64 on 24 dimensions
 SIGMAS = torch.tensor([0.2, 1.0, 4.0], dtype=torch.float64)
@@ -35,37 +39,15 @@ def sds_gradient(
     scale: float = 1.0,
     seed: int = 0,
 ) -> Tensor:
-    x = x.clone().requires_grad_()
-    loss = sds_loss(
-        prior,
-        x,
-        prior.embed([prompt] * len(x)),
-        prior.embed([""] * len(x)),
-        sigma=sigma,
-        guidance_scale=scale,
-        generator=torch.Generator().manual_seed(seed),
-    )
-    (gradient,) = torch.autograd.grad(loss, x)
-    return gradient
+    return gradient_of(sds, query(prior, x, sigma, prompt=prompt, scale=scale, noise=seed))
 
 
 def csd_gradient(
     prior: GaussianPrior, x: Tensor, sigma: Tensor, *, prompts: tuple[str, str], scale: float
 ) -> Tensor:
     """The gradient towards the second prompt, away from the first."""
-    x = x.clone().requires_grad_()
-    away, towards = (prior.embed([prompt] * len(x)) for prompt in prompts)
-    loss = csd_loss(
-        prior,
-        x,
-        towards,
-        away,
-        sigma=sigma,
-        guidance_scale=scale,
-        generator=torch.Generator().manual_seed(0),
-    )
-    (gradient,) = torch.autograd.grad(loss, x)
-    return gradient
+    away, towards = prompts
+    return gradient_of(csd, query(prior, x, sigma, prompt=towards, negative=away, scale=scale))
 
 
 def closed_form(x: Tensor, sigma: Tensor, seed: int) -> Tensor:
@@ -79,22 +61,18 @@ def closed_form(x: Tensor, sigma: Tensor, seed: int) -> Tensor:
     return torch.stack(rows).view_as(x) / x.numel()
 
 
-def antithetic(patch: pytest.MonkeyPatch, prior: GaussianPrior, x: Tensor, sigma: Tensor) -> Tensor:
+def antithetic(prior: GaussianPrior, x: Tensor, sigma: Tensor) -> Tensor:
     """The mean gradient of a draw and its mirror image: the noise enters linearly and cancels."""
-    draw = torch.randn
-    gradients = [sds_gradient(prior, x, sigma)]
-    with patch.context() as mirrored:
-        mirrored.setattr(torch, "randn", lambda *size, generator: -draw(*size, generator=generator))
-        gradients.append(sds_gradient(prior, x, sigma))
+    asked = query(prior, x, sigma)
+    mirrored = dataclasses.replace(asked, noise=-asked.noise)
+    gradients = [gradient_of(sds, each) for each in (asked, mirrored)]
     assert not torch.equal(*gradients)
     return torch.stack(gradients).mean(0)
 
 
-def test_the_mean_gradient_is_the_closed_form(
-    prior: GaussianPrior, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_mean_gradient_is_the_closed_form(prior: GaussianPrior) -> None:
     x = latents(len(SIGMAS))
-    gradient = antithetic(monkeypatch, prior, x, SIGMAS)
+    gradient = antithetic(prior, x, SIGMAS)
     assert (gradient - closed_form(x, SIGMAS, 0)).abs().max() < EXACT
 
 
@@ -158,7 +136,7 @@ def test_csd_shrinks_nothing() -> None:
 
 @pytest.mark.parametrize(("batch", "frames", "size"), [(1, 2, 2), (4, 2, 2), (1, 5, 4)])
 def test_what_a_motion_feels_does_not_depend_on_the_number_of_latents(
-    batch: int, frames: int, size: int, monkeypatch: pytest.MonkeyPatch
+    batch: int, frames: int, size: int
 ) -> None:
     """The same change of every latent is pulled alike, whatever the views, frames and pixels."""
     count = 3 * frames * size * size
@@ -168,7 +146,7 @@ def test_what_a_motion_feels_does_not_depend_on_the_number_of_latents(
     prior = GaussianPrior({"walk": gaussian}, VideoFormat(8.0, frames, size, size))
     x = torch.full((batch, 3, frames, size, size), offset, dtype=torch.float64)
     sigma = torch.full((batch,), level, dtype=torch.float64)
-    pull = antithetic(monkeypatch, prior, x, sigma).sum()
+    pull = antithetic(prior, x, sigma).sum()
     expected = level**3 / (1 + level**2) * (offset - mean) / (variance + level**2)
     assert abs(pull - expected) < EXACT
 
@@ -178,17 +156,10 @@ def test_no_gradient_flows_through_the_denoiser(prior: GaussianPrior) -> None:
     mean.requires_grad_()
     watched = GaussianPrior({"walk": Gaussian.from_covariance(mean, covariance)}, FORMAT)
     x = latents(3).requires_grad_()
-    conditioning = watched.embed(["walk"] * 3)
-    loss = sds_loss(
-        watched,
-        x,
-        conditioning,
-        conditioning,
-        sigma=SIGMAS,
-        guidance_scale=3.0,
-        generator=torch.Generator().manual_seed(0),
-    )
-    loss.backward()
+    asked = query(watched, x, SIGMAS, scale=3.0)
+    residual = sds(asked)
+    assert not residual.requires_grad
+    score_loss(x, score_gradient(residual, asked.sigma)).backward()
     assert mean.grad is None
     assert x.grad is not None
 
@@ -200,11 +171,10 @@ def test_equal_generators_give_equal_bits(prior: GaussianPrior) -> None:
     assert not torch.equal(first, other)
 
 
-def test_noise_levels_are_snapped_before_noise_is_added(prior: GaussianPrior) -> None:
+def test_evidence_snaps_noise_levels_before_noise_is_added(prior: GaussianPrior) -> None:
     x = latents(2)
     beyond = torch.tensor([1e6, 1e-9], dtype=torch.float64)
     ends = torch.tensor([prior.max_sigma, prior.min_sigma], dtype=torch.float64)
-    assert torch.equal(sds_gradient(prior, x, beyond), sds_gradient(prior, x, ends))
     walk, empty = prior.embed(["walk"] * 2), prior.embed([""] * 2)
     evidence = [
         prompt_evidence(

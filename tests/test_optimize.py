@@ -12,10 +12,11 @@ from small_problem import FRAMES, PROMPT, rendered, small_problem
 from tiny_ltx import save_tiny
 from torch import Tensor, nn
 
+from motiondistill.build_method import make_method
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
+from motiondistill.distillation import DistillSettings
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.optimize import (
-    DistillSettings,
     RegularizerWeights,
     Settings,
     Step,
@@ -31,17 +32,17 @@ from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
 from motiondistill.render.randomization import random_background
 from motiondistill.runs import restore, snapshot
-from motiondistill.score.objectives import csd_loss, sds_loss
 from motiondistill.starts import FitSettings, Problem
 from motiondistill.structures import Motion
 
 FIT, DISTILL = 3, 3
 VIEWS = 2
+KNOBS = DistillSettings(num_steps=DISTILL, views=VIEWS)
 SETTINGS = Settings(
     FitSettings(num_samples=2, sampling_steps=2, num_steps=FIT),
-    DistillSettings(num_steps=DISTILL, views=VIEWS),
+    KNOBS,
     RegularizerWeights(),
-    csd_loss,
+    make_method(KNOBS),
 )
 NEUTRAL = dataclasses.replace(SETTINGS, fit=dataclasses.replace(SETTINGS.fit, num_steps=0))
 REGULARIZERS = {"angular_speed", "joint_acceleration", "ground_penetration", "tilt"}
@@ -216,20 +217,17 @@ def test_distillation_brings_the_renderings_to_the_priors_mean() -> None:
     goal = pose(0.3, 0.15)
     videos = all_around(goal)
     problem = small_problem(oracle({PROMPT: goal}), pixels=16, frames=ORACLE.frames)
-    settings = Settings(
-        FitSettings(num_steps=0),
-        DistillSettings(
-            num_steps=40,
-            views=2,
-            guidance_scale=1.0,
-            first_level=0.3,
-            last_level=0.1,
-            azimuth_jitter=0.0,
-            learning_rate=1e-3,
-        ),
-        RegularizerWeights(),
-        sds_loss,
+    knobs = DistillSettings(
+        objective="sds",
+        num_steps=40,
+        views=2,
+        guidance_scale=1.0,
+        first_level=0.3,
+        last_level=0.1,
+        azimuth_jitter=0.0,
+        learning_rate=1e-3,
     )
+    settings = Settings(FitSettings(num_steps=0), knobs, RegularizerWeights(), make_method(knobs))
     state = initial_state(problem, settings)
 
     def distance() -> float:

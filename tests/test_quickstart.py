@@ -10,8 +10,8 @@ from tiny_ltx import NATIVE, save_tiny
 
 from motiondistill import build, schema
 from motiondistill.body.skinning import SkinnedBody
+from motiondistill.distillation import DistillSettings
 from motiondistill.motion.motion_file import load_motion
-from motiondistill.optimize import DistillSettings
 from motiondistill.starts import FitSettings
 
 ROOT = Path(__file__).parent.parent

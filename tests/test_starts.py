@@ -8,9 +8,10 @@ from small_problem import FRAMES, body, rendered, small_problem
 from tiny_ltx import save_tiny
 from torch import Tensor, nn
 
+from motiondistill.build_method import make_method
 from motiondistill.data.parametric import parametric_motion
+from motiondistill.distillation import DistillSettings
 from motiondistill.optimize import (
-    DistillSettings,
     RegularizerWeights,
     Settings,
     State,
@@ -21,7 +22,6 @@ from motiondistill.optimize import (
 from motiondistill.priors.base import Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import view_name
-from motiondistill.score.objectives import csd_loss
 from motiondistill.starts import (
     FitSettings,
     blur,
@@ -143,7 +143,7 @@ def test_a_fit_finds_a_known_motion_again(prior: Prior) -> None:
         FitSettings(num_samples=1, sampling_steps=1, num_steps=150),
         DistillSettings(),
         RegularizerWeights(),
-        csd_loss,
+        make_method(DistillSettings()),
     )
 
     @torch.no_grad()

@@ -1,0 +1,53 @@
+"""How a prior learns what the optimised clips look like, for `vsd`."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motiondistill.priors.base import Conditioning, Prior, per_sample
+from motiondistill.score.weightings import velocity
+
+
+@final
+@dataclass
+class Adaptation:
+    """The adapted prior's own parameters, and their optimiser."""
+
+    parameters: nn.ParameterList
+
+    def __post_init__(self) -> None:
+        self.optimizer = torch.optim.Adam(self.parameters)
+
+    def update(self, loss: Float[Tensor, ""], learning_rate: float) -> None:
+        """One step of Adam."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+
+    def to(self, device: torch.device) -> None:
+        """Moves the parameters, and with them what the optimiser remembers of them."""
+        for parameter in self.parameters:
+            parameter.data = parameter.data.to(device)
+        self.optimizer.load_state_dict(self.optimizer.state_dict())
+
+
+def adaptation_loss(
+    adapted: Prior,
+    latents: Float[Tensor, "B C f h w"],
+    conditioning: Conditioning,
+    sigma: Float[Tensor, " B"],
+    noise: Float[Tensor, "B C f h w"],
+) -> Float[Tensor, ""]:
+    """The denoising error on the clips, differentiable in the adapted prior's parameters.
+
+    The mean square of `v_hat - v`, which is about one at every level for a network that knows
+    nothing. `sigma` is snapped.
+    """
+    clips, level = latents.detach(), per_sample(sigma, latents)
+    clean = adapted.denoise(clips + level * noise, sigma, conditioning)
+    return (velocity(level) * (clean - clips)).square().mean()
