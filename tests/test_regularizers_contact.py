@@ -189,6 +189,14 @@ def test_distances_to_hulls_are_those_to_their_triangles() -> None:
     assert 5 < inside < 40
 
 
+def test_blunt_corners_between_the_directions_tried_count_too() -> None:
+    half = math.pi / 64  # between two of 64 directions
+    turn = torch.tensor([[math.cos(half), -math.sin(half)], [math.sin(half), math.cos(half)]])
+    corners = torch.tensor([[0.0, 0.0], [1.0, 0.02], [2.0, 0.0], [1.0, -3.0]]) @ turn.T
+    point = torch.tensor([1.0, 0.52]) @ turn.T
+    assert float(squared_distance_to_hull(point, corners)) == pytest.approx(0.25, rel=1e-5)
+
+
 @pytest.mark.parametrize("corners", [[[0.0, 0.0]] * 3, [[0.0, 0.0], [1.0, 0.0], [0.5, 0.0]]])
 def test_a_hull_without_an_area_is_its_segment_or_point(corners: list[list[float]]) -> None:
     points = torch.tensor([[3.0, 4.0], [-1.0, 0.0], [0.0, 0.0]])
