@@ -38,8 +38,12 @@ class Silent(Reporter):
         self.seen += 1
 
 
+def _field(index: int) -> PoseField:
+    return PoseField(generator=seeded(index))
+
+
 def _state(fields: int = 2) -> State:
-    modules = nn.ModuleList([PoseField(generator=seeded(index)) for index in range(fields)])
+    modules = nn.ModuleList([_field(index) for index in range(fields)])
     return State("fit", modules, torch.rand(fields, 3, 3, 8, 8, generator=seeded(9)))
 
 
@@ -103,7 +107,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> N
     whole, cut = _state(), _state()
     _carry_out(tmp_path / "whole", whole, 9)
     _carry_out(tmp_path / "cut", cut, 5)
-    resumed = runs.restore(load_newest(tmp_path / "cut" / runs.CHECKPOINTS))
+    resumed = runs.restore(load_newest(tmp_path / "cut" / runs.CHECKPOINTS), _field)
     assert (resumed.step, resumed.stage) == (5, "fit")
     _carry_out(tmp_path / "cut", resumed, 9)
     for name, value in whole.fields.state_dict().items():

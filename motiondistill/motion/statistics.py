@@ -51,7 +51,7 @@ class PoseStatistics:
 
     def offsets(self, pose: Float[Tensor, "*batch below 3 3"]) -> Float[Tensor, "*batch below 3"]:
         """Tangent vectors from the mean to these poses; differentiable short of half turns."""
-        return rotations.to_axis_angle(pose @ self.mean.to(pose).transpose(-1, -2))
+        return _offsets(pose, self.mean.to(pose))
 
 
 def pose_statistics(
@@ -63,8 +63,7 @@ def pose_statistics(
     """
     poses, share = poses.double(), (weights / weights.sum()).double()
     mean = karcher_mean(poses, share)
-    found = PoseStatistics(mean, torch.zeros(1, dtype=torch.float64))
-    vectors = found.offsets(poses).flatten(1)
+    vectors = _offsets(poses, mean).flatten(1)
     return PoseStatistics(mean, (share[:, None] * vectors).T @ vectors)
 
 
@@ -83,7 +82,7 @@ def karcher_mean(
     flip[..., 2] = torch.linalg.det(left @ right)
     mean: Tensor = left * flip[..., None, :] @ right
     for _ in range(_MAX_ITERATIONS):
-        vectors = rotations.to_axis_angle(poses @ mean.transpose(-1, -2))
+        vectors = _offsets(poses, mean)
         step = (weights[..., 0] * vectors).sum(0)
         mean = rotations.from_axis_angle(step) @ mean
         if float(step.norm(dim=-1).max()) < _CONVERGED:
@@ -103,9 +102,10 @@ def save_statistics(
     """
     tensors = {}
     for name, statistics in every.items():
-        tensors[f"{name}/mean"] = statistics.mean.float().contiguous()
-        whole = statistics.covariance.float()
-        tensors[f"{name}/covariance"] = whole if name == GENERIC else whole.diagonal().contiguous()
+        covariance = statistics.covariance
+        kept = covariance if name == GENERIC else covariance.diagonal()
+        tensors[f"{name}/mean"] = statistics.mean.float().clone()
+        tensors[f"{name}/covariance"] = kept.float().clone(memory_format=torch.contiguous_format)
     save_file(tensors, path, {"about": json.dumps(about, sort_keys=True)})
 
 
@@ -116,10 +116,9 @@ def load_statistics(name: str = GENERIC, file: Path = FILE) -> PoseStatistics:
     """
     with _opened(file) as stored:
         if name not in (known := _names(stored)):
-            listed = ", ".join(sorted(known - {GENERIC}))
             raise ValueError(
-                f"`field.action` must be an action with pose statistics ({listed}), got {name!r}; "
-                "choose one of them, or field.statistics=generic."
+                f"`name` must be one of {', '.join(sorted(known - {GENERIC}))}, {GENERIC}, got "
+                f"{name!r}; choose one of them."
             )
         mean, covariance = (stored.get_tensor(f"{name}/{kind}") for kind in ("mean", "covariance"))
     if covariance.ndim == 1:
@@ -138,6 +137,13 @@ def told_of(file: Path = FILE) -> dict[str, Any]:
     with _opened(file) as stored:
         about: dict[str, Any] = json.loads((stored.metadata() or {}).get("about", "{}"))
         return about
+
+
+def _offsets(
+    poses: Float[Tensor, "*batch 3 3"], mean: Float[Tensor, "*#batch 3 3"]
+) -> Float[Tensor, "*batch 3"]:
+    vectors: Tensor = rotations.to_axis_angle(poses @ mean.transpose(-1, -2))
+    return vectors
 
 
 def _opened(file: Path) -> Any:
