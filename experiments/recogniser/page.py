@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from recogniser.clips import OTHER, UNFIT, Recording
+from recogniser.clips import ODD, OTHER, UNFIT, Recording
 from recogniser.folds import (
     Prediction,
     balanced_accuracy,
@@ -34,11 +34,13 @@ independent groups show: the figure is the mean of their recalls. A window that 
 may still be taken for any of the {all} actions. With other seeds: {others}.
 
 **Second reading, {even} ({even_interval})**: without {odd_clips} clips that are of their class by
-name only ({odd_names}). {fewer} Which clips these are was judged after the
-first results of an earlier recogniser; here they teach and are tested like all others.
+name only ({odd_names}). {fewer}
+Which clips these are was judged after the first results of an earlier recogniser; here they teach
+and are tested like all others.
 
-Command: `{command}`; commit {commit}; {machine}; {seconds:.0f} s of CPU time in all. Seed {seed}
-where no other one is named, {steps} steps of {batch} windows a fold.
+Command: `{command}`; commit {commit}; {machine};
+{seconds:.0f} s of CPU time in all. Seed {seed} where no other one is named, {steps} steps of
+{batch} windows a fold.
 
 A window is 2 s (16 frames at 8 frames a second) and starts anywhere, every quarter of a second of
 a clip. A group is all that may be one person's: a CMU subject, a source without names, and
@@ -64,11 +66,11 @@ Rows: what the clips show; columns: what they were recognised as; shares of a ro
 ## Clips of odd manner
 
 Monsters' and sneaking gaits, a jumped spin kick, hooks and dodges, directing the traffic, a fighter
-on guard, a cartoon's run. They are in the first reading and not in the second.
+on guard. They are in the first reading and not in the second.
 
 {odd}
 
-Of no action's class, or of an unknown person, and so in no figure: {unused}.
+{silent}Of no action's class, or of an unknown person, and so in no figure: {unused}.
 
 ## Protocol and choices
 
@@ -95,7 +97,8 @@ Chosen for the convolutions by looking at cross-validations, and kept: dances ar
 as often as other classes and rare actions half as often; a class of "something else" (laughing,
 washing, swords, falls) that only training knows; the strength of the augmentation.
 
-Directing the traffic is called waving by the manifest. It is not much like it: {wave}
+Waving is the weakest class, and the manifest counts directing the traffic (cmu/13_26) as waving.
+Its clips: {wave}
 """
 CARD = """# Card of the action recogniser
 
@@ -165,6 +168,7 @@ def results_page(
         odd_clips=len({one.clip for one in odd}),
         odd_names=", ".join(sorted({one.clip for one in odd})),
         wave=_waves(found),
+        silent=_silent(odd),
         unused=", ".join(sorted(UNFIT)),
         picture=picture,
         **about,
@@ -237,6 +241,13 @@ def _fewer(all_clips: Sequence[str], even: Sequence[str]) -> str:
     """Which actions have three groups only with the odd clips."""
     lost = [action for action in all_clips if action not in even]
     return f"Then {', '.join(lost)} has fewer than three groups, and drops out." if lost else ""
+
+
+def _silent(odd: Sequence[Prediction]) -> str:
+    """Which clips of odd manner no window was cut from."""
+    seen = {one.clip.split("/")[1] for one in odd}
+    lacking = sorted(ODD - seen)
+    return f"No window shows the action, or is long enough: {', '.join(lacking)}. " * bool(lacking)
 
 
 def _waves(found: Sequence[Prediction]) -> str:

@@ -21,7 +21,8 @@ from motiondistill.metrics.recogniser_features import PoseFeatures, mirrored, po
 from motiondistill.randomness import seeded
 
 BATCH, RATE_OF_LEARNING, WEIGHT_DECAY, SMOOTHING, DROPOUT = 128, 2e-3, 0.05, 0.1, 0.15
-_ADJUSTING = 20  # batches that tell mean and spread of the descriptors
+# Batches that are drawn and augmented, once for a training; its steps draw from all their windows.
+_POOL = 100
 PARAMETRIC_SHARE = 0.3  # of the draws of a class that has real clips, too
 # How often a class is drawn, 1 unless given. Dances differ most; few clips show a rare action, and
 # what is often drawn is often answered.
@@ -90,8 +91,9 @@ def train(bank: Bank, seed: int, steps: int) -> ActionNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = ActionNetwork(DROPOUT).train()
-        seen = [draw_batch(bank, seeded(seed, i, "adjust"))[0] for i in range(_ADJUSTING)]
-        network.adjust(torch.cat(seen))
+        batches = [draw_batch(bank, seeded(seed, i, "pool")) for i in range(min(_POOL, steps))]
+        inputs, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        network.adjust(inputs)
         optimizer = torch.optim.AdamW(
             network.parameters(), RATE_OF_LEARNING, weight_decay=WEIGHT_DECAY
         )
@@ -102,9 +104,9 @@ def train(bank: Bank, seed: int, steps: int) -> ActionNetwork:
             rate = RATE_OF_LEARNING * min(1.0, (step + 1) / 50)
             rate *= 0.5 * (1 + math.cos(math.pi * step / steps))
             optimizer.param_groups[0]["lr"] = rate
-            inputs, labels = draw_batch(bank, seeded(seed, step, "batch"))
+            chosen = torch.randint(len(labels), (BATCH,), generator=seeded(seed, step, "batch"))
             # Members share the batches and nothing else.
-            loss = sum_of_losses(network.members(inputs), labels)
+            loss = sum_of_losses(network.members(inputs[chosen]), labels[chosen])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
