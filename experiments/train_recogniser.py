@@ -23,7 +23,8 @@ from pathlib import Path
 import torch
 from recogniser.clips import Recording, recordings
 from recogniser.folds import Prediction, cross_validate, folds_of
-from recogniser.page import card, confusion_matrix, results_page
+from recogniser.matrix import confusion_matrix
+from recogniser.page import card, results_page
 from recogniser.training import (
     BATCH,
     PARAMETRIC_SHARE,

@@ -17,7 +17,7 @@ from torch.nn.functional import normalize, pad
 from motiondistill.metrics.recogniser_features import PoseFeatures
 
 Vectors = Float[Tensor, "*batch frames 3"]
-Curves = Float[Tensor, "*batch curves frames"]
+Curves = Float[Tensor, "*batch _ frames"]
 
 # In leg lengths, of a body like ours; the same for all, so that a motion of a child reads alike.
 _THIGH, _SHIN, _UPPER_ARM, _FOREARM = 0.5, 0.5, 0.34, 0.31
