@@ -92,11 +92,11 @@ Nested choice: of these ten trials with odd clips that teach, each fold takes th
 on the windows of the other folds. That gives 84.9%: the bar lies within what choosing costs, and
 within the interval by clip. The step from convolutions to descriptors, not the choice among
 trials, is what came near it. A second seed of the last way, narrower networks: 85.6%, with two
-networks 85.4%. An offset of the dances' logits, chosen on the other folds, gave 84.7% and 85.6% with
-two seeds (without it 85.4% and 86.0%), and was left. The
-ways to mix: arms and legs exchanged among the actions they tell; more givers, and arms held
-anyhow; the same without dancers' arms on walkers and kickers. The last is used, with two small
-networks beside the linear one.
+networks 85.4%. An offset of the dances' logits, chosen on the other folds, gave 84.7% and 85.6%
+with two seeds (without it 85.4% and 86.0%), and was left. The ways to mix:
+arms and legs exchanged among the actions they tell; more givers, and arms held anyhow; the same
+without dancers' arms on walkers and kickers. The last is used, with two small networks beside the
+linear one.
 
 Chosen for the convolutions by looking at cross-validations, and kept: dances are drawn three times
 as often as other classes and rare actions half as often; a class of "something else" (laughing,
