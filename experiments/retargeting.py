@@ -162,6 +162,53 @@ def _pooled(results: Sequence[Result], name: str) -> Float[Tensor, "frames joint
     return torch.cat([getattr(result, name)[result.sound] for result in results])
 
 
+def _limb_table(groups: dict[str, list[Result]]) -> str:
+    rows = []
+    for source, group in groups.items():
+        errors = _pooled(group, "landmarks")
+        parts = [errors[:, [J[f"{side}_{n}"] for side in SIDES]] for limb in LIMBS for n in limb]
+        figures = [_cm(part, 0.5, 0.9) for part in (errors, *parts)]
+        rows.append([source, str(len(group)), *figures])
+    return table(["source", "clips", "all", *(n for limb in LIMBS for n in limb)], rows)
+
+
+def _joint_table(groups: dict[str, list[Result]]) -> str:
+    rows = []
+    for source, group in groups.items():
+        errors = _pooled(group, "strict")[:, 1:]
+        rows.append([source, _cm(errors, 0.5), *(_cm(joint, 0.5) for joint in errors.unbind(1))])
+    return table(["source", "all", *(n.replace("_", " ") for n in JOINT_NAMES[1:])], rows)
+
+
+def _habit_table(groups: dict[str, list[Result]], body: Body) -> str:
+    shares = {source: habits(group, body.rest_joints) for source, group in groups.items()}
+    rows = [[source, *(f"{x:.2f}" for x in found.values())] for source, found in shares.items()]
+    return table(["source", *shares["all"]], rows)
+
+
+def _parity_table(parities: dict[str, list[Tensor]]) -> str:
+    rows = []
+    for source, distances in parities.items():
+        pooled = torch.cat([distance.flatten() for distance in distances])
+        median, most = quantile(pooled, 0.5), float(pooled[~pooled.isnan()].max())
+        rows.append([source, str(len(distances)), f"{100 * median:.6f}", f"{100 * most:.4f}"])
+    return table(["source", "clips", "median", "largest"], rows)
+
+
+def _draw_sheets(results: dict[str, list[Result]], body: Body, out: Path, count: int) -> str:
+    """Writes an image a source, and returns the lines of the page that show them."""
+    out.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for source, group in results.items():
+        ranked = sorted(group, key=lambda result: -result.median)
+        spread = ranked[count // 2 :: max(len(ranked) // (count - count // 2), 1)]
+        shown = [*ranked[: count // 2], *spread][:count]
+        imageio.v3.imwrite(out / f"{source}.png", to_bytes(sheet(shown, body)[None])[0].numpy())
+        names = ", ".join(f"{result.clip.name} ({100 * result.median:.1f} cm)" for result in shown)
+        lines += [f"{source}: {names}.", "", f"![]({out.name}/{source}.png)", ""]
+    return "\n".join(lines).rstrip()
+
+
 def write(
     results: dict[str, list[Result]],
     parities: dict[str, list[Tensor]],
@@ -172,35 +219,6 @@ def write(
     """The page and its sheets."""
     everything = [result for group in results.values() for result in group]
     groups = results | {"all": everything}
-    limbs, inner = [], []
-    for source, group in groups.items():
-        errors, strict = _pooled(group, "landmarks"), _pooled(group, "strict")
-        parts = [errors[:, [J[f"{side}_{n}"] for side in SIDES]] for limb in LIMBS for n in limb]
-        limbs.append(
-            [source, str(len(group)), _cm(errors, 0.5, 0.9), *(_cm(p, 0.5, 0.9) for p in parts)]
-        )
-        inner.append(
-            [source, _cm(strict[:, 1:], 0.5), *(_cm(strict[:, j], 0.5) for j in range(1, 22))]
-        )
-    wrong = [
-        [s, *(f"{x:.2f}" for x in habits(g, body.rest_joints).values())] for s, g in groups.items()
-    ]
-    compared = []
-    for source, distances in parities.items():
-        pooled = torch.cat([distance.flatten() for distance in distances])
-        most = 100 * float(pooled[~pooled.isnan()].max())
-        compared.append(
-            [source, str(len(distances)), f"{100 * quantile(pooled, 0.5):.6f}", f"{most:.4f}"]
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    lines = []
-    for source, group in results.items():
-        ranked = sorted(group, key=lambda result: -result.median)
-        spread = ranked[count // 2 :: max(len(ranked) // (count - count // 2), 1)]
-        shown = [*ranked[: count // 2], *spread][:count]
-        imageio.v3.imwrite(out / f"{source}.png", to_bytes(sheet(shown, body)[None])[0].numpy())
-        names = ", ".join(f"{result.clip.name} ({100 * result.median:.1f} cm)" for result in shown)
-        lines += [f"{source}: {names}.", "", f"![]({out.name}/{source}.png)", ""]
     page = PAGE.format(
         commit=origin("")["commit"],
         machine=f"{platform.machine()} ({os.cpu_count()} cores)",
@@ -210,11 +228,11 @@ def write(
         frames=sum(len(result.sound) for result in everything),
         fps=JOINTS_FPS,
         cut=sum(int((~result.sound).sum()) for result in everything),
-        landmarks=table(["source", "clips", "all", *(n for limb in LIMBS for n in limb)], limbs),
-        strict=table(["source", "all", *(n.replace("_", " ") for n in JOINT_NAMES[1:])], inner),
-        habits=table(["source", *habits(everything[:1], body.rest_joints)], wrong),
-        parity=table(["source", "clips", "median", "largest"], compared),
-        sheets="\n".join(lines).rstrip(),
+        landmarks=_limb_table(groups),
+        strict=_joint_table(groups),
+        habits=_habit_table(groups, body),
+        parity=_parity_table(parities),
+        sheets=_draw_sheets(results, body, out, count),
     )
     out.with_suffix(".md").write_text(page, encoding="utf-8")
 

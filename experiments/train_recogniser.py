@@ -1,11 +1,12 @@
 """Trains the action recogniser on real motion capture and measures it by cross-validation.
 
     python experiments/train_recogniser.py --mocap FOLDER [--out trainings/recogniser]
-        [--steps 300] [--seed 0]
+        [--steps 600] [--seed 0] [--repeats 3]
 
-First each independent group of recordings is tested once by a network that never saw it, then the
-weights to ship learn from all clips. Leaves in OUT: `recogniser.md` and `recogniser.png` (for
-`results/`), `model.safetensors` and `README.md` (for `motiondistill/metrics/recogniser_weights/`).
+First each independent group of recordings is tested once by networks that never saw it, with each
+of some seeds, then the weights to ship learn from all clips. Leaves in OUT: `recogniser.md` and
+`recogniser.png` (for `results/`), `model.safetensors` and `README.md` (for
+`motiondistill/metrics/recogniser_weights/`).
 """
 
 import argparse
@@ -20,9 +21,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from recogniser.clips import recordings
+from recogniser.clips import Recording, recordings
 from recogniser.folds import Prediction, cross_validate, folds_of
-from recogniser.page import card, confusion_matrix, results_page
+from recogniser.matrix import confusion_matrix
+from recogniser.page import card, results_page
 from recogniser.training import (
     BATCH,
     PARAMETRIC_SHARE,
@@ -31,8 +33,10 @@ from recogniser.training import (
     train,
 )
 from safetensors.torch import save_file
+from torch import Tensor
 
 from motiondistill.body.anny import anny_body
+from motiondistill.metrics.recogniser import ActionNetwork
 
 
 def main() -> None:
@@ -44,18 +48,10 @@ def main() -> None:
     real, made = recordings(args.mocap, rest), parametric_recordings(rest, args.seed)
     print(f"{len(real)} recordings, {len(made)} parametric", flush=True)
 
-    found: list[Prediction] = []
-    for fold in cross_validate(real, made, args.seed, args.steps):
-        found += fold
-        right = sum(one.right for one in fold) / len(fold)
-        groups = ", ".join(sorted({one.group for one in fold}))
-        print(f"{groups}: {right:.1%} of {len(fold)} windows", flush=True)
-        lines = "\n".join(json.dumps(dataclasses.asdict(one)) for one in found)
-        (args.out / "predictions.jsonl").write_text(lines + "\n")
-
-    taught = [one for one in real if not one.odd]
-    network = train(bank_of([*taught, *made]), args.seed, args.steps)
-    weights = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
+    seeds = range(args.seed, args.seed + args.repeats)
+    runs = [_tested(real, made, seed, args) for seed in seeds]
+    network = train(bank_of([*real, *made]), args.seed, args.steps)
+    weights = packed(network)
     save_file(weights, args.out / "model.safetensors")
     about: dict[str, object] = {
         "command": " ".join(["python", *_relative(sys.argv)]),
@@ -64,10 +60,9 @@ def main() -> None:
         "steps": args.steps,
     }
     parameters = sum(tensor.numel() for tensor in weights.values())
-    text = card(taught, made, about | {"parameters": parameters, "share": PARAMETRIC_SHARE})
+    text = card(real, made, about | {"parameters": parameters, "share": PARAMETRIC_SHARE})
     (args.out / "README.md").write_text(text)
-    counted = [one for one in found if not one.odd]
-    confusion_matrix(counted, args.out / "recogniser.png")
+    confusion_matrix(runs[0], args.out / "recogniser.png")
     machine = f"{platform.machine()} ({os.cpu_count()} cores), threads: {args.threads}"
     about |= {
         "batch": BATCH,
@@ -75,7 +70,31 @@ def main() -> None:
         "machine": f"{machine}, torch {torch.__version__}",
         "seconds": time.process_time(),
     }
-    (args.out / "recogniser.md").write_text(results_page(found, about, "recogniser.png"))
+    (args.out / "recogniser.md").write_text(results_page(runs, about, "recogniser.png"))
+
+
+def packed(network: ActionNetwork) -> dict[str, Tensor]:
+    """The weights in half precision; means and scales stay exact."""
+    statistics = dict(network.named_buffers())
+    return {
+        name: tensor.contiguous() if name in statistics else tensor.half().contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def _tested(
+    real: list[Recording], made: list[Recording], seed: int, args: argparse.Namespace
+) -> list[Prediction]:
+    """The predictions of one cross-validation, also as a file of lines."""
+    found: list[Prediction] = []
+    for fold in cross_validate(real, made, seed, args.steps):
+        found += fold
+        right = sum(one.right for one in fold) / len(fold)
+        groups = ", ".join(sorted({one.group for one in fold}))
+        print(f"seed {seed}: {groups}: {right:.1%} of {len(fold)} windows", flush=True)
+        lines = "\n".join(json.dumps(dataclasses.asdict(one)) for one in found)
+        (args.out / f"predictions_{seed}.jsonl").write_text(lines + "\n")
+    return found
 
 
 def _arguments() -> argparse.Namespace:
@@ -86,8 +105,9 @@ def _arguments() -> argparse.Namespace:
         "--mocap", type=Path, required=True, help="folder with joints22/ and manifest.csv"
     )
     parser.add_argument("--out", type=Path, default=Path("trainings/recogniser"))
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--repeats", type=int, default=3, help="seeds to cross-validate with")
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 

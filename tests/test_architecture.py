@@ -1,4 +1,4 @@
-"""Who may import whom, and what no file may do. Read from the syntax tree: nothing is imported."""
+"""Who may import whom, what no file may do, and how long it may be. Read from the syntax tree."""
 
 import ast
 from collections.abc import Iterator
@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent / "motiondistill"
+REPOSITORY = Path(__file__).parent.parent
+ROOT = REPOSITORY / "motiondistill"
 FILES = sorted(ROOT.rglob("*.py"))
+EVERY_FILE = [
+    file
+    for folder in ("motiondistill", "experiments", "tests")
+    for file in sorted((REPOSITORY / folder).rglob("*.py"))
+]
 
 # Each layer may import those before it, and itself where it is one package or a chain of files.
 BASE = [
@@ -50,6 +56,8 @@ LEAVES = {
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc"}
 MAX_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS = 300, 50, 8
+# Files that are longer, with the reason.
+LONG_FILES = {"tests/test_recogniser.py": "the network and its training are not parted yet"}
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
@@ -86,7 +94,6 @@ def test_imports(file: Path) -> None:
 def test_habits(file: Path) -> None:
     here = file.relative_to(ROOT)
     text = file.read_text()
-    assert len(text.splitlines()) <= MAX_LINES
     assert file.stem not in FORBIDDEN_NAMES
     assert "from __future__ import annotations" not in text, "it hides shapes from the checks"
     assert not any(word in text for word in ("TODO", "FIXME", "XXX", "nan_to_num"))
@@ -99,9 +106,18 @@ def test_habits(file: Path) -> None:
                 )
             case ast.Call(func=ast.Name(id="print")):
                 assert {"cli.py", "commands"} & {*here.parts}, f"line {node.lineno}: prints"
-            case ast.FunctionDef(args=arguments):
-                lines = (node.end_lineno or node.lineno) - node.lineno + 1
-                assert lines <= MAX_FUNCTION_LINES, f"{node.name} has {lines} lines"
-                every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-                count = sum(argument.arg not in ("self", "cls") for argument in every)
-                assert count <= MAX_PARAMETERS, f"{node.name} has {count} parameters"
+
+
+@pytest.mark.parametrize("file", EVERY_FILE, ids=lambda file: str(file.relative_to(REPOSITORY)))
+def test_limits(file: Path) -> None:
+    text = file.read_text()
+    if str(file.relative_to(REPOSITORY)) not in LONG_FILES:
+        assert len(text.splitlines()) <= MAX_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= MAX_FUNCTION_LINES, f"{node.name} has {lines} lines"
+            arguments = node.args
+            every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+            count = sum(argument.arg not in ("self", "cls") for argument in every)
+            assert count <= MAX_PARAMETERS, f"{node.name} has {count} parameters"

@@ -5,8 +5,8 @@ import captures
 import numpy as np
 import pytest
 import torch
+from foreign_captures import deepmimic, expmap, poselib, walking
 from test_import_amass import arrays
-from test_import_formats import deepmimic, expmap, poselib, walking
 from test_import_gltf import TIMES, content, known, rotations_of
 
 from motiondistill.data.importers import read_folder, read_motion_capture

@@ -1,21 +1,19 @@
-"""The action recogniser: what it must not see, what it must recognise, how it is measured."""
+"""The action recogniser: what it must not see, what it must recognise."""
 
 import math
-import sys
-from functools import cache
 from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
 import torch
 from hypothesis import given, settings
+from recogniser_motions import assert_alike, performed, reflected
 from safetensors.torch import load_file, save_file
 from standin_skeleton import rest_joints
 
 from motiondistill import rotations
 from motiondistill.data.choreography import SIDES
-from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
-from motiondistill.kinematics import forward_kinematics
+from motiondistill.data.parametric import PARAMETRIC_ACTIONS
 from motiondistill.metrics.recogniser import (
     ACTIONS,
     FRAMES,
@@ -26,56 +24,21 @@ from motiondistill.metrics.recogniser import (
 )
 from motiondistill.metrics.recogniser_features import (
     TRACKED,
-    PoseFeatures,
     mirrored,
     pose_features,
     resampled,
 )
 from motiondistill.metrics.recogniser_sides import SIDED_ACTIONS, acting_side
 from motiondistill.structures import JOINT_INDEX as J
-from motiondistill.structures import MIRROR, NUM_JOINTS
-
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-sys.path.insert(0, str(EXPERIMENTS))
-from recogniser import folds, groups  # noqa: E402 (after the path is set)
-from recogniser.clips import Recording  # noqa: E402
-from recogniser.training import (  # noqa: E402
-    Bank,
-    augmented,
-    bank_of,
-    draw_batch,
-    mixed,
-    train,
-)
+from motiondistill.structures import NUM_JOINTS
 
 WEIGHTS = Path(__file__).parent.parent / "motiondistill" / "metrics" / "recogniser_weights"
-# Of float32 features through five layers; probabilities.
-ROUNDING = 2e-4
 SEEDS = range(1000, 1006)  # the training's motions come from other seeds
 
 
 @pytest.fixture(scope="module")
 def recogniser() -> Recogniser:
     return load_recogniser()
-
-
-@cache
-def performed(
-    action: str, side: str, seed: int, fps: float = RATE, frames: int = FRAMES
-) -> torch.Tensor:
-    """Joints of a parametric motion on a skeleton that was not trained on."""
-    generator = torch.Generator().manual_seed(seed)
-    motion = parametric_motion(action, side, generator, rest_joints(), fps, frames)
-    _, joints = forward_kinematics(motion.rotations, rest_joints())
-    return joints + motion.translation[:, None]
-
-
-def reflected(joints: torch.Tensor) -> torch.Tensor:
-    return joints[..., list(MIRROR), :] * torch.tensor([-1.0, 1.0, 1.0])
-
-
-def assert_alike(a: torch.Tensor, b: torch.Tensor) -> None:
-    torch.testing.assert_close(a, b, atol=ROUNDING, rtol=0)
 
 
 @given(
@@ -243,87 +206,3 @@ def test_mistakes_are_told(recogniser: Recogniser, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"cut off")
     with pytest.raises(ValueError, match="complete safetensors file"):
         load_recogniser(tmp_path / "model.safetensors")
-
-
-# --- how it is trained and measured
-
-
-def guess(action: str, clip: str, answer: str) -> folds.Prediction:
-    others = tuple(name for name in ACTIONS if name != answer)
-    return folds.Prediction(action, clip, f"group {clip}", (answer, *others))
-
-
-def test_balanced_accuracy_weighs_actions_and_not_windows() -> None:
-    found = [guess("walk", "a", "walk")] * 90 + [guess("run", "b", "walk")] * 10
-    assert folds.balanced_accuracy(found, ["walk", "run"]) == 0.5
-    assert folds.recall(found, "run", top=3) == 1.0  # run comes second
-
-
-def test_the_interval_draws_clips() -> None:
-    """Four clips, half of them always wrong: the share of right draws is binomial(4, 1/2) / 4."""
-    found = [
-        guess("walk", str(clip), "walk" if clip % 2 else "run") for clip in range(4) for _ in "123"
-    ]
-    generator = torch.Generator().manual_seed(0)
-    assert folds.interval(found, ["walk"], generator) == (0.0, 1.0)  # each 1/16
-    sure = [guess("walk", "a", "walk")] * 5
-    assert folds.interval(sure, ["walk"], generator) == (1.0, 1.0)
-
-
-def recorded(action: str, group: str, frames: int = 90) -> Recording:
-    side = "left"
-    joints = performed(action, side, len(group), fps=30.0, frames=frames)
-    return Recording(f"{group}/{action}", group, action, joints, (0.0, 0.25), True)
-
-
-def test_every_group_is_tested_once_and_teaches_not_itself() -> None:
-    plan = {"a": ("walk", "run"), "b": ("walk",), "c": ("run", "kick"), "c8": ("walk",)}
-    plan |= {"d": ("kick",), "e": ("squat",)}
-    real = [recorded(action, group) for group, shown in plan.items() for action in shown]
-    chosen = folds.folds_of(real)
-    assert sorted(name for fold in chosen for name in fold) == ["a", "b", "c", "d", "e"]
-    for fold in chosen:
-        shown = [action for name in fold for action in plan[name]]
-        assert len(shown) == len(set(shown)), "a class loses two groups at once"
-
-
-def test_the_same_performance_is_found_on_another_skeleton() -> None:
-    joints = performed("dance", "left", 0, fps=30.0, frames=90)
-    other = performed("jumping jacks", "left", 1, fps=30.0, frames=90)
-    about = rotations.from_axis_angle(torch.tensor([0.0, 1.0, 0.0]))
-    longer = joints.clone()
-    longer[:, J["left_elbow"]] += 0.05  # a skeleton with other arms
-    paths = [groups.limb_paths(one) for one in (joints, (longer @ about.T)[10:70], other)]
-    assert groups.likeness(paths[0], paths[1]) > 0.95
-    assert groups.likeness(paths[0], paths[2]) < 0.8
-
-
-def test_augmentation_keeps_unit_directions_and_mixing_keeps_what_acts() -> None:
-    joints = torch.stack([performed("punch", "left", 0), performed("walk", "left", 0)])
-    features = pose_features(joints)
-    generator = torch.Generator().manual_seed(0)
-    labels = torch.tensor([ACTIONS.index("punch"), ACTIONS.index("walk")])
-    for _ in range(8):
-        both: PoseFeatures = mixed(features, labels, generator)
-        arms, legs = [2, 3, 6, 7], [0, 1, 4, 5]
-        torch.testing.assert_close(both.directions[0][:, arms], features.directions[0][:, arms])
-        torch.testing.assert_close(both.directions[1][:, legs], features.directions[1][:, legs])
-        noisy = augmented(both, generator).directions.norm(dim=-1)
-        torch.testing.assert_close(noisy, torch.ones_like(noisy))
-
-
-def three_actions() -> Bank:
-    return bank_of([recorded(action, "a") for action in ("squat", "jumping jacks", "bow")])
-
-
-def test_training_repeats_itself() -> None:
-    one, two = (train(three_actions(), 0, 3) for _ in range(2))
-    for a, b in zip(one.parameters(), two.parameters(), strict=True):
-        assert torch.equal(a, b)
-
-
-@pytest.mark.slow
-def test_training_learns() -> None:
-    network = train(three_actions(), 0, 150)
-    inputs, labels = draw_batch(three_actions(), torch.Generator().manual_seed(9))
-    assert float((network(inputs).argmax(-1) == labels).float().mean()) > 0.8

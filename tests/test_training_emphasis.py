@@ -5,32 +5,17 @@ from typing import Any
 
 import pytest
 import torch
-from embedded_training import captions
 from embedded_training.denoising import Denoising, clip_batch, tokeniser
 from embedded_training.emphasis import emphasis
-from embedded_training.encoded import Encoded
+from tiny_training import TOKENS, caption_tokenizer, four_clips
 from torch import Tensor, nn
 
-from motiondistill.priors.text import build_t5_tokenizer
 from motiondistill.randomness import seeded
 
-TOKENS = 20
 
-
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    return build_t5_tokenizer(captions.vocabulary(), 1024, TOKENS)
-
-
-@pytest.fixture(scope="module")
-def encoded() -> Encoded:
-    """Random latents of four clips."""
-    labels = (("walk", "right"), ("wave", "left"), ("bow", "right"), ("walk", "left"))
-    return Encoded(torch.randn(4, 4, 3, 8, 8, generator=seeded(0)), labels, (0, 3, 5, 7))
-
-
-def test_errors_weigh_more_where_the_action_moves(encoded: Encoded) -> None:
+def test_errors_weigh_more_where_the_action_moves() -> None:
     """One place of the bows moves, none else: it has `(1 + s K) / (1 + s)`, K places in all."""
+    encoded = four_clips()
     latents = encoded.latents[:, :, :1].repeat(1, 1, 3, 1, 1)
     latents[2, :, :, 1, 2] += torch.tensor([-1.0, 0.0, 1.0])
     latents[[0, 1, 3]] += torch.tensor([-1.0, 0.0, 1.0])[:, None, None]
@@ -42,10 +27,9 @@ def test_errors_weigh_more_where_the_action_moves(encoded: Encoded) -> None:
     torch.testing.assert_close(weights[encoded.labels[0], encoded.views[0]], torch.ones(8, 8))
 
 
-def test_only_captions_that_tell_the_action_shift_the_weights(
-    tokenizer: Any, encoded: Encoded
-) -> None:
+def test_only_captions_that_tell_the_action_shift_the_weights() -> None:
     """The estimate without words stays the mean of all clips, so its errors weigh alike."""
+    tokenizer, encoded = caption_tokenizer(), four_clips()
     weights = emphasis(encoded, 3.0)
     batch = clip_batch(encoded, 200, tokeniser(tokenizer, TOKENS), seeded(0), weights)
     plain = clip_batch(encoded, 200, tokeniser(tokenizer, TOKENS), seeded(0))

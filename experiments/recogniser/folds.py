@@ -28,7 +28,7 @@ class Prediction:
     ranked: tuple[str, ...]
     """All actions, the most likely first."""
     odd: bool = False
-    """Whether it is reported beside, and does not count."""
+    """Whether its clip is of its class by name only; it counts all the same."""
 
     @property
     def right(self) -> bool:
@@ -40,7 +40,7 @@ def folds_of(recordings: Sequence[Recording]) -> list[list[str]]:
     """The groups that are tested together."""
     shown: dict[str, set[str]] = defaultdict(set)
     for one in recordings:
-        if one.group != UNKNOWN and one.action != OTHER and not one.odd:
+        if one.group != UNKNOWN and one.action != OTHER:
             shown[one.group].add(one.action)
     counts = Counter(action for actions in shown.values() for action in actions)
     folds: list[list[str]] = []
@@ -60,7 +60,7 @@ def cross_validate(
 ) -> Iterator[list[Prediction]]:
     """The predictions of each fold. Clips of unknown subjects neither teach nor test."""
     for fold in folds_of(real):
-        kept = [one for one in real if one.group not in (*fold, UNKNOWN) and not one.odd]
+        kept = [one for one in real if one.group not in (*fold, UNKNOWN)]
         recogniser = Recogniser(train(bank_of([*kept, *parametric]), seed, steps))
         tested = [one for one in real if one.group in fold and one.action != OTHER]
         yield [guess for one in tested for guess in predictions(recogniser, one)]

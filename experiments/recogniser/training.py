@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from recogniser.clips import OTHER, SPAN, STRIDE, Recording
+from recogniser.clips import SPAN, STRIDE, Recording
+from recogniser.mixing import CLASSES, mixed
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -15,16 +16,13 @@ from motiondistill.data.joints import JOINTS_FPS
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
 from motiondistill.kinematics import forward_kinematics
 from motiondistill.metrics.recogniser import ACTIONS, FRAMES, RATE, ActionNetwork
-from motiondistill.metrics.recogniser_features import (
-    PoseFeatures,
-    channels,
-    mirrored,
-    pose_features,
-)
+from motiondistill.metrics.recogniser_descriptors import describe
+from motiondistill.metrics.recogniser_features import PoseFeatures, mirrored, pose_features
 from motiondistill.randomness import seeded
 
-BATCH, RATE_OF_LEARNING, WEIGHT_DECAY, SMOOTHING, DROPOUT = 128, 2e-3, 0.05, 0.1, 0.3
-CLASSES = (*ACTIONS, OTHER)
+BATCH, RATE_OF_LEARNING, WEIGHT_DECAY, SMOOTHING, DROPOUT = 128, 2e-3, 0.05, 0.1, 0.15
+# Batches that are drawn and augmented, once for a training; its steps draw from all their windows.
+_POOL = 100
 PARAMETRIC_SHARE = 0.3  # of the draws of a class that has real clips, too
 # How often a class is drawn, 1 unless given. Dances differ most; few clips show a rare action, and
 # what is often drawn is often answered.
@@ -33,13 +31,6 @@ _PARAMETRIC_SECONDS, _PARAMETRIC_DRAWS = 3.0, 10
 # One-shot actions start near the start of their motion; cyclic ones may start anywhere.
 _CYCLIC = ("walk", "run", "jumping jacks", "wave", "stand", "dance", "crawl", "sit", "squat")
 _START_RANGE = 0.3
-
-
-# What the arms do tells these from one another, whatever legs of another one of them do meanwhile.
-_BY_ARMS = ("wave", "punch", "drink", "throw", "stand")
-_BY_LEGS = ("kick", "walk", "run", "stand")
-_MIX_SHARE = 0.5
-_LEG_BONES, _ARM_BONES = (0, 1, 4, 5), (2, 3, 6, 7)
 
 
 @dataclass(frozen=True)
@@ -100,6 +91,9 @@ def train(bank: Bank, seed: int, steps: int) -> ActionNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = ActionNetwork(DROPOUT).train()
+        batches = [draw_batch(bank, seeded(seed, i, "pool")) for i in range(min(_POOL, steps))]
+        inputs, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        network.adjust(inputs)
         optimizer = torch.optim.AdamW(
             network.parameters(), RATE_OF_LEARNING, weight_decay=WEIGHT_DECAY
         )
@@ -110,10 +104,9 @@ def train(bank: Bank, seed: int, steps: int) -> ActionNetwork:
             rate = RATE_OF_LEARNING * min(1.0, (step + 1) / 50)
             rate *= 0.5 * (1 + math.cos(math.pi * step / steps))
             optimizer.param_groups[0]["lr"] = rate
-            inputs, labels = draw_batch(bank, seeded(seed, step, "batch"))
-            loss = torch.nn.functional.cross_entropy(
-                network(inputs), labels, label_smoothing=SMOOTHING
-            )
+            chosen = torch.randint(len(labels), (BATCH,), generator=seeded(seed, step, "batch"))
+            # Members share the batches and nothing else.
+            loss = sum_of_losses(network.members(inputs[chosen]), labels[chosen])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -123,9 +116,20 @@ def train(bank: Bank, seed: int, steps: int) -> ActionNetwork:
     return trained.eval()
 
 
+def sum_of_losses(
+    members: Float[Tensor, "members batch classes"], labels: Int[Tensor, " batch"]
+) -> Float[Tensor, ""]:
+    """The sum over members of their smoothed cross-entropy."""
+    losses = [
+        torch.nn.functional.cross_entropy(logits, labels, label_smoothing=SMOOTHING)
+        for logits in members
+    ]
+    return torch.stack(losses).sum()
+
+
 def draw_batch(
     bank: Bank, generator: torch.Generator
-) -> tuple[Float[Tensor, "batch channels frames"], Int[Tensor, " batch"]]:
+) -> tuple[Float[Tensor, "batch descriptors"], Int[Tensor, " batch"]]:
     """Augmented inputs and labels.
 
     Actions are drawn by `DRAWS`; their origins, of these the clips, and windows are equally likely.
@@ -140,32 +144,7 @@ def draw_batch(
     joints = _windows(bank, recordings, starts, generator)
     labels = torch.tensor(drawn)
     features = augmented(mixed(pose_features(joints), labels, generator), generator)
-    return channels(features), labels
-
-
-def mixed(features: PoseFeatures, labels: Tensor, generator: torch.Generator) -> PoseFeatures:
-    """Some motions that are told by the arms with the legs of others, and the other way round.
-
-    Few people were recorded at each action, and how they stood meanwhile says nothing of it.
-    """
-    directions, root = features.directions.clone(), features.root.clone()
-    for names, bones in ((_BY_ARMS, _LEG_BONES), (_BY_LEGS, _ARM_BONES)):
-        givers = _which(labels, names)
-        # Someone who stands does so with the whole body.
-        takers = _which(labels, [name for name in names if name != "stand"])
-        takers = takers[torch.rand(len(takers), generator=generator) < _MIX_SHARE]
-        if not len(takers):
-            continue
-        givers = givers[torch.randint(len(givers), (len(takers),), generator=generator)]
-        for bone in bones:
-            directions[takers, :, bone] = features.directions[givers, :, bone]
-        if bones == _LEG_BONES:
-            root[takers] = features.root[givers]
-    return PoseFeatures(directions, root)
-
-
-def _which(labels: Tensor, names: Sequence[str]) -> Tensor:
-    return torch.isin(labels, torch.tensor([CLASSES.index(name) for name in names])).nonzero()[:, 0]
+    return describe(features), labels
 
 
 def augmented(features: PoseFeatures, generator: torch.Generator) -> PoseFeatures:

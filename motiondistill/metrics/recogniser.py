@@ -1,6 +1,6 @@
 """Action recogniser: which action a motion shows, from joint positions alone.
 
-A small network (`recogniser_weights/README.md` is its card) that never saw a generated motion.
+Small networks (`recogniser_weights/README.md` is their card) that never saw a generated motion.
 """
 
 import math
@@ -14,15 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from motiondistill.metrics.recogniser_features import (
-    NUM_CHANNELS,
-    TRACKED,
-    Joints,
-    channels,
-    mirrored,
-    pose_features,
-    resampled,
-)
+from motiondistill.metrics.recogniser_descriptors import NUM_DESCRIPTORS, describe
+from motiondistill.metrics.recogniser_features import TRACKED, Joints, pose_features, resampled
 from motiondistill.metrics.recogniser_sides import SIDED_ACTIONS, Side, acting_side
 from motiondistill.structures import JOINT_INDEX, NUM_JOINTS
 
@@ -36,8 +29,12 @@ RATE: Final = 8.0
 FRAMES: Final = 16
 # Windows of a longer motion start at most this far apart, seconds.
 _STRIDE: Final = 1.0
-_WIDTH: Final = 64
-_DILATIONS: Final = (1, 2, 4)
+_WIDTH: Final = 48
+_HIDDEN_MEMBERS: Final = 2
+# Descriptors lie this many standard deviations from their mean at most: what lies further was
+# never seen, and must not decide alone.
+_FURTHEST: Final = 4.0
+_LEAST_SCALE: Final = 5e-3
 _FILE: Final = Path(__file__).parent / "recogniser_weights" / "model.safetensors"
 
 
@@ -58,27 +55,42 @@ class Recognition:
 
 @final
 class ActionNetwork(nn.Module):
-    """A temporal convolution network over windows of 16 frames, pooled by mean and maximum."""
+    """The mean of a linear classifier and small networks with one hidden layer, of descriptors."""
+
+    mean: Float[Tensor, " descriptors"]
+    scale: Float[Tensor, " descriptors"]
 
     def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
-        self.first = nn.Conv1d(NUM_CHANNELS, _WIDTH, 3, padding=1)
-        self.norms = nn.ModuleList(nn.GroupNorm(8, _WIDTH) for _ in _DILATIONS)
-        self.blocks = nn.ModuleList(
-            nn.Conv1d(_WIDTH, _WIDTH, 3, padding=dilation, dilation=dilation)
-            for dilation in _DILATIONS
-        )
-        self.dropout = nn.Dropout(dropout)
         # One output more, for motions that are none of the actions: it only serves training.
-        self.last = nn.Linear(2 * _WIDTH, len(ACTIONS) + 1)
+        outputs = len(ACTIONS) + 1
+        self.register_buffer("mean", torch.zeros(NUM_DESCRIPTORS))
+        self.register_buffer("scale", torch.ones(NUM_DESCRIPTORS))
+        self.linear = nn.Linear(NUM_DESCRIPTORS, outputs)
+        self.first = nn.ModuleList(
+            nn.Linear(NUM_DESCRIPTORS, _WIDTH) for _ in range(_HIDDEN_MEMBERS)
+        )
+        self.last = nn.ModuleList(nn.Linear(_WIDTH, outputs) for _ in range(_HIDDEN_MEMBERS))
+        self.dropout, self.hidden_dropout = nn.Dropout(dropout), nn.Dropout(2 * dropout)
 
-    def forward(self, inputs: Float[Tensor, "batch channels frames"]) -> Float[Tensor, "batch _"]:
+    def forward(self, inputs: Float[Tensor, "batch descriptors"]) -> Float[Tensor, "batch _"]:
         """Logits of `ACTIONS` and of "something else"."""
-        hidden = self.first(inputs)
-        for norm, block in zip(self.norms, self.blocks, strict=True):
-            hidden = hidden + block(nn.functional.gelu(norm(hidden)))
-        pooled = torch.cat([hidden.mean(-1), hidden.amax(-1)], -1)
-        return torch.as_tensor(self.last(self.dropout(nn.functional.gelu(pooled))))
+        return self.members(inputs).mean(0)
+
+    def members(self, inputs: Float[Tensor, "batch descriptors"]) -> Float[Tensor, "_ batch _"]:
+        """The logits of each member: their mean is what they agree on."""
+        seen = ((inputs - self.mean) / self.scale).clamp(-_FURTHEST, _FURTHEST)
+        found = [self.linear(self.dropout(seen))]
+        for first, last in zip(self.first, self.last, strict=True):
+            hidden = nn.functional.gelu(first(self.dropout(seen)))
+            found.append(last(self.hidden_dropout(hidden)))
+        return torch.stack(found)
+
+    def adjust(self, inputs: Float[Tensor, "windows descriptors"]) -> None:
+        """Takes mean and spread of the descriptors from these windows."""
+        self.mean.copy_(inputs.mean(0))
+        # A descriptor that hardly changes must not blow up rounding errors.
+        self.scale.copy_(inputs.std(0).clamp(min=_LEAST_SCALE))
 
 
 @final
@@ -99,9 +111,9 @@ class Recogniser:
         rest = max(duration - span, 0.0)
         count = 1 + -int(-(rest - 1e-6) // _STRIDE) if rest > 1e-6 else 1
         starts = torch.linspace(0.0, rest, count)
-        features = pose_features(resampled(joints.float(), fps, starts, RATE, FRAMES))
-        logits = self._logits(channels(features)) + self._logits(channels(mirrored(features)))
-        return (logits[..., :-1] / 2).softmax(-1).mean(-2)
+        windows = describe(pose_features(resampled(joints.float(), fps, starts, RATE, FRAMES)))
+        logits = self.network(windows.flatten(0, -2)).reshape(*windows.shape[:-1], -1)
+        return torch.as_tensor(logits[..., :-1].softmax(-1).mean(-2))
 
     def recognise(self, joints: Float[Tensor, "frames joints 3"], fps: float) -> Recognition:
         """The most likely action of one motion, its side, and all probabilities."""
@@ -110,10 +122,6 @@ class Recogniser:
         action = ranked[0][0]
         side = acting_side(action, joints, fps) if action in SIDED_ACTIONS else None
         return Recognition(action, side, dict(ranked))
-
-    def _logits(self, inputs: Float[Tensor, "*batch channels frames"]) -> Tensor:
-        logits: Tensor = self.network(inputs.flatten(0, -3))
-        return logits.reshape(*inputs.shape[:-2], -1)
 
 
 def load_recogniser(file: Path = _FILE) -> Recogniser:

@@ -41,7 +41,6 @@ TRACKED: Final = tuple(
 _LEG: Final = tuple(
     tuple(J[f"{side}_{name}"] for name in ("hip", "knee", "ankle")) for side in ("left", "right")
 )
-NUM_CHANNELS: Final = 2 * (3 * NUM_DIRECTIONS + 3)
 
 
 @dataclass(frozen=True)
@@ -82,13 +81,6 @@ def mirrored(features: PoseFeatures) -> PoseFeatures:
     signs = torch.tensor(_MIRROR_SIGNS).to(features.root)
     swapped = features.directions[..., list(MIRRORED), :]
     return PoseFeatures(swapped * flip * signs[:, None], features.root * flip)
-
-
-def channels(features: PoseFeatures) -> Float[Tensor, "*batch channels frames"]:
-    """The network's input: the features, and their change from the frame before."""
-    flat = torch.cat([features.directions.flatten(-2), features.root], -1)
-    change = torch.nn.functional.pad(flat.diff(dim=-2), (0, 0, 1, 0))
-    return torch.cat([flat, change], -1).transpose(-1, -2)
 
 
 def resampled(
