@@ -15,16 +15,32 @@ from motiondistill.build_regularizers import make_key_frames, make_references
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.optimize import initial_state, optimize
-from motiondistill.priors.base import Prior
 from motiondistill.randomness import seeded
 from motiondistill.regularizers.key_frames import KeyFrames, MotionKey, key_frame_error
 from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.schema import OptimizeConfig
+from motiondistill.score.query import Query
 from motiondistill.structures import JOINT_INDEX as J
 from motiondistill.structures import NUM_JOINTS, Mesh, Motion
 
 FPS = 4.0
 EXACT = 1e-5  # float32
+RUN = """
+prior: {{model: {prior}}}
+init: {{num_steps: 0}}
+score: {{num_steps: 100, views: 1, learning_rate: 0.02}}
+run: {{frames: 5}}
+camera: {{size: [32, 32]}}
+regularize:
+  angular_speed: 0
+  joint_acceleration: 0
+  ground_penetration: 0
+  tilt: 0
+  key_frames:
+  - {{time: 0, joint: left_wrist, position: {wrist}}}
+  - {{time: 0, joint: right_ankle, position: {ankle}, weight: 20}}
+  - {{time: 0.1, pose: {poses}, frame: 1}}
+"""
 
 
 def moving() -> tuple[Motion, Mesh]:
@@ -148,8 +164,8 @@ def test_a_run_by_key_frames_alone_reaches_them(
 ) -> None:
     """From the file of a configuration to the motion, with a prior that has no say."""
 
-    def silent(prior: Prior, latents: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
-        return 0 * latents.sum()
+    def silent(query: Query) -> torch.Tensor:
+        return torch.zeros_like(query.latents)
 
     neutral = body()(PoseField(generator=seeded(0))(3, 8.0)).joints[0]
     wrist = [
@@ -160,28 +176,12 @@ def test_a_run_by_key_frames_alone_reaches_them(
     ]
     prior, poses = save_tiny(tmp_path_factory.mktemp("prior")), poses_file(tmp_path / "poses.npz")
     file = tmp_path / "mine.yaml"
-    file.write_text(
-        f"""
-prior: {{model: {prior}}}
-init: {{num_steps: 0}}
-score: {{num_steps: 100, views: 1, learning_rate: 0.02}}
-run: {{frames: 5}}
-camera: {{size: [32, 32]}}
-regularize:
-  angular_speed: 0
-  joint_acceleration: 0
-  ground_penetration: 0
-  tilt: 0
-  key_frames:
-  - {{time: 0, joint: left_wrist, position: {wrist}}}
-  - {{time: 0, joint: right_ankle, position: {ankle}, weight: 20}}
-  - {{time: 0.1, pose: {poses}, frame: 1}}
-"""
-    )
+    file.write_text(RUN.format(prior=prior, wrist=wrist, ankle=ankle, poses=poses))
     settings = config.load(OptimizeConfig, str(file))
     monkeypatch.setattr(build, "make_body", lambda _: body())
     problem = build.make_problem(settings, "x")
-    loop = dataclasses.replace(build.make_settings(settings), objective=silent)
+    loop = build.make_settings(settings)
+    loop = dataclasses.replace(loop, method=dataclasses.replace(loop.method, objective=silent))
     steps = list(optimize(problem, loop, initial_state(problem, loop)))
     first, last = steps[0], steps[-1]
     assert set(last.terms) >= {"key_frames", "score"} and last.terms["score"] == 0
