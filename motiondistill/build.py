@@ -21,6 +21,7 @@ from motiondistill.build_field import (
     answer_known,
     check_groups,
     make_space,
+    make_statistics,
     make_timeline,
     window_frames,
 )
@@ -232,7 +233,11 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
         negative_prompt=config.prior.negative_prompt,
         changes=make_changes(config.render, body),
         references=make_references(
-            config.regularize, at_rest(body), timeline.num_frames, prior.format.fps
+            config.regularize,
+            at_rest(body),
+            timeline.num_frames,
+            prior.format.fps,
+            make_statistics(config.field),
         ),
         new_field=functools.partial(make_field, config.field, timeline, space),
         window=None if window == timeline.num_frames else window,

@@ -8,28 +8,38 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.motion.motion_file import load_motion
+from motiondistill.motion.statistics import PoseStatistics
 from motiondistill.regularizers.capsules import capsules_of
 from motiondistill.regularizers.key_frames import KeyFrames, MotionKey
+from motiondistill.regularizers.statistics import UsualPoses
 from motiondistill.regularizers.weights import References, RegularizerWeights
 from motiondistill.structures import JOINT_INDEX, NUM_JOINTS, Mesh
 
 
 def make_references(
-    weights: RegularizerWeights, rest: Mesh, num_frames: int, fps: float
+    weights: RegularizerWeights,
+    rest: Mesh,
+    num_frames: int,
+    fps: float,
+    statistics: PoseStatistics | None,
 ) -> References:
     """What the terms that count need, for clips of this length on a body whose T-pose is `rest`.
 
     Raises FileNotFoundError for files of poses that are missing, and ValueError for those that hold
     no such pose, for times after the clip, and for terms that need what there is none of.
     """
+    usual = None
     if weights.pose_deviation:
-        raise ValueError(
-            f"`regularize.pose_deviation` must be 0 without pose statistics, got "
-            f"{weights.pose_deviation:g}; leave it out."
-        )
+        if statistics is None:
+            raise ValueError(
+                f"`regularize.pose_deviation` must be 0 without pose statistics, got "
+                f"{weights.pose_deviation:g}; leave it out, or choose field.statistics=generic."
+            )
+        usual = UsualPoses(statistics.mean, statistics.precision)
     keys = weights.key_frames
     return References(
         capsules=capsules_of(rest) if weights.self_penetration else None,
+        statistics=usual,
         key_frames=make_key_frames(keys, num_frames, fps) if keys else None,
     )
 

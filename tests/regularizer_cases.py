@@ -13,7 +13,7 @@ from motiondistill.build import at_rest
 from motiondistill.motion.limits import anatomical_limits
 from motiondistill.regularizers.capsules import capsules_of
 from motiondistill.regularizers.key_frames import KeyFrames
-from motiondistill.regularizers.statistics import PoseStatistics
+from motiondistill.regularizers.statistics import UsualPoses
 from motiondistill.regularizers.weights import References, RegularizerWeights
 from motiondistill.structures import JOINT_INDEX, NUM_JOINTS, PART_NAMES, Mesh, Motion
 
@@ -44,7 +44,7 @@ def references(body: SkinnedBody) -> References:
     generator = torch.Generator().manual_seed(5)
     below = 3 * (NUM_JOINTS - 1)
     root = torch.randn(below, below, dtype=torch.float64, generator=generator)
-    statistics = PoseStatistics(anatomical_limits().neutral.double(), root @ root.T / below)
+    statistics = UsualPoses(anatomical_limits().neutral.double(), root @ root.T / below)
     double = torch.float64
     key_frames = KeyFrames(
         place_times=torch.tensor([0.2], dtype=double),

@@ -14,10 +14,11 @@ from motiondistill import build, config, rotations
 from motiondistill.build_regularizers import make_key_frames, make_references
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.motion.pose_field import PoseField
+from motiondistill.motion.statistics import load_statistics
 from motiondistill.optimize import initial_state, optimize
 from motiondistill.randomness import seeded
 from motiondistill.regularizers.key_frames import KeyFrames, MotionKey, key_frame_error
-from motiondistill.regularizers.weights import RegularizerWeights
+from motiondistill.regularizers.weights import RegularizerWeights, penalties
 from motiondistill.schema import OptimizeConfig
 from motiondistill.score.query import Query
 from motiondistill.structures import JOINT_INDEX as J
@@ -150,12 +151,34 @@ def test_files_and_times_that_there_are_not_are_told_with_their_key(tmp_path: Pa
 
 def test_only_what_counts_is_prepared() -> None:
     rest = build.at_rest(body())
-    nothing = make_references(RegularizerWeights(), rest, 5, FPS)
+    nothing = make_references(RegularizerWeights(), rest, 5, FPS, None)
     assert nothing.capsules is nothing.key_frames is None
-    capsules = make_references(RegularizerWeights(self_penetration=1.0), rest, 5, FPS).capsules
+    capsules = make_references(
+        RegularizerWeights(self_penetration=1.0), rest, 5, FPS, None
+    ).capsules
     assert capsules is not None and len(capsules.radii) == 15
     with pytest.raises(ValueError, match=r"`regularize\.pose_deviation` must be 0 without pose"):
-        make_references(RegularizerWeights(pose_deviation=1.0), rest, 5, FPS)
+        make_references(RegularizerWeights(pose_deviation=1.0), rest, 5, FPS, None)
+
+
+def test_deviations_are_from_the_statistics_of_the_field() -> None:
+    """The mean pose costs nothing; one off by its axes costs what the file tells."""
+    known = load_statistics()
+    rest = build.at_rest(body())
+    weights = RegularizerWeights(pose_deviation=1.0)
+    references = make_references(weights, rest, 5, FPS, known)
+    assert references.statistics is not None
+    offset = torch.zeros(NUM_JOINTS - 1, 3)
+    offset[3] = torch.tensor([0.1, -0.2, 0.3])
+    for vector, expected in (
+        (torch.zeros_like(offset), 0.0),
+        (offset, float(offset.flatten() @ known.precision @ offset.flatten()) / offset.numel()),
+    ):
+        pose = rotations.from_axis_angle(vector) @ known.mean
+        turned = torch.cat([torch.eye(3)[None], pose])[None]
+        motion = Motion(turned, torch.zeros(1, 3), FPS).frames(torch.zeros(3, dtype=torch.long))
+        cost = penalties(motion, body()(motion), weights, references)["pose_deviation"]
+        assert float(cost) == pytest.approx(expected, rel=1e-3, abs=EXACT)
 
 
 @pytest.mark.slow

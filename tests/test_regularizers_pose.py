@@ -12,7 +12,7 @@ from torch import Tensor
 
 from motiondistill import regularizers, rotations
 from motiondistill.motion.limits import anatomical_limits
-from motiondistill.regularizers.statistics import PoseStatistics
+from motiondistill.regularizers.statistics import UsualPoses
 from motiondistill.structures import JOINT_INDEX as J
 from motiondistill.structures import NUM_JOINTS, Motion
 
@@ -138,19 +138,19 @@ def test_slopes_of_the_excess_are_those_of_finite_differences() -> None:
     assert slope_gap(cost, offsets) < 1e-6
 
 
-def some_statistics() -> tuple[PoseStatistics, Tensor]:
+def some_statistics() -> tuple[UsualPoses, Tensor]:
     """Statistics of four joints, and a root of their covariance."""
     generator = torch.Generator().manual_seed(3)
     mean = rotations.from_axis_angle(torch.randn(4, 3, dtype=torch.float64, generator=generator))
     root = 0.05 * torch.randn(12, 12, dtype=torch.float64, generator=generator)
-    return PoseStatistics(mean, torch.linalg.inv(root @ root.T)), root
+    return UsualPoses(mean, torch.linalg.inv(root @ root.T)), root
 
 
 def test_poses_drawn_from_the_statistics_cost_one_and_the_mean_nothing() -> None:
     statistics, root = some_statistics()
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(4000, 12, dtype=torch.float64, generator=generator) @ root.T
-    poses = statistics.mean @ rotations.from_axis_angle(drawn.reshape(-1, 4, 3))
+    poses = rotations.from_axis_angle(drawn.reshape(-1, 4, 3)) @ statistics.mean
     # The mean of n chi-squared numbers by dimension is off by sqrt(2 / n).
     noise = 4 * math.sqrt(2 / drawn.numel())
     assert float(regularizers.pose_deviation(poses, statistics)) == pytest.approx(1, abs=noise)
@@ -161,6 +161,6 @@ def test_one_joint_off_costs_its_mahalanobis_distance() -> None:
     statistics, _ = some_statistics()
     offset = torch.zeros(4, 3, dtype=torch.float64)
     offset[2] = torch.tensor([0.1, -0.7, 0.4])
-    pose = (statistics.mean @ rotations.from_axis_angle(offset))[None]
+    pose = (rotations.from_axis_angle(offset) @ statistics.mean)[None]
     expected = offset.flatten() @ statistics.precision @ offset.flatten() / 12
     torch.testing.assert_close(regularizers.pose_deviation(pose, statistics), expected)

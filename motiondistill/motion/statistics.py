@@ -49,6 +49,13 @@ class PoseStatistics:
         variances = self.covariance.diagonal().reshape(len(self.mean), 3)
         return variances.sqrt().clamp(min=_LEAST_STD)
 
+    @property
+    def precision(self) -> Float[Tensor, "numbers numbers"]:
+        """Inverse of the covariance, 1/rad^2, with variances of at least 0.05^2 along all axes."""
+        variances, axes = torch.linalg.eigh(self.covariance.double())
+        inverse = axes / variances.clamp(min=_LEAST_STD**2) @ axes.mT
+        return inverse.to(self.covariance)
+
     def offsets(self, pose: Float[Tensor, "*batch below 3 3"]) -> Float[Tensor, "*batch below 3"]:
         """Tangent vectors from the mean to these poses; differentiable short of half turns."""
         return _offsets(pose, self.mean.to(pose))

@@ -23,7 +23,7 @@ from motiondistill.regularizers.smoothness import (
     geodesic_velocity,
     joint_acceleration,
 )
-from motiondistill.regularizers.statistics import PoseStatistics, pose_deviation
+from motiondistill.regularizers.statistics import UsualPoses, pose_deviation
 from motiondistill.structures import Mesh, Motion
 
 _Reference = TypeVar("_Reference")
@@ -71,7 +71,7 @@ class References:
 
     capsules: Capsules | None = None
     """For `self_penetration`: those of the body."""
-    statistics: PoseStatistics | None = None
+    statistics: UsualPoses | None = None
     """For `pose_deviation`: those of the joints below the pelvis."""
     key_frames: KeyFrames | None = None
 
