@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,7 +26,7 @@ from motiondistill.prompts import with_view
 from motiondistill.runs import restore, snapshot
 from motiondistill.schema import OptimizeConfig
 from motiondistill.score.query import Query, Reference
-from motiondistill.starts import Problem
+from motiondistill.starts import Problem, new_field
 
 FRAMES, PIXELS, STEPS = 16, 32, 4
 OBJECTIVES = get_args({f.name: f.type for f in dataclasses.fields(DistillSettings)}["objective"])
@@ -84,7 +85,9 @@ def test_every_objective_moves_the_motion_and_resumes_bit_for_bit(
         save_checkpoint(tmp_path / str(state.step), snapshot(state))
     moved = whole[-1].motion.rotations - whole[0].motion.rotations
     assert moved.abs().max() > 1e-5
-    rest = run(problem, knobs, restore(load_checkpoint(tmp_path / "2")))
+    rest = run(
+        problem, knobs, restore(load_checkpoint(tmp_path / "2"), partial(new_field, problem))
+    )
     assert len(rest) == STEPS - 2
     assert all(map(same_bits, whole[2:], rest))
 
