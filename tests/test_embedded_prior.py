@@ -26,7 +26,7 @@ from motiondistill.starts import FitSettings
 
 MAX_BYTES = 15e6  # what the package may weigh for it
 # Of command lines and file names; others would be placeholders.
-KNOWN_CAPITALS = {"MOTIONDISTILL_CACHE", "FOLDER", "PROMPT", "LICENSE", "README"}
+KNOWN_CAPITALS = {"MOTIONDISTILL_CACHE", "FOLDER", "SOURCES", "PROMPT", "LICENSE", "README"}
 HIDING = 10.0  # a noise level at which the words, not the pixels, tell what is to be seen
 CODEC_ERROR = 0.003  # mean squared error of a rendered frame; a grey frame has 0.02
 
