@@ -76,3 +76,7 @@ def test_a_training_starts_from_a_shipped_prior(
     for part in ("vae/diffusion_pytorch_model", "transformer/diffusion_pytorch_model"):
         name = f"pipeline/{part}.safetensors"
         assert (tmp_path / name).read_bytes() == (video_training / name).read_bytes()
+    for path in (tmp_path / "pipeline").rglob("*.json"):
+        assert str(video_training) not in path.read_text(), (
+            "folders of this machine are not shipped"
+        )

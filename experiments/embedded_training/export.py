@@ -1,6 +1,7 @@
 """Trained networks as a half-precision pipeline folder that `load_prior` reads."""
 
 import copy
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,5 +67,14 @@ class Layout:
         shutil.rmtree(fresh, ignore_errors=True)
         self.pipeline(**parts, **self.others).save_pretrained(fresh)
         write_native(fresh, self.native, self.text_length)
+        for path in fresh.glob("*/config.json"):
+            _forget_origin(path)
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
+
+
+def _forget_origin(path: Path) -> None:
+    """Takes the folder out of which a network was trained on from its configuration."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config.pop("_name_or_path", None)
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

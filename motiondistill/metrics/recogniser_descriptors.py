@@ -173,7 +173,8 @@ def _with_body(arms: tuple[Curves, Curves], body: Curves) -> list[Float[Tensor, 
 def _together(one: Curves, other: Curves, curve: int, other_curve: int) -> Float[Tensor, "*batch"]:
     """Correlation of two curves, drawn to 0 where they hardly move."""
     a, b = (_centred(curves[..., at, :]) for curves, at in ((one, curve), (other, other_curve)))
-    return (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1) + _LEAST_SPREAD)
+    norms: Tensor = a.norm(dim=-1) * b.norm(dim=-1)
+    return (a * b).sum(-1) / (norms + _LEAST_SPREAD)
 
 
 def _ordered(left: Curves, right: Curves, speed: int) -> tuple[Curves, Curves]:
