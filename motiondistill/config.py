@@ -9,7 +9,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin
 
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, read_write
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
@@ -39,7 +39,9 @@ def load(
             _check_key(schema, key, value)
             try:
                 group, name = key.split(".")
-                resolved = OmegaConf.merge(resolved, {group: {name: value}})
+                # In place: a merge of the whole would copy every key for each one that is given.
+                with read_write(resolved[group]):
+                    resolved[group].merge_with({name: value})
             except OmegaConfBaseException as error:
                 kind, default = knobs(schema)[key]
                 raise ValueError(
