@@ -20,7 +20,7 @@ from typing import Final
 import torch
 from embedded_training.shards import stored
 from jaxtyping import Float
-from prior_evidence.groups import KINDS, SAMPLES, Group, Kind, packed, unpacked
+from prior_evidence.groups import KINDS, SAMPLES, TRUE, Group, Kind, packed, unpacked
 from prior_evidence.page import write_page
 from rich.progress import track
 from torch import Tensor
@@ -37,13 +37,13 @@ from motiondistill.starts import Problem, sample_targets, start_azimuths
 from motiondistill.structures import Motion
 
 # Of each kind for each action; sides come by turns.
-GROUPS: Final[dict[Kind, int]] = {"trained": 2, "held out": 2, "unseen": 1, "truth": 1}
+GROUPS: Final[dict[Kind, int]] = {"trained": 2, "held out": 2, "unseen": 1, "truth": 1, "motion": 1}
 
 
 def wording(kind: Kind, action: str, place: int, generator: torch.Generator) -> tuple[str, str]:
     """Prompt and side of a group: the canonical caption first, then one by chance."""
     side = SIDES[(place + 1) % len(SIDES)]
-    if kind == "truth" or (kind == "trained" and place == 0):
+    if kind in TRUE or (kind == "trained" and place == 0):
         return captions.canonical_caption(action, side), side
     choices = {
         "trained": captions.trained_captions,
@@ -54,13 +54,13 @@ def wording(kind: Kind, action: str, place: int, generator: torch.Generator) -> 
 
 
 @torch.no_grad()
-def true_videos(
+def true_clips(
     problem: Problem, dataset: ActionDataset, action: str, side: str, generator: torch.Generator
-) -> Float[Tensor, "samples frames 3 height width"]:
-    """Clips of the training's distribution, rendered as samples are seen."""
+) -> tuple[Motion, Float[Tensor, "samples frames 3 height width"]]:
+    """Motions of the training's distribution, and these rendered as samples are seen."""
     motions = [dataset.sample_clip(action, generator, side).motion for _ in range(SAMPLES)]
-    cameras = problem.cameras(start_azimuths(SAMPLES))
-    return problem.scene(problem.body(Motion.stack(motions)), cameras)
+    motion, cameras = Motion.stack(motions), problem.cameras(start_azimuths(SAMPLES))
+    return motion, problem.scene(problem.body(motion), cameras)
 
 
 def fitted(
@@ -84,11 +84,12 @@ def make_group(
     prompt, side = wording(kind, action, place, generator)
     seed = int(torch.randint(2**31, (), generator=generator))
     asked = dataclasses.replace(problem, prompt=prompt, seed=seed)
-    if kind == "truth":
-        videos = true_videos(problem, dataset, action, side, generator)
+    if kind in TRUE:
+        motion, videos = true_clips(problem, dataset, action, side, generator)
     else:
         videos = sample_targets(asked, settings.fit)
-    motion = fitted(asked, settings, videos)
+    if kind != "motion":
+        motion = fitted(asked, settings, videos)
     with torch.no_grad():
         joints = problem.body(motion).joints
     return Group(kind, action, side, prompt, videos, motion, joints)
@@ -110,7 +111,7 @@ def carry_out(
         for action in actions
         for kind in KINDS
         for place in range(GROUPS[kind])
-        if kind != "truth" or action in dataset.actions
+        if kind not in TRUE or action in dataset.actions
     ]
     for key in track(keys, description="groups"):
         file = options.out / "-".join(map(str, key)).replace(" ", "_")

@@ -13,10 +13,11 @@ from motiondistill.structures import Motion
 SAMPLES: Final = 3
 """Of a group, seen from the front, the front left and the front right."""
 
-Kind = Literal["trained", "held out", "unseen", "truth"]
+Kind = Literal["trained", "held out", "unseen", "truth", "motion"]
 """Trained captions; trained verbs in templates that never were; verbs that never were; and, instead
-of samples, rendered clips such as the prior was trained on."""
-KINDS: Final[tuple[Kind, ...]] = ("trained", "held out", "unseen", "truth")
+of samples, rendered clips such as the prior was trained on, and their motions without any fit."""
+KINDS: Final[tuple[Kind, ...]] = ("trained", "held out", "unseen", "truth", "motion")
+TRUE: Final[tuple[Kind, ...]] = ("truth", "motion")
 
 
 @dataclass(frozen=True)
