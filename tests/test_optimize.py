@@ -32,7 +32,7 @@ from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
 from motiondistill.render.randomization import random_background
 from motiondistill.runs import restore, snapshot
-from motiondistill.starts import FitSettings, Problem
+from motiondistill.starts import FitSettings, Problem, new_field
 from motiondistill.structures import Motion
 
 FIT, DISTILL = 3, 3
@@ -163,7 +163,8 @@ def test_resumed_at_any_step_a_run_is_the_uninterrupted_one(
         whole.append(step)
         save_checkpoint(tmp_path / str(state.step), snapshot(state))
     for done in range(settings.num_steps + 1):
-        resumed = restore(load_checkpoint(tmp_path / str(done)))
+        saved = load_checkpoint(tmp_path / str(done))
+        resumed = restore(saved, lambda index: new_field(problem, index))
         rest = list(optimize(problem, settings, resumed))
         assert all(same_bits(a, b) for a, b in zip(whole[done:], rest, strict=True)), done
         for before, after in zip(
