@@ -5,6 +5,7 @@ import dataclasses
 import shlex
 
 from motiondistill import build, config, runs
+from motiondistill.commands import optimize_batch
 from motiondistill.commands.one_run import answer_known, conduct, saved_state
 from motiondistill.commands.outcomes import INTERRUPTED, USER_ERRORS
 from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
@@ -14,6 +15,8 @@ from motiondistill.schema import OptimizeConfig
 
 def run(options: argparse.Namespace) -> int:
     """Carries out the run, or goes on with it; 0, or 130 after Ctrl-C."""
+    if options.prompts is not None or options.seeds is not None:
+        return optimize_batch.run(options)
     prompt, folder, saved = checked_prompt(options.prompt), options.out, None
     if options.resume:
         settings = runs.stored_config(folder, prompt, options.config, options.overrides)
