@@ -30,10 +30,12 @@ from motiondistill.build_method import make_method as make_method
 from motiondistill.build_prior import make_prior as make_prior
 from motiondistill.build_prior import pinned as pinned
 from motiondistill.build_regularizers import make_references
+from motiondistill.build_start import read_reference
 from motiondistill.cameras import Orbit
 from motiondistill.optimize import Settings
 from motiondistill.priors.base import VideoFormat
 from motiondistill.randomness import seeded
+from motiondistill.reference_start import as_reference
 from motiondistill.render import nvdiffrast
 from motiondistill.render.appearance import Appearance, NormalMap, PartColours, plain, textured
 from motiondistill.render.background import Backdrop, Background, CubeMap, Sky, Solid
@@ -212,9 +214,11 @@ def at_rest(body: Body) -> Mesh:
 def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
     """What `motiondistill optimize` optimises.
 
-    Raises ValueError for clips that the prior cannot take, and the errors of `make_references`.
+    Raises ValueError for clips that the prior cannot take, and the errors of `make_references` and
+    `read_reference`.
     """
     space = make_space(config.field)  # first: a wrong name is told before anything is loaded
+    reference = read_reference(config.init)
     prior = make_prior(config.prior, config.run.seed)
     timeline = make_timeline(config.field, config.run, prior.format)
     window = window_frames(config.run, timeline, prior.format)
@@ -244,6 +248,7 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
         loop=config.field.loop,
         output_fps=config.run.fps,
         answer_known=answer_known(config.field),
+        reference=None if reference is None else as_reference(reference, timeline),
     )
 
 

@@ -24,7 +24,6 @@ Tree = Any
 
 _VERSION: Final = 1
 _PATTERN: Final = "step_*.safetensors"
-_KEPT: Final = 2
 
 _log = logging.getLogger(__name__)
 
@@ -62,11 +61,14 @@ def load_checkpoint(path: Path) -> Tree:
     return _decode(content["state"], tensors)
 
 
-def save_step(folder: Path, step: int, state: Tree) -> None:
-    """The checkpoint of one step in a run's folder of checkpoints, which keeps the newest two."""
+def save_step(folder: Path, step: int, state: Tree, keep: int = 2) -> None:
+    """The checkpoint of one step in a run's folder of checkpoints, which keeps the newest `keep`.
+
+    One at least; with two, a damaged one leaves another to go back to.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     save_checkpoint(folder / f"step_{step:08d}.safetensors", state)
-    for old in sorted(folder.glob(_PATTERN))[:-_KEPT]:
+    for old in sorted(folder.glob(_PATTERN))[:-keep]:
         old.unlink()
 
 

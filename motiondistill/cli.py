@@ -14,7 +14,10 @@ from motiondistill.commands.outcomes import INTERRUPTED, USAGE_ERROR, USER_ERROR
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; 0, or 2 for a mistake in what was asked, or 130 after Ctrl-C."""
+    """Runs one command; 0, or 2 for a mistake in what was asked, or 130 after Ctrl-C.
+
+    A batch of which some runs failed ends with 1.
+    """
     try:
         options = _parse(sys.argv[1:] if arguments is None else arguments)
         return _run(options)
@@ -51,15 +54,34 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     if unknown:
         parser.error(f"unknown option {unknown[0]}")
     options.overrides = [*options.overrides, *others]
+    if options.command == "optimize":
+        _settle_prompt(options, parser)
     return options
+
+
+def _settle_prompt(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Either one prompt or a file of them; with a file, the first word is an override, too."""
+    if options.prompts is None:
+        if options.prompt is None:
+            parser.error("one of the arguments PROMPT and --prompts FILE is required")
+    elif options.prompt is not None:
+        if "=" not in options.prompt:
+            parser.error("argument PROMPT: not allowed with argument --prompts")
+        options.overrides.insert(0, options.prompt)
 
 
 def _add_jobs(commands: Any) -> list[argparse.ArgumentParser]:
     """The jobs that write motions and videos."""
     optimize = commands.add_parser("optimize", help="a motion from a prompt, by score distillation")
-    optimize.add_argument("prompt", metavar="PROMPT", help='such as "a person is walking"')
+    optimize.add_argument(
+        "prompt", metavar="PROMPT", nargs="?", help='such as "a person is walking"'
+    )
+    optimize.add_argument(
+        "--prompts", metavar="FILE", type=Path, help="a prompt a line, in place of PROMPT"
+    )
+    optimize.add_argument("--seeds", metavar="0-3", help="a run for each, such as 0-3 or 0,2,5")
     optimize.add_argument("--out", metavar="DIR", type=Path, help="the run's folder (runs/...)")
-    optimize.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    optimize.add_argument("--resume", action="store_true", help="go on with the runs in --out")
 
     sample = commands.add_parser("sample", help="a video from a prior")
     sample.add_argument("prompt", metavar="PROMPT", help='such as "a person is walking"')

@@ -1,5 +1,6 @@
 """What score distillation keeps from one update to the next."""
 
+import copy
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -31,6 +32,10 @@ class Memory:
     adaptation: Adaptation | None = None
     adapted: Prior | None = None
     """The prior with that adaptation; made anew after a restart."""
+
+    def copy(self) -> "Memory":
+        """This memory as it is now, whatever later updates do."""
+        return Memory(self.held, self.start, copy.deepcopy(self.adaptation))
 
     def to_tree(self) -> Any:
         """What a checkpoint holds."""

@@ -132,8 +132,13 @@ class Verdict:
     video: Float[Tensor, "views frames 3 height width"]
     target: Float[Tensor, "views C f h w"]
     """The latents that are asked for, before weight and shaping."""
+    latents: Float[Tensor, "views C f h w"]
+    """Those of the video, with their gradient history."""
     figures: dict[str, Float[Tensor, ""]]
-    """To be recorded: the levels' mean log-SNR, the gradient's size, the guidance's scale, ..."""
+    """To be recorded: the levels' mean log-SNR, the gradient's size, the guidance's scale, ...
+
+    `azimuth_0` and so on are the views', radians against the heading.
+    """
 
 
 def judge(
@@ -184,8 +189,9 @@ def judge(
     figures["log_snr"] = log_snr(sigma).mean()
     figures["score_gradient"] = root_mean_square(gradient)
     figures["guidance_scale"] = torch.tensor(guidance.scale)
+    figures |= {f"azimuth_{view}": angle for view, angle in enumerate(azimuths)}
     target = latents.detach() - residual
-    return Verdict(score_loss(latents, gradient), video, target, figures)
+    return Verdict(score_loss(latents, gradient), video, target, latents, figures)
 
 
 def target_step(knobs: DistillSettings, index: int, begin: int) -> int:

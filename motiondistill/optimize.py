@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from motiondistill.distill_memory import Memory
 from motiondistill.distillation import DistillSettings, Method, Verdict, judge, target_step
+from motiondistill.gradients import Watched, clip, watch
+from motiondistill.reference_start import reference_error
 from motiondistill.regularizers.weights import RegularizerWeights, penalties
 from motiondistill.starts import (
     FitSettings,
@@ -51,7 +53,7 @@ class Settings:
     @property
     def num_steps(self) -> int:
         """Updates of both stages together."""
-        return self.fit.num_steps + self.distill.num_steps
+        return self.fit.updates + self.distill.num_steps
 
 
 @dataclass
@@ -62,7 +64,7 @@ class State:
     fields: nn.ModuleList
     """The candidates while fitting; the chosen one while distilling."""
     targets: Float[Tensor, "samples frames 3 height width"] | None
-    """The sampled videos, while fitting."""
+    """The sampled videos, while fitting to them."""
     step: int = 0
     memory: Memory = dataclasses.field(default_factory=Memory)
     """What the distillation keeps from one update to the next."""
@@ -70,14 +72,15 @@ class State:
     def __post_init__(self) -> None:
         self.optimizer = _adam(self.fields)
 
-    def update(self, loss: Float[Tensor, ""], learning_rate: float) -> None:
-        """One step of Adam."""
+    def update(
+        self, loss: Float[Tensor, ""], learning_rate: float, watched: Watched | None = None
+    ) -> None:
+        """One step of Adam; raises FloatingPointError, and changes nothing, for no gradient."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        for field in self.fields:  # each by itself: candidates do not know of each other
-            torch.nn.utils.clip_grad_norm_(field.parameters(), 1.0)
+        clip(self.fields, 1.0, watched)  # each by itself: candidates do not know of each other
         self.optimizer.step()
         self.step += 1
 
@@ -97,22 +100,31 @@ class Step:
     terms: dict[str, Float[Tensor, ""]]
     motion: Motion
     """After the update; while fitting, the first candidate's."""
-    video: Float[Tensor, "batch frames 3 height width"]
-    """What the update was made from."""
+    video: Float[Tensor, "batch frames 3 height width"] | None
+    """What the update was made from; None in a fit to a reference, which needs no picture."""
     target: Float[Tensor, "views C f h w"] | None = None
     """While distilling, the latents that the prior asked for."""
     figures: dict[str, Float[Tensor, ""]] = dataclasses.field(default_factory=dict)
     """What else there is to record of the update."""
+    gradients: dict[str, Float[Tensor, ""]] = dataclasses.field(default_factory=dict)
+    """Root mean squares of the gradient at latents, pixels, vertices and pose (rotations)."""
 
 
 def initial_state(problem: Problem, settings: Settings) -> State:
     """The state before the first update.
 
-    Fields at the neutral stance and, for a sampled start, sampled videos.
+    Fields at the neutral stance and, for a sampled start, sampled videos. Raises ValueError for a
+    reference start of a problem without a reference.
     """
-    if settings.fit.num_steps == 0:
-        return State("distill", nn.ModuleList([new_field(problem, 0)]), None)
-    return fit_state(problem, sample_targets(problem, settings.fit))
+    if settings.fit.updates and settings.fit.start == "sampled":
+        return fit_state(problem, sample_targets(problem, settings.fit))
+    if settings.fit.start == "reference" and problem.reference is None:
+        raise ValueError(
+            "`problem.reference` must be a motion for a reference start, got None; give one, or "
+            "choose another start."
+        )
+    stage: Stage = "fit" if settings.fit.updates else "distill"
+    return State(stage, nn.ModuleList([new_field(problem, 0)]), None)
 
 
 def fit_state(problem: Problem, targets: Float[Tensor, "samples frames 3 height width"]) -> State:
@@ -122,12 +134,13 @@ def fit_state(problem: Problem, targets: Float[Tensor, "samples frames 3 height 
 
 
 def optimize(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
-    """Fits motions to the sampled videos, keeps the best, and refines it.
+    """Fits motions to the sampled videos, or one to the reference, and refines the best.
 
     Yields after every update.
     """
     if state.stage == "fit":
-        yield from fit(problem, settings, state)
+        fitted = fit_reference if settings.fit.start == "reference" else fit
+        yield from fitted(problem, settings, state)
         state.begin_distilling(choose(problem, state.fields))
     yield from distill(problem, settings, state)
 
@@ -147,12 +160,35 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
         terms = {"fit": fit_error(video, state.targets, progress)}
         terms |= _penalties(problem, settings, state.fields, motion, mesh)
         loss = _total(problem, index, terms)
-        state.update(loss, settings.fit.learning_rate * _warm_cosine(progress))
-        yield _step(index, "fit", loss, terms, motion_of(problem, state.fields[0]), video)
+        rate = settings.fit.learning_rate * _warm_cosine(progress)
+        place = _place(problem, index)
+        seen = watch(place, pixels=video, vertices=mesh.vertices, pose=motion.rotations)
+        state.update(loss, rate, seen)
+        motion = motion_of(problem, state.fields[0])
+        yield _step(index, "fit", loss, terms, motion, video, gradients=seen.sizes)
+
+
+def fit_reference(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
+    """Fits the motion to the problem's reference by its rotations and translation.
+
+    Yields after every update.
+    """
+    assert problem.reference is not None
+    for index in range(state.step, settings.fit.num_steps):
+        motion = motion_of(problem, state.fields[0])
+        terms = {"reference": reference_error(motion, problem.reference)}
+        loss = _total(problem, index, terms)
+        rate = settings.fit.learning_rate * _warm_cosine(index / settings.fit.num_steps)
+        seen = watch(_place(problem, index), pose=motion.rotations)
+        state.update(loss, rate, seen)
+        motion = motion_of(problem, state.fields[0])
+        yield _step(index, "fit", loss, terms, motion, None, gradients=seen.sizes)
 
 
 def choose(problem: Problem, fields: nn.ModuleList) -> nn.Module:
     """The candidate whose motion the prompt explains best."""
+    if len(fields) == 1:
+        return fields[0]
     _log.info("choosing among %d candidates", len(fields))
     gains = [evidence(problem, clip_of(problem, field).detach()) for field in fields]
     best = max(range(len(gains)), key=gains.__getitem__)
@@ -166,7 +202,7 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
 
     Yields after every update.
     """
-    knobs, begin = settings.distill, settings.fit.num_steps
+    knobs, begin = settings.distill, settings.fit.updates
     for index in range(state.step, settings.num_steps):
         motion = clip_of(problem, state.fields[0], target_step(knobs, index, begin))
         mesh = problem.body(motion)
@@ -177,15 +213,17 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
         terms |= _penalties(problem, settings, state.fields, motion, mesh)
         loss = _total(problem, index, terms)
         rate = knobs.learning_rate * _warm_cosine((index - begin) / knobs.num_steps)
-        state.update(loss, rate)
+        seen = watch(
+            _place(problem, index),
+            latents=verdict.latents,
+            pixels=verdict.video,
+            vertices=mesh.vertices,
+            pose=motion.rotations,
+        )
+        state.update(loss, rate, seen)
+        whole = motion_of(problem, state.fields[0])
         yield _step(
-            index,
-            "distill",
-            loss,
-            terms,
-            motion_of(problem, state.fields[0]),
-            verdict.video,
-            verdict,
+            index, "distill", loss, terms, whole, verdict.video, verdict, gradients=seen.sizes
         )
 
 
@@ -204,11 +242,16 @@ def _total(problem: Problem, index: int, terms: dict[str, Float[Tensor, ""]]) ->
     loss = torch.stack(list(terms.values())).sum()
     if not bool(loss.isfinite()):
         values = ", ".join(f"{name} {term.item():g}" for name, term in terms.items())
+        broken = [name for name, term in terms.items() if not bool(term.isfinite())]
         raise FloatingPointError(
-            f"The loss must be finite, got {loss.item()} ({values}) at step {index} of seed "
-            f"{problem.seed}; lower the learning rate or the guidance."
+            f"The loss must be finite, got {loss.item()} ({values}) at {_place(problem, index)} by "
+            f"{' and '.join(broken) or 'the sum'}; lower the learning rate or the guidance."
         )
     return loss
+
+
+def _place(problem: Problem, index: int) -> str:
+    return f"step {index} of seed {problem.seed}"
 
 
 def _adam(fields: nn.ModuleList) -> torch.optim.Adam:
@@ -226,11 +269,19 @@ def _step(
     loss: Float[Tensor, ""],
     terms: dict[str, Float[Tensor, ""]],
     motion: Motion,
-    video: Float[Tensor, "batch frames 3 height width"],
+    video: Float[Tensor, "batch frames 3 height width"] | None,
     verdict: Verdict | None = None,
+    *,
+    gradients: dict[str, Float[Tensor, ""]],
 ) -> Step:
-    detached = {name: term.detach() for name, term in terms.items()}
-    step = Step(index, stage, loss.detach(), detached, motion.detach(), video.detach())
-    if verdict is None:
-        return step
-    return dataclasses.replace(step, target=verdict.target, figures=verdict.figures)
+    return Step(
+        index,
+        stage,
+        loss.detach(),
+        {name: term.detach() for name, term in terms.items()},
+        motion.detach(),
+        None if video is None else video.detach(),
+        None if verdict is None else verdict.target,
+        {} if verdict is None else verdict.figures,
+        gradients,
+    )

@@ -1,19 +1,17 @@
 """A run on disk: its folder, origin, log, figures over time, checkpoints, and how it resumes."""
 
 import contextlib
+import dataclasses
 import json
 import logging
 import platform
-import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import torch
 from torch import nn
@@ -22,10 +20,14 @@ from motiondistill import config as configs
 from motiondistill.atomic import write_atomically
 from motiondistill.checkpoints import Tree, save_step
 from motiondistill.distill_memory import Memory
+from motiondistill.interruption import Interruption as Interruption
 from motiondistill.motion.field import MotionField
 from motiondistill.optimize import State, Step, choose, motion_of
 from motiondistill.progress import Reporter, loss_in_words
 from motiondistill.prompts import slug
+from motiondistill.report.events import Looks, events
+from motiondistill.resuming import CONFIG as CONFIG
+from motiondistill.resuming import stored_config as stored_config
 from motiondistill.schema import OptimizeConfig
 from motiondistill.starts import Problem
 from motiondistill.structures import Motion
@@ -33,12 +35,7 @@ from motiondistill.structures import Motion
 _log = logging.getLogger(__name__)
 
 CHECKPOINTS: Final = "checkpoints"
-CONFIG: Final = "config.yaml"
 LOG: Final = "log.txt"
-
-# What a resumed run may do differently from how it began.
-_MAY_GROW: Final = "score.num_steps"
-_MAY_CHANGE: Final = "run.checkpoint_every"
 
 
 def new_folder(out: Path | None, prompt: str) -> Path:
@@ -84,6 +81,13 @@ def write_config(folder: Path, config: OptimizeConfig, about: Mapping[str, Any])
     write_atomically(folder / CONFIG, lambda part: part.write_text(text, encoding="utf-8"))
 
 
+def resolved(config: OptimizeConfig, problem: Problem, threads: int) -> OptimizeConfig:
+    """The configuration with what this machine and the prior made of it."""
+    frames = problem.num_frames if config.run.seconds is None else None
+    run = dataclasses.replace(config.run, frames=frames, threads=threads)
+    return dataclasses.replace(config, run=run)
+
+
 def origin(prompt: str) -> dict[str, str | None]:
     """What else made the result: the prompt, and the versions of everything that computes."""
     return {
@@ -93,40 +97,6 @@ def origin(prompt: str) -> dict[str, str | None]:
         "torch": str(torch.__version__),
         "python": platform.python_version(),
     }
-
-
-def stored_config(
-    folder: Path | None, prompt: str, config: str | None, overrides: list[str]
-) -> OptimizeConfig:
-    """The configuration of the run in `folder`, which what is given now must not contradict.
-
-    Only more steps and another rhythm of checkpoints are changes that a resumed run may make.
-    """
-    if folder is None:
-        raise ValueError("`--resume` needs `--out`, the folder of the run to go on with; name it.")
-    path = folder / CONFIG
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"`--out` must be a run's folder to resume, got {folder} without {CONFIG}; "
-            "check the path, or start a run without --resume."
-        )
-    about = configs.read_about(path)
-    if about.get("prompt") != prompt:
-        raise ValueError(
-            f"`PROMPT` must be the stored run's {about.get('prompt')!r}, got {prompt!r}; "
-            "repeat it, or start a new run."
-        )
-    stored = configs.load(OptimizeConfig, str(path))
-    wanted = configs.load(OptimizeConfig, config, overrides, base=configs.to_dict(stored))
-    before = dict(configs.flat(configs.to_dict(stored)))
-    for key, value in configs.flat(configs.to_dict(wanted)):
-        grows = key == _MAY_GROW and value > before[key]
-        if value != before[key] and not grows and key != _MAY_CHANGE:
-            raise ValueError(
-                f"`{key}` must be the stored run's {before[key]!r}, got {value!r}; "
-                f"leave it out, or start a new run (only {_MAY_GROW} may grow)."
-            )
-    return wanted
 
 
 def earlier_metrics(folder: Path) -> dict[str, Any]:
@@ -158,12 +128,13 @@ def restore(saved: Tree, new_field: Callable[[int], nn.Module]) -> State:
     return state
 
 
-def current_motion(problem: Problem, state: State) -> Motion:
-    """The motion as it stands: the chosen candidate's or, while fitting, the best one's.
+def current_field(problem: Problem, state: State) -> nn.Module:
+    """What stands for the motion: the chosen candidate or, while fitting, the best one."""
+    return state.fields[0] if state.stage == "distill" else choose(problem, state.fields)
 
-    All of it, at the rate of the result.
-    """
-    field = state.fields[0] if state.stage == "distill" else choose(problem, state.fields)
+
+def result_of(problem: Problem, field: nn.Module) -> Motion:
+    """The field's motion: all of it, at the rate of the result."""
     if problem.output_fps is None:
         return motion_of(problem, field).detach()
     assert isinstance(field, MotionField)
@@ -177,47 +148,51 @@ def carry_out(
     folder: Path,
     checkpoint_every: int,
     report: Reporter,
+    keep_checkpoints: int = 2,
+    looks: Looks | None = None,
 ) -> Step | None:
     """Takes the steps to their end or to a Ctrl-C, recording each; the last one, if there was any.
 
-    A first Ctrl-C ends the run after the step it falls into; a second aborts at once.
+    A first Ctrl-C ends the run after the step it falls into; a second aborts at once. Where numbers
+    fail, the state before that step is saved.
     """
     last: Step | None = None
-    save_step(folder / CHECKPOINTS, state.step, snapshot(state))
-    with Interruption() as interruption, _scalars(folder, state.step) as record, report:
-        for last in steps:
+
+    def save() -> None:
+        save_step(folder / CHECKPOINTS, state.step, snapshot(state), keep_checkpoints)
+
+    save()
+    with Interruption() as interruption, events(folder, state.step, looks) as record, report:
+        for last in _saved_if_broken(steps, state, save):
             record(state.step, last)
             report(state.step, loss_in_words(last.loss, last.terms))
             if state.step % checkpoint_every == 0:
-                save_step(folder / CHECKPOINTS, state.step, snapshot(state))
+                save()
             if interruption.requested:
                 break
-    save_step(folder / CHECKPOINTS, state.step, snapshot(state))
+    save()
     return last
 
 
-class Interruption:
-    """Within its `with`, a first Ctrl-C is only noted; a second raises KeyboardInterrupt."""
+def _saved_if_broken(
+    steps: Iterator[Step], state: State, save: Callable[[], None]
+) -> Iterator[Step]:
+    """The steps; the state before one that raises FloatingPointError is saved first.
 
-    requested = False
-
-    def __enter__(self) -> "Interruption":
-        # Signals are the main thread's; in another there is nothing to catch.
-        self.handles = threading.current_thread() is threading.main_thread()
-        if self.handles:
-            self.previous = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> Literal[False]:
-        if self.handles:
-            signal.signal(signal.SIGINT, self.previous)
-        return False
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
-        _log.info("stopping after this step; Ctrl-C again aborts at once")
+    Such a step has changed neither fields nor optimiser, but it may have changed the memory.
+    """
+    while True:
+        memory = state.memory.copy()
+        try:
+            step = next(steps, None)
+        except FloatingPointError:
+            state.memory = memory
+            save()
+            _log.info("the state after %d steps, before the one that failed, is kept", state.step)
+            raise
+        if step is None:
+            return
+        yield step
 
 
 @contextlib.contextmanager
@@ -232,27 +207,6 @@ def logged(folder: Path) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         handler.close()
-
-
-@contextlib.contextmanager
-def _scalars(folder: Path, first: int) -> Iterator[Callable[[int, Step], None]]:
-    """A function that writes a step's figures as TensorBoard events."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    # A killed run may have recorded steps after its last checkpoint; they are superseded.
-    writer: Any = SummaryWriter(str(folder), purge_step=first)
-
-    def record(step: int, taken: Step) -> None:
-        writer.add_scalar("loss", taken.loss.item(), step)
-        for name, term in taken.terms.items():
-            writer.add_scalar(f"terms/{name}", term.item(), step)
-        for name, figure in taken.figures.items():
-            writer.add_scalar(f"score/{name}", figure.item(), step)
-
-    try:
-        yield record
-    finally:
-        writer.close()
 
 
 def _commit() -> str | None:

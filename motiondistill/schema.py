@@ -132,8 +132,11 @@ class RunConfig:
     fps: float | None = None
     # CPU threads; null takes every core. A run repeats bit for bit only with the same number.
     threads: int | None = None
-    # Updates from one checkpoint to the next.
+    # Updates from one checkpoint to the next, and how many of the newest are kept.
     checkpoint_every: int = 50
+    keep_checkpoints: int = 2
+    # Updates from one set of pictures and histograms for TensorBoard to the next; 0 is none.
+    log_every: int = 25
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import logging
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -54,6 +55,8 @@ class Problem:
     """Frames a second of the result; None is the prior's rate."""
     answer_known: str = ""
     """What the motion was told of the answer, in words for the results; empty is nothing."""
+    reference: Motion | None = None
+    """What a reference start fits: as long as the motion, at the prior's rate."""
 
     @property
     def timeline(self) -> Timeline:
@@ -68,7 +71,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class FitSettings:
-    """Knobs of the sampled start; `num_steps` 0 starts from the neutral stance instead."""
+    """Knobs of the start."""
 
     # Videos drawn from the prior, and motions fitted to them; the best is kept.
     num_samples: int = 4
@@ -76,10 +79,28 @@ class FitSettings:
     sampling_steps: int = 25
     # Guidance while sampling.
     guidance_scale: float = 4.0
-    # Updates of the fit.
+    # Updates of the fit; 0 leaves it out, as `neutral` does.
     num_steps: int = 250
     # Adam's, at its highest.
     learning_rate: float = 6e-3
+    # `sampled`: motions are fitted to videos sampled from the prior. `neutral`: nothing is fitted,
+    # the motion stands still. `reference`: it is fitted to `init.motion`.
+    start: Literal["sampled", "neutral", "reference"] = "sampled"
+    # Motion file or run folder of `reference`. Of a longer motion the beginning is taken, and a
+    # shorter one stays in its last pose; both are held in place, as the camera travels along.
+    motion: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.start == "reference" and self.num_steps == 0:
+            raise ValueError(
+                "`init.num_steps` must be above 0 with init.start=reference, got 0; leave it out, "
+                "or start without a fit by init.start=neutral."
+            )
+
+    @property
+    def updates(self) -> int:
+        """How many there are before the distillation."""
+        return 0 if self.start == "neutral" else self.num_steps
 
 
 # In these views neither arm is hidden and front and back cannot be confused.

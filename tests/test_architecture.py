@@ -26,11 +26,12 @@ LAYERS = [
     "score regularizers data".split(),
     [
         *"optimize starts latents probe t2m sweep shots pictures film".split(),
-        *"distillation distill_memory".split(),
+        *"distillation distill_memory reference_start gradients".split(),
     ],
     "knobs prior_schema field_schema schema config".split(),
     [
         *"build build_prior build_field build_film build_method build_regularizers".split(),
+        *"build_start out_of_memory batch interruption resuming".split(),
         *"prior_check prior_table runs report progress".split(),
     ],
     "commands".split(),

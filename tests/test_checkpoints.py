@@ -106,12 +106,12 @@ def test_without_a_whole_checkpoint_there_is_an_error(tmp_path: Path) -> None:
         load_newest(tmp_path)
 
 
-def test_the_newest_two_are_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_the_newest_are_kept(tmp_path: Path, keep: int) -> None:
     for step in (0, 50, 100, 150):
-        save_step(tmp_path, step, {})
+        save_step(tmp_path, step, {}, keep)
     assert [path.name for path in sorted(tmp_path.iterdir())] == [
-        "step_00000100.safetensors",
-        "step_00000150.safetensors",
+        f"step_{step:08d}.safetensors" for step in (50, 100, 150)[-keep:]
     ]
 
 

@@ -123,7 +123,10 @@ def test_a_sample_is_a_video_and_a_strip(
     [
         ([], "the following arguments are required: COMMAND; see `motiondistill --help`."),
         (["optimise", "x"], "argument COMMAND: invalid choice: 'optimise'"),
-        (["optimize"], "the following arguments are required: PROMPT, key=value; see"),
+        (
+            ["optimize"],
+            "one of the arguments PROMPT and --prompts FILE is required; see `motiondist",
+        ),
         (["optimize", ""], "`PROMPT` must not be empty, got ''; say what a person does, such as"),
         (["optimize", " \t"], "`PROMPT` must not be empty, got ' \\t'; "),
         (["optimize", "x" * 501], "`PROMPT` must have at most 500 characters, got 501; "),
@@ -186,6 +189,26 @@ def test_missing_and_damaged_checkpoints_are_told(
     harm(checkpoints)
     assert main(["optimize", PROMPT, "--out", str(tmp_path), "--resume"]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"motiondistill: error: {message}")
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_the_run_is_the_same(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoints = tmp_path / "checkpoints"
+    checkpoints.mkdir()
+    (tmp_path / "config.yaml").write_bytes((finished / "config.yaml").read_bytes())
+    for path in (finished / "checkpoints").iterdir():
+        (checkpoints / path.name).write_bytes(path.read_bytes())
+    before, newest = sorted(checkpoints.iterdir())
+    assert (before.stem, newest.stem) == ("step_00000008", "step_00000010")
+    newest.write_bytes(newest.read_bytes()[:-3])
+    arguments = ["optimize", PROMPT, "--out", str(tmp_path), "--resume"]
+    assert main([*arguments, "run.keep_checkpoints=1"]) == 0
+    told = capsys.readouterr().err
+    assert "step_00000010.safetensors is damaged" in told
+    assert "from step 8 of 10" in told
+    assert (tmp_path / "motion.npz").read_bytes() == (finished / "motion.npz").read_bytes()
+    assert [path.name for path in checkpoints.iterdir()] == [newest.name]
 
 
 def test_a_folder_in_use_is_left_alone(

@@ -10,6 +10,21 @@ from motiondistill.knobs import USED_WITH, knobs
 from motiondistill.schema import FilmConfig, OptimizeConfig
 
 OTHER: dict[str, Any] = {
+    "field.action": "walk",
+    "field.deviations": 2.0,
+    "field.frequencies": 3,
+    "field.hash_coarsest": 3,
+    "field.hash_features": 2,
+    "field.hash_finest": 9,
+    "field.hash_levels": 3,
+    "field.hash_log2_table": 5,
+    "field.width": 64,
+    "init.guidance_scale": 2.0,
+    "init.learning_rate": 0.01,
+    "init.motion": "walk.npz",
+    "init.num_samples": 2,
+    "init.num_steps": 100,
+    "init.sampling_steps": 5,
     "render.appearance": "plain",
     "render.colour": "[0.1,0.2,0.3]",
     "render.outfit": 3,

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+FAILED: Final = 1  # some runs of a batch
 USAGE_ERROR: Final = 2
 INTERRUPTED: Final = 130  # what shells report for a process ended by Ctrl-C
 
@@ -12,4 +13,7 @@ USER_ERRORS: Final = (
     FileExistsError,
     ImportError,
     FloatingPointError,
+    MemoryError,
 )
+# And what one run of a batch may die of while the others live: devices and disks.
+RUN_ERRORS: Final = (*USER_ERRORS, RuntimeError, OSError)

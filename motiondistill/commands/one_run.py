@@ -1,0 +1,102 @@
+"""One run of `motiondistill optimize`, from its problem to its results."""
+
+import logging
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from motiondistill import build, runs
+from motiondistill.checkpoints import load_newest
+from motiondistill.commands.outcomes import RUN_ERRORS
+from motiondistill.optimize import Settings, State, initial_state, optimize
+from motiondistill.out_of_memory import memory_told
+from motiondistill.progress import make_reporter
+from motiondistill.report.events import Looks
+from motiondistill.report.results import write_results
+from motiondistill.schema import OptimizeConfig
+from motiondistill.starts import Problem, clip_of, evidence, new_field
+
+_log = logging.getLogger(__name__)
+
+
+def saved_state(folder: Path) -> Any:
+    """The newest whole checkpoint of the run in the folder; None for one that has none yet.
+
+    A run that ended before its first checkpoint begins again with its stored settings.
+    """
+    checkpoints = folder / runs.CHECKPOINTS
+    return load_newest(checkpoints) if checkpoints.is_dir() else None
+
+
+def conduct(
+    problem: Problem, config: OptimizeConfig, folder: Path, saved: Any, console: Console
+) -> dict[str, Any]:
+    """Optimises, records and writes the results; the run's figures.
+
+    `saved` is the checkpoint to go on from, or None. What the package logs goes to the run's log,
+    too.
+    """
+    with runs.logged(folder):
+        try:
+            return _conduct(problem, config, folder, saved, console)
+        except RUN_ERRORS:
+            # The terminal gets one line; where the error came from stays in the run's log.
+            _log.debug("the run failed", exc_info=True)
+            raise
+
+
+def answer_known(problem: Problem) -> dict[str, str]:
+    """What the motion was told of the answer, under the key by which every output tells it."""
+    return {"knows_the_answer": problem.answer_known} if problem.answer_known else {}
+
+
+def _conduct(
+    problem: Problem, config: OptimizeConfig, folder: Path, saved: Any, console: Console
+) -> dict[str, Any]:
+    settings, run = build.make_settings(config), config.run
+    state = _first_state(problem, config, settings, folder, saved)
+    started = time.monotonic()
+    with memory_told(config, state):
+        last = runs.carry_out(
+            optimize(problem, settings, state),
+            state,
+            folder=folder,
+            checkpoint_every=run.checkpoint_every,
+            report=make_reporter(console, settings.num_steps),
+            keep_checkpoints=run.keep_checkpoints,
+            looks=Looks(problem, state, run.log_every),
+        )
+        field = runs.current_field(problem, state)
+        finished = state.step == settings.num_steps
+        earlier = runs.earlier_metrics(folder)
+        metrics = {
+            "prompt": problem.prompt,
+            **answer_known(problem),
+            "seed": problem.seed,
+            "steps": state.step,
+            "finished": finished,
+            "loss": last.loss.item() if last else earlier.get("loss"),
+            "terms": {name: term.item() for name, term in last.terms.items()}
+            if last
+            else earlier.get("terms"),
+            "evidence": evidence(problem, clip_of(problem, field).detach()),
+            "seconds": earlier.get("seconds", 0.0) + time.monotonic() - started,
+        }
+        write_results(folder, problem, runs.result_of(problem, field), metrics)
+    _log.info("%s after %d steps", "finished" if finished else "stopped", state.step)
+    return metrics
+
+
+def _first_state(
+    problem: Problem, config: OptimizeConfig, settings: Settings, folder: Path, saved: Any
+) -> State:
+    if saved is None:
+        _log.info("starting %s", folder)
+        with memory_told(config):
+            return initial_state(problem, settings)
+    state = runs.restore(saved, partial(new_field, problem))
+    _log.info("going on with %s from step %d of %d", folder, state.step, settings.num_steps)
+    return state

@@ -1,0 +1,177 @@
+"""`motiondistill optimize --prompts FILE --seeds 0-3`: many runs, with the prior loaded once."""
+
+import argparse
+import dataclasses
+import logging
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from motiondistill import build, config, resuming, runs
+from motiondistill.batch import (
+    SUMMARY,
+    Job,
+    Row,
+    known_row,
+    parse_seeds,
+    plan,
+    read_prompts,
+    row_of,
+    write_summary,
+)
+from motiondistill.commands.one_run import answer_known, conduct, saved_state
+from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS, USER_ERRORS
+from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
+from motiondistill.schema import OptimizeConfig
+from motiondistill.starts import Problem
+
+_log = logging.getLogger(__name__)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carries out all runs; 0, or 1 if some failed, or 130 after Ctrl-C."""
+    prompts = _prompts(options)
+    settings, seeds = _settings(options)
+    folder = options.out
+    if not options.resume:
+        folder = runs.new_folder(folder, f"{len(prompts)} prompts")
+    jobs = plan(prompts, seeds, folder)
+    with terminal() as console:
+        try:
+            threads = compute_repeatably(settings.run.threads)
+            settings = dataclasses.replace(settings, prior=build.pinned(settings.prior))
+            problem = build.make_problem(settings, prompts[0])
+        except USER_ERRORS:
+            if not options.resume:
+                folder.rmdir()  # nothing has been written yet
+            raise
+        settings = runs.resolved(settings, problem, threads)
+        about = {**runs.origin(""), "prompt": None, "prompts": prompts, "seeds": list(seeds)}
+        runs.write_config(folder, settings, about | answer_known(problem))
+        rows, interrupted = _carry_out(jobs, problem, settings, folder, console)
+    _show(rows, folder)
+    if interrupted:
+        source = ["--prompts", str(options.prompts)] if options.prompts else prompts
+        again = shlex.join([*source, "--seeds", _in_words(seeds), "--out", str(folder)])
+        print(f"To go on: motiondistill optimize {again} --resume")
+        return INTERRUPTED
+    return FAILED if any(row.status == "failed" for row in rows) else 0
+
+
+def _prompts(options: argparse.Namespace) -> list[str]:
+    if options.prompts is None:
+        return [checked_prompt(options.prompt)]
+    found = []
+    for number, prompt in read_prompts(options.prompts).items():
+        try:
+            found.append(checked_prompt(prompt))
+        except ValueError as error:
+            told = str(error).replace("`PROMPT`", f"line {number} of `--prompts`")
+            raise ValueError(told) from error
+    return found
+
+
+def _settings(options: argparse.Namespace) -> tuple[OptimizeConfig, tuple[int, ...]]:
+    """The configuration of all runs, the first seed's, and the seeds."""
+    given = () if options.seeds is None else parse_seeds(options.seeds)
+    if given and "run.seed" in config.named(OptimizeConfig, None, options.overrides):
+        raise ValueError(
+            f"`run.seed` must be left out with `--seeds`, got both; keep --seeds {options.seeds}."
+        )
+    if not options.resume:
+        settings = config.load(OptimizeConfig, options.config, options.overrides)
+        seeds = given or (settings.run.seed,)
+    else:
+        settings, stored = resuming.stored_batch(options.out, options.config, options.overrides)
+        seeds = given or stored
+    return _with_seed(settings, seeds[0]), seeds
+
+
+def _carry_out(
+    jobs: Sequence[Job],
+    problem: Problem,
+    settings: OptimizeConfig,
+    folder: Path,
+    console: Console,
+) -> tuple[list[Row], bool]:
+    """The runs' rows, and whether a Ctrl-C ended them early; the summary grows with each."""
+    rows = [known_row(job) for job in jobs]
+    write_summary(folder, rows)
+    for index, job in enumerate(jobs):
+        if _is_done(job, settings):
+            continue
+        _log.info("run %d of %d: %r, seed %d", index + 1, len(jobs), job.prompt, job.seed)
+        try:
+            own = _with_seed(settings, job.seed)
+            metrics = _carry_out_one(job, _problem_of(job, problem, own), own, console)
+            rows[index] = row_of(job, metrics)
+        except KeyboardInterrupt:
+            rows[index] = known_row(job)
+            return rows, True
+        except RUN_ERRORS as error:
+            message = " ".join(str(error).split())
+            _log.error("run %d of %d failed: %s", index + 1, len(jobs), message)
+            rows[index] = row_of(job, runs.earlier_metrics(job.folder), message or repr(error))
+        write_summary(folder, rows)
+        if rows[index].status == "stopped":
+            return rows, True
+    return rows, False
+
+
+def _carry_out_one(
+    job: Job, problem: Problem, settings: OptimizeConfig, console: Console
+) -> dict[str, Any]:
+    saved = None
+    if (job.folder / runs.CONFIG).is_file():
+        stored = runs.stored_config(job.folder, job.prompt, None, [])
+        resuming.check_changes(stored, settings)
+        saved = saved_state(job.folder)
+    else:
+        runs.new_folder(job.folder, job.prompt)
+    runs.write_config(job.folder, settings, runs.origin(job.prompt) | answer_known(problem))
+    return conduct(problem, settings, job.folder, saved, console)
+
+
+def _problem_of(job: Job, problem: Problem, settings: OptimizeConfig) -> Problem:
+    """The problem of this run, which shares prior and body with the others.
+
+    Random weights are drawn by the seed, so such a prior is made anew.
+    """
+    if settings.prior.weights == "random":
+        return build.make_problem(settings, job.prompt)
+    return dataclasses.replace(problem, prompt=job.prompt, seed=job.seed)
+
+
+def _is_done(job: Job, settings: OptimizeConfig) -> bool:
+    total = build.make_settings(settings).num_steps
+    metrics = runs.earlier_metrics(job.folder)
+    return bool(metrics) and metrics["finished"] and metrics["steps"] >= total
+
+
+def _in_words(seeds: Sequence[int]) -> str:
+    """Seeds as `parse_seeds` reads them."""
+    return ",".join(map(str, seeds))
+
+
+def _with_seed(settings: OptimizeConfig, seed: int) -> OptimizeConfig:
+    return dataclasses.replace(settings, run=dataclasses.replace(settings.run, seed=seed))
+
+
+def _show(rows: Sequence[Row], folder: Path) -> None:
+    """The summary on the terminal."""
+    table = Table("prompt", "seed", "status", "steps", "loss", "evidence", "seconds", "folder")
+    for row in rows:
+        figures = ("" if value is None else f"{value:.4g}" for value in (row.loss, row.evidence))
+        seconds = "" if row.seconds is None else f"{row.seconds:.0f}"
+        cells = (row.prompt, str(row.seed), row.status, str(row.steps), *figures, seconds)
+        table.add_row(*cells, row.folder)
+    Console(markup=False).print(table)
+    for row in rows:
+        if row.message:
+            print(f"failed: {row.folder}: {row.message}")
+    for name in SUMMARY:
+        print(folder / name)

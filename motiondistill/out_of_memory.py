@@ -1,0 +1,64 @@
+"""What to do when the memory is too small, told by the keys that would help."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import torch
+
+from motiondistill.optimize import State
+from motiondistill.schema import OptimizeConfig
+
+# How allocators say it that raise no error of their own: the CPU's, CUDA's libraries and MPS'.
+_WORDS: Final = ("can't allocate memory", "out of memory", "alloc_failed")
+_WANTED: Final = re.compile(r"tried to allocate ([\d.]+ ?\w+)", re.IGNORECASE)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocator failed, on any device."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _WORDS)
+
+
+@contextlib.contextmanager
+def memory_told(config: OptimizeConfig, state: State | None = None) -> Iterator[None]:
+    """Within its `with`, too little memory is a MemoryError that tells which key to turn.
+
+    The keys are those that help at the stage of the state, or without one at the start.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        stage = None if state is None else state.stage
+        place = "" if state is None else f" at step {state.step}"
+        wanted = _WANTED.search(str(error))
+        got = f"{wanted[1]} more were wanted" if wanted else "it ran out"
+        first, *others = remedies(config, distilling=stage == "distill")
+        then = f", then {', '.join(others)}" if others else ""
+        raise MemoryError(
+            f"The memory must hold what one update needs, but {got}{place}; try {first}{then}."
+        ) from error
+
+
+def remedies(config: OptimizeConfig, *, distilling: bool) -> list[str]:
+    """Settings that need less memory than these, those first that change the result least."""
+    found = []
+    prior, height_and_width = config.prior, config.camera.size
+    if prior.batch_size != 1:
+        found.append("prior.batch_size=1")
+    if distilling and prior.encode in ("graph", "checkpointed"):
+        found.append("prior.encode=two_pass")
+    if config.render.supersampling > 1:
+        found.append(f"render.supersampling={config.render.supersampling // 2}")
+    if prior.device != "cpu" and prior.dtype == "float32":
+        found.append("prior.dtype=bfloat16")
+    if distilling and config.score.views > 1:
+        found.append(f"score.views={config.score.views // 2}")
+    if not distilling and config.init.start == "sampled" and config.init.num_samples > 1:
+        found.append(f"init.num_samples={config.init.num_samples // 2}")
+    size = "the prior's own size" if height_and_width is None else list(height_and_width)
+    return [*found, f"a camera.size below {size}"]

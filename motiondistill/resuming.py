@@ -1,0 +1,87 @@
+"""What a run or a batch that goes on was told when it began, and what it may be told now."""
+
+from pathlib import Path
+from typing import Final
+
+from motiondistill import config as configs
+from motiondistill.schema import OptimizeConfig
+
+CONFIG: Final = "config.yaml"
+
+# What a resumed run may do differently from how it began.
+_MAY_GROW: Final = "score.num_steps"
+_MAY_CHANGE: Final = (
+    "run.checkpoint_every",
+    "run.keep_checkpoints",
+    "run.log_every",
+    "prior.batch_size",  # what is too much for the memory
+)
+
+
+def stored_config(
+    folder: Path | None, prompt: str, config: str | None, overrides: list[str]
+) -> OptimizeConfig:
+    """The configuration of the run in `folder`, which what is given now must not contradict.
+
+    A resumed run may only make more steps, and checkpoints and pictures in another rhythm, and have
+    the prior work in other batches.
+    """
+    path = _stored_path(folder)
+    about = configs.read_about(path)
+    if "prompts" in about:
+        raise ValueError(
+            f"`--out` must be the folder of a single run, got {folder}, a batch's; give --prompts "
+            "or --seeds, too."
+        )
+    if about.get("prompt") != prompt:
+        raise ValueError(
+            f"`PROMPT` must be the stored run's {about.get('prompt')!r}, got {prompt!r}; "
+            "repeat it, or start a new run."
+        )
+    return _grown(path, config, overrides)
+
+
+def _stored_path(folder: Path | None) -> Path:
+    if folder is None:
+        raise ValueError("`--resume` needs `--out`, the folder of the run to go on with; name it.")
+    path = folder / CONFIG
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"`--out` must be a run's folder to resume, got {folder} without {CONFIG}; "
+            "check the path, or start a run without --resume."
+        )
+    return path
+
+
+def _grown(path: Path, config: str | None, overrides: list[str]) -> OptimizeConfig:
+    """The stored configuration with what is given now."""
+    stored = configs.load(OptimizeConfig, str(path))
+    wanted = configs.load(OptimizeConfig, config, overrides, base=configs.to_dict(stored))
+    check_changes(stored, wanted)
+    return wanted
+
+
+def stored_batch(
+    folder: Path | None, config: str | None, overrides: list[str]
+) -> tuple[OptimizeConfig, tuple[int, ...]]:
+    """Configuration and seeds of the batch in `folder`; raises as `stored_config` does."""
+    path = _stored_path(folder)
+    seeds = configs.read_about(path).get("seeds")
+    if not seeds:
+        raise ValueError(
+            f"`--out` must be the folder of a batch to resume, got {folder}, a single run's; "
+            "leave out --prompts and --seeds."
+        )
+    return _grown(path, config, overrides), tuple(seeds)
+
+
+def check_changes(stored: OptimizeConfig, wanted: OptimizeConfig) -> None:
+    """Raises ValueError for the first key that a resumed run may not change."""
+    before = dict(configs.flat(configs.to_dict(stored)))
+    for key, value in configs.flat(configs.to_dict(wanted)):
+        grows = key == _MAY_GROW and value > before[key]
+        if value != before[key] and not grows and key not in _MAY_CHANGE:
+            raise ValueError(
+                f"`{key}` must be the stored run's {before[key]!r}, got {value!r}; "
+                f"leave it out, or start a new run (only {_MAY_GROW} may grow)."
+            )
