@@ -46,15 +46,6 @@ OTHER: dict[str, Any] = {
     "score.lora_rank": 2,
     "score.reference_prompt": "a person sits",
     "score.target_steps": 3,
-    "field.frequencies": 3,
-    "field.width": 64,
-    "field.hash_levels": 3,
-    "field.hash_features": 2,
-    "field.hash_coarsest": 3,
-    "field.hash_finest": 9,
-    "field.hash_log2_table": 5,
-    "field.action": "walk",
-    "field.deviations": 2.0,
 }
 KNOBS = knobs(OptimizeConfig)
 PAIRS = [
