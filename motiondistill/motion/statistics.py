@@ -53,7 +53,7 @@ class PoseStatistics:
     def precision(self) -> Float[Tensor, "numbers numbers"]:
         """Inverse of the covariance, 1/rad^2, with variances of at least 0.05^2 along all axes."""
         variances, axes = torch.linalg.eigh(self.covariance.double())
-        inverse = axes / variances.clamp(min=_LEAST_STD**2) @ axes.mT
+        inverse: Tensor = axes / variances.clamp(min=_LEAST_STD**2) @ axes.mT
         return inverse.to(self.covariance)
 
     def offsets(self, pose: Float[Tensor, "*batch below 3 3"]) -> Float[Tensor, "*batch below 3"]:
