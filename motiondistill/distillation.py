@@ -167,7 +167,7 @@ def judge(
     video = _video(problem, mesh, azimuths + facing, step)
     latents = prior.encode(video)
     guidance = guidance_at(knobs, progress)
-    figures: dict[str, Float[Tensor, ""]] = {}
+    figures = {f"azimuth_{view}": angle for view, angle in enumerate(azimuths)}
     if memory.held is None:
         query = Query(
             prior,
@@ -180,7 +180,7 @@ def judge(
             _adapted(problem, knobs, memory) if method.adapts else None,
         )
         residual = method.objective(query)
-        figures = _adapt(query, knobs, memory, seeded(problem.seed, step, "adaptation"))
+        figures |= _adapt(query, knobs, memory, seeded(problem.seed, step, "adaptation"))
         if knobs.updates_per_target > 1:
             memory.held = Held(query.latents - residual, facing)
     else:
@@ -189,7 +189,6 @@ def judge(
     figures["log_snr"] = log_snr(sigma).mean()
     figures["score_gradient"] = root_mean_square(gradient)
     figures["guidance_scale"] = torch.tensor(guidance.scale)
-    figures |= {f"azimuth_{view}": angle for view, angle in enumerate(azimuths)}
     target = latents.detach() - residual
     return Verdict(score_loss(latents, gradient), video, target, latents, figures)
 

@@ -70,7 +70,7 @@ def test_what_is_watched_is_the_gradient_and_it_is_not_changed() -> None:
         gradients.append([parameter.grad for parameter in (*first.parameters(),)])
     assert list(seen.sizes) == ["end", "middle"]  # as they came by, and only what has one
     assert float(seen.sizes["end"]) == pytest.approx((25 / 2) ** 0.5)
-    expected = (ends @ last.get_parameter("weight")).square().mean().sqrt()
+    expected = (ends @ last.get_parameter("weight").detach()).square().mean().sqrt()
     assert float(seen.sizes["middle"]) == pytest.approx(float(expected))
     assert all(map(torch.equal, *gradients))
 

@@ -25,10 +25,14 @@ _log = logging.getLogger(__name__)
 def saved_state(folder: Path) -> Any:
     """The newest whole checkpoint of the run in the folder; None for one that has none yet.
 
-    A run that ended before its first checkpoint begins again with its stored settings.
+    A run that ended before its first checkpoint begins again with its stored settings. That a
+    checkpoint is damaged stands in the run's log.
     """
     checkpoints = folder / runs.CHECKPOINTS
-    return load_newest(checkpoints) if checkpoints.is_dir() else None
+    if not checkpoints.is_dir():
+        return None
+    with runs.logged(folder):
+        return load_newest(checkpoints)
 
 
 def conduct(

@@ -20,11 +20,12 @@ def run(options: argparse.Namespace) -> int:
     prompt, folder, saved = checked_prompt(options.prompt), options.out, None
     if options.resume:
         settings = runs.stored_config(folder, prompt, options.config, options.overrides)
-        saved = saved_state(folder)
     else:
         settings = config.load(OptimizeConfig, options.config, options.overrides)
         folder = runs.new_folder(folder, prompt)
     with terminal() as console:
+        if options.resume:
+            saved = saved_state(folder)
         try:
             threads = compute_repeatably(settings.run.threads)
             settings = dataclasses.replace(settings, prior=build.pinned(settings.prior))
