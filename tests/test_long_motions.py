@@ -112,7 +112,7 @@ def test_a_problem_of_another_length_and_rate(folder: Path) -> None:
     rate = problem.prior.format.fps
     assert (problem.num_frames, problem.clip_frames) == (round(3 * rate), 9)
     state = initial_state(problem, distilling(1))
-    motion = runs.current_motion(problem, state)
+    motion = runs.result_of(problem, runs.current_field(problem, state))
     assert motion.fps == 30.0
     assert motion.num_frames == int(30 * (problem.num_frames - 1) / rate + 1e-6) + 1
     assert told(problem) == {}
