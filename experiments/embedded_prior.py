@@ -29,11 +29,11 @@ from motiondistill.build import make_problem, make_settings
 from motiondistill.data import captions
 from motiondistill.data.choreography import SIDES
 from motiondistill.data.dataset import ActionDataset, action_dataset, mocap_windows
-from motiondistill.optimize import Settings, fit, fit_state, motion_of
+from motiondistill.optimize import Settings, fit, fit_state
 from motiondistill.prior_schema import PriorConfig
 from motiondistill.randomness import seeded
 from motiondistill.schema import OptimizeConfig
-from motiondistill.starts import Problem, sample_targets, start_azimuths
+from motiondistill.starts import Problem, motion_of, sample_targets, start_azimuths
 from motiondistill.structures import Motion
 
 # Of each kind for each action; sides come by turns.

@@ -16,14 +16,18 @@ import torch
 from torch import Tensor
 
 from motiondistill.atomic import write_atomically
-from motiondistill.build import make_objective, make_problem
+from motiondistill.build import make_problem
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.priors.base import Codec
 from motiondistill.priors.decoder_gradient import through_decoder
+from motiondistill.priors.guidance import Guidance, Prompts
 from motiondistill.prompts import with_view
 from motiondistill.randomness import seeded
 from motiondistill.runs import origin
 from motiondistill.schema import OptimizeConfig
+from motiondistill.score.loss import score_gradient, score_loss
+from motiondistill.score.objectives import csd, sds
+from motiondistill.score.query import Objective, Query, draw_noise
 from motiondistill.starts import Problem
 from motiondistill.structures import Motion
 
@@ -32,7 +36,7 @@ ACTIONS = {
     "jumping jacks": "a person does jumping jacks",
     "squat": "a person squats",
 }
-OBJECTIVES = ("csd", "sds")
+OBJECTIVES: dict[str, Objective] = {"csd": csd, "sds": sds}
 AZIMUTHS = (0.3, 1.8)  # radians
 LEVELS = (0.6, 0.9)  # sigma / (1 + sigma): the last and the first of a run
 GUIDANCE = 4.0
@@ -65,22 +69,18 @@ def gradients(
     rotations = motion.rotations.clone().requires_grad_()
     mesh = problem.body(Motion(rotations, motion.translation, motion.fps))
     video = problem.scene(mesh, problem.cameras(torch.tensor(AZIMUTHS)))
-    with_prompt, without = (
-        problem.prior.embed([with_view(prompt, azimuth) for azimuth in AZIMUTHS])
-        for prompt in (ACTIONS[action], problem.negative_prompt)
+    texts = (ACTIONS[action], problem.negative_prompt, "")
+    prompts = Prompts(
+        *(problem.prior.embed([with_view(text, azimuth) for azimuth in AZIMUTHS]) for text in texts)
     )
+    sigma = problem.prior.snap(torch.full((len(AZIMUTHS),), level / (1 - level)))
     codecs: tuple[Codec, ...] = (problem.prior.codec, through_decoder(problem.prior.codec))
     for codec in codecs:
         pixels = video.detach().requires_grad_()
-        score = make_objective("csd" if objective == "csd" else "sds")(
-            problem.prior,
-            codec.encode(pixels),
-            with_prompt,
-            without,
-            sigma=torch.full((len(AZIMUTHS),), level / (1 - level)),
-            guidance_scale=GUIDANCE,
-            generator=seeded(SEED, 0, "noise"),
-        )
+        latents = codec.encode(pixels)
+        noise = draw_noise(latents, seeded(SEED, 0, "noise"))
+        query = Query(problem.prior, latents, prompts, sigma, noise, Guidance(GUIDANCE))
+        score = score_loss(latents, score_gradient(OBJECTIVES[objective](query), sigma))
         (in_pixels,) = torch.autograd.grad(score, pixels)
         yield in_pixels, torch.autograd.grad(video, rotations, in_pixels, retain_graph=True)[0]
 

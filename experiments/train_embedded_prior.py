@@ -201,7 +201,14 @@ def train(
 
     return train_prior(
         make_denoising(work),
-        Recipe(args.steps, args.batch, args.rate, args.seed, start=str(args.start or "")),
+        Recipe(
+            args.steps,
+            args.batch,
+            args.rate,
+            args.seed,
+            start=str(args.start or ""),
+            emphasis=args.emphasis,
+        ),
         work.accelerator,
         draw=draw,
         validation=validation_batches(unseen, unseen.latents, tokenise),

@@ -15,22 +15,19 @@ from motiondistill.body.base import Body
 from motiondistill.body.smplx import smplx_body
 from motiondistill.body.smplx_file import find_model
 from motiondistill.build_field import (
-    IMAGE_FRAMES as IMAGE_FRAMES,
-)
-from motiondistill.build_field import (
     answer_known,
     check_groups,
+    make_field,
     make_space,
     make_statistics,
     make_timeline,
     window_frames,
 )
-from motiondistill.build_field import make_field as make_field
-from motiondistill.build_method import make_method as make_method
+from motiondistill.build_method import make_method
+from motiondistill.build_motion import read_motion
 from motiondistill.build_prior import make_prior as make_prior
 from motiondistill.build_prior import pinned as pinned
 from motiondistill.build_regularizers import make_references
-from motiondistill.build_start import read_reference
 from motiondistill.cameras import Orbit
 from motiondistill.optimize import Settings
 from motiondistill.priors.base import VideoFormat
@@ -58,7 +55,7 @@ from motiondistill.render.shadow import ContactShadow
 from motiondistill.render.tailoring import clothed
 from motiondistill.report.media import read_cube_map, read_image
 from motiondistill.schema import BodyConfig, CameraConfig, OptimizeConfig, RenderConfig
-from motiondistill.starts import Problem
+from motiondistill.starts import FitSettings, Problem
 from motiondistill.structures import NUM_JOINTS, Mesh, Motion
 
 logger = logging.getLogger(__name__)
@@ -215,10 +212,10 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
     """What `motiondistill optimize` optimises.
 
     Raises ValueError for clips that the prior cannot take, and the errors of `make_references` and
-    `read_reference`.
+    `read_motion`.
     """
     space = make_space(config.field)  # first: a wrong name is told before anything is loaded
-    reference = read_reference(config.init)
+    reference = _read_reference(config.init)
     prior = make_prior(config.prior, config.run.seed)
     timeline = make_timeline(config.field, config.run, prior.format)
     window = window_frames(config.run, timeline, prior.format)
@@ -250,6 +247,18 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
         answer_known=answer_known(config.field),
         reference=None if reference is None else as_reference(reference, timeline),
     )
+
+
+def _read_reference(config: FitSettings) -> Motion | None:
+    """The motion to start from, as its file has it; None for other starts."""
+    if config.start != "reference":
+        return None
+    if config.motion is None:
+        raise ValueError(
+            "`init.motion` must name a motion file or a run's folder for init.start=reference, got "
+            "null; add init.motion=PATH."
+        )
+    return read_motion("init.motion", config.motion).motion
 
 
 def make_settings(config: OptimizeConfig) -> Settings:

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import logging
-from pathlib import Path
 from typing import Any, assert_never
 
 import torch
@@ -14,7 +13,7 @@ from motiondistill.build import at_rest, make_body, make_changes, make_scene
 from motiondistill.cameras import Orbit, heading
 from motiondistill.data.windows import resample
 from motiondistill.film import Film, OutputSettings, depth_range, meshes
-from motiondistill.motion.motion_file import MotionFile, load_motion
+from motiondistill.motion.motion_file import MotionFile
 from motiondistill.pictures import Picture
 from motiondistill.randomness import seeded
 from motiondistill.render.ground import LEVEL_HALF_SIZE
@@ -30,19 +29,6 @@ logger = logging.getLogger(__name__)
 
 # Pixels drawn at once, before they are averaged: what a batch of frames may need, 1 GB or so.
 _BATCH_PIXELS = 2**21
-
-
-def read_clip(path: Path) -> MotionFile:
-    """The motion file, or that of the run folder.
-
-    Raises FileNotFoundError, and ValueError for what holds no motion that can be drawn.
-    """
-    path = path / "motion.npz" if path.is_dir() else path
-    file = load_motion(path)
-    tensors = [file.motion.rotations, file.motion.translation]
-    if not file.motion.num_frames or not all(bool(each.isfinite().all()) for each in tensors):
-        raise ValueError(f"{path} must hold frames of finite numbers to be drawn; make it anew.")
-    return file
 
 
 def recorded_body(file: MotionFile) -> dict[str, Any]:

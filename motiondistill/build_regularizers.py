@@ -1,13 +1,12 @@
 """What regularisers compare a motion with, from a configuration: the body, and files of poses."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.motion.motion_file import load_motion
+from motiondistill.build_motion import read_motion
 from motiondistill.motion.statistics import PoseStatistics
 from motiondistill.regularizers.capsules import capsules_of
 from motiondistill.regularizers.key_frames import KeyFrames, MotionKey
@@ -71,24 +70,10 @@ def make_key_frames(keys: Sequence[MotionKey], num_frames: int, fps: float) -> K
 
 def _read_pose(index: int, name: str, frame: int) -> Float[Tensor, "joints 3 3"]:
     key = f"regularize.key_frames[{index}]"
-    path = Path(name) / "motion.npz" if Path(name).is_dir() else Path(name)
-    try:
-        motion = load_motion(path).motion
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"`{key}.pose` must be a motion file or a run's folder, got {path}; check the path."
-        ) from error
-    except ValueError as error:
-        raise ValueError(f"`{key}.pose` must be a motion file: {error}") from error
+    motion = read_motion(f"{key}.pose", name).motion
     if not frame < motion.num_frames:
         raise ValueError(
-            f"`{key}.frame` must be below {motion.num_frames}, the frames in {path}, got {frame}; "
+            f"`{key}.frame` must be below {motion.num_frames}, the frames in {name}, got {frame}; "
             "take an earlier one."
         )
-    pose = motion.rotations[frame]
-    if not bool(pose.isfinite().all()):
-        raise ValueError(
-            f"`{key}.pose` must hold finite numbers, got others at frame {frame} of {path}; make "
-            "it anew."
-        )
-    return pose
+    return motion.rotations[frame]

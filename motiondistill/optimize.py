@@ -25,11 +25,11 @@ from motiondistill.starts import (
     clip_of,
     evidence,
     fit_error,
+    motion_of,
     new_field,
     sample_targets,
     start_azimuths,
 )
-from motiondistill.starts import motion_of as motion_of
 from motiondistill.structures import Mesh, Motion
 
 _log = logging.getLogger(__name__)

@@ -31,17 +31,13 @@ def reference_error(motion: Motion, reference: Motion) -> Float[Tensor, ""]:
 
     Radians and metres; of hands and a jaw only if both motions have them. Smooth but at half turns.
     """
-    cost = _squared_angle(motion.rotations, reference.rotations)
-    if motion.hands is not None and reference.hands is not None:
-        cost = cost + _squared_angle(motion.hands, reference.hands)
-    if motion.jaw is not None and reference.jaw is not None:
-        cost = cost + _squared_angle(motion.jaw, reference.jaw)
     apart = motion.translation - reference.translation.to(motion.translation)
-    return cost + apart.square().sum(-1).mean()
-
-
-def _squared_angle(
-    turns: Float[Tensor, "*joints 3 3"], wanted: Float[Tensor, "*joints 3 3"]
-) -> Float[Tensor, ""]:
-    gaps = rotations.to_axis_angle(wanted.to(turns).transpose(-1, -2) @ turns)
-    return gaps.square().sum(-1).mean()
+    cost = apart.square().sum(-1).mean()
+    for turns, wanted in (
+        (motion.rotations, reference.rotations),
+        (motion.hands, reference.hands),
+        (motion.jaw, reference.jaw),
+    ):
+        if turns is not None and wanted is not None:
+            cost = cost + rotations.squared_angle(wanted.to(turns), turns).mean()
+    return cost

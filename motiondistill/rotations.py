@@ -123,6 +123,26 @@ def geodesic(
     return torch.atan2(sine, cosine)
 
 
+def squared_angle(
+    a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]
+) -> Float[Tensor, "*batch"]:
+    """The square of the angle between two rotations, rad^2; smooth, but at half turns."""
+    return to_axis_angle(a.transpose(-1, -2) @ b).square().sum(-1)
+
+
+def nearest(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3 3"]:
+    """The rotation nearest to a matrix by the Frobenius norm: `U diag(1, 1, det(U V^T)) V^T`.
+
+    Of a mean of rotations it is their chordal mean (Hartley et al. 2013). Not unique where several
+    are as near, as for the mean of two opposite half turns; not differentiable there.
+    """
+    left, _, right = torch.linalg.svd(matrix)
+    signs = torch.ones_like(left[..., 0])
+    signs[..., 2] = torch.linalg.det(left @ right)
+    rotation: Tensor = (left * signs[..., None, :]) @ right
+    return rotation
+
+
 def between(
     source: Float[Tensor, "*batch 3"], target: Float[Tensor, "*batch 3"]
 ) -> Float[Tensor, "*batch 3 3"]:

@@ -20,16 +20,15 @@ from motiondistill import config as configs
 from motiondistill.atomic import write_atomically
 from motiondistill.checkpoints import Tree, save_step
 from motiondistill.distill_memory import Memory
-from motiondistill.interruption import Interruption as Interruption
+from motiondistill.interruption import Interruption
 from motiondistill.motion.field import MotionField
-from motiondistill.optimize import State, Step, choose, motion_of
+from motiondistill.optimize import State, Step, choose
 from motiondistill.progress import Reporter, loss_in_words
 from motiondistill.prompts import slug
 from motiondistill.report.events import Looks, events
-from motiondistill.resuming import CONFIG as CONFIG
-from motiondistill.resuming import stored_config as stored_config
+from motiondistill.resuming import CONFIG
 from motiondistill.schema import OptimizeConfig
-from motiondistill.starts import Problem
+from motiondistill.starts import Problem, motion_of
 from motiondistill.structures import Motion
 
 _log = logging.getLogger(__name__)

@@ -136,7 +136,7 @@ class RunConfig:
     checkpoint_every: int = 50
     keep_checkpoints: int = 2
     # Updates from one set of pictures and histograms for TensorBoard to the next; 0 is none.
-    log_every: int = 25
+    log_every: int = 100
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ LAYERS = [
     "knobs prior_schema field_schema schema config".split(),
     [
         *"build build_prior build_field build_film build_method build_regularizers".split(),
-        *"build_start out_of_memory batch interruption resuming".split(),
+        *"build_motion out_of_memory batch interruption resuming".split(),
         *"prior_check prior_table runs report progress".split(),
     ],
     "commands".split(),

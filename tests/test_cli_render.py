@@ -16,6 +16,7 @@ from walk_file import FPS, FRAMES, SMALL, save, walk
 from motiondistill import build, config
 from motiondistill.body.anny import anny_body
 from motiondistill.body.skinning import SkinnedBody
+from motiondistill.build_motion import read_motion
 from motiondistill.cli import INTERRUPTED, main
 from motiondistill.commands import render
 from motiondistill.film import OutputSettings
@@ -140,7 +141,7 @@ def test_smooth_playback_and_repeats(run_folder: Path, tmp_path: Path) -> None:
 
 
 def chosen(file: Path, *overrides: str, name: str | None = None) -> Any:
-    return render._settings(render.build_film.read_clip(file), name, list(overrides)).body
+    return render._settings(read_motion("FILE", file), name, list(overrides)).body
 
 
 def test_the_body_is_the_recorded_one_unless_another_is_named(

@@ -19,14 +19,14 @@ from motiondistill.cameras import heading
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.distillation import DistillSettings, guidance_at, prompts_for
 from motiondistill.motion.still import frozen
-from motiondistill.optimize import Settings, State, Step, initial_state, motion_of, optimize
+from motiondistill.optimize import Settings, State, Step, initial_state, optimize
 from motiondistill.priors.base import Conditioning, DiffusersPrior, Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import with_view
 from motiondistill.runs import restore, snapshot
 from motiondistill.schema import OptimizeConfig
 from motiondistill.score.query import Query, Reference
-from motiondistill.starts import Problem, new_field
+from motiondistill.starts import Problem, motion_of, new_field
 
 FRAMES, PIXELS, STEPS = 16, 32, 4
 OBJECTIVES = get_args({f.name: f.type for f in dataclasses.fields(DistillSettings)}["objective"])

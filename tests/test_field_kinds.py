@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from motiondistill import rotations
-from motiondistill.motion.constraints import HardRange
 from motiondistill.motion.encodings import LEGACY_FREQUENCIES, legacy
 from motiondistill.motion.free_field import FreeField
 from motiondistill.motion.legacy_field import LegacyField
@@ -184,27 +183,3 @@ def test_between_frames_free_numbers_are_interpolated(loop: bool) -> None:
         found = field.at(torch.tensor([(frame + part) / steps]), 8.0)
         assert torch.allclose(found.rotations, expected.rotations, atol=ROUNDING)
         assert torch.allclose(found.translation, expected.translation, atol=ROUNDING)
-
-
-@pytest.mark.parametrize("loop", [False, True])
-@pytest.mark.parametrize("frames", [9, 17, 5])
-def test_a_refined_free_field_is_the_same_motion(loop: bool, frames: int) -> None:
-    field = shaken(FreeField(5, loop=loop))
-    frames = {9: 10, 17: 20, 5: 5}[frames] if loop else frames
-    finer = field.refined(frames)
-    assert finer.numbers.shape == (frames, field.space.size)
-    time = torch.linspace(0, 1, 41)
-    a, b = field.at(time, 8.0), finer.at(time, 8.0)
-    assert torch.allclose(a.rotations, b.rotations, atol=ROUNDING)
-    assert torch.allclose(a.translation, b.translation, atol=ROUNDING)
-
-
-def test_free_poses_between_frames_keep_the_constraint() -> None:
-    bound = torch.full((NUM_JOINTS - 1, 3), 0.1)
-    space = PoseSpace(HardRange(anatomical_limits().neutral, bound))
-    field = FreeField(4, space=space)
-    with torch.no_grad():
-        field.numbers.copy_(10 * torch.randn(field.numbers.shape, generator=seeded(0)))
-    turned = field.at(torch.linspace(0, 1, 50), 8.0).rotations[:, 1:].detach()
-    angle = rotations.geodesic(turned, anatomical_limits().neutral.expand_as(turned))
-    assert float(angle.max()) <= 0.1 * math.sqrt(3) + ROUNDING

@@ -157,17 +157,6 @@ def test_resampled_frames_are_a_frame_apart_and_within_the_motion(
     assert abs(len(times) - loop.seconds * other) <= 1
 
 
-@given(frames=st.integers(3, 60), count=st.integers(1, 60))
-def test_windows_hold_every_frame(frames: int, count: int) -> None:
-    for loop in (False, True):
-        if count > frames and not loop:
-            continue
-        timeline = Timeline(frames, 8.0, loop)
-        every = torch.cat(list(timeline.windows(count)))
-        assert {*every.tolist()} == {*timeline.times().tolist()}
-        assert len(list(timeline.windows(count))) == math.ceil(frames / count)
-
-
 def test_the_ends_are_drawn_as_often_as_the_middle() -> None:
     timeline, seen = Timeline(20, 8.0), Counter[float]()
     draws = 4000

@@ -23,7 +23,6 @@ from motiondistill.optimize import (
     Step,
     choose,
     initial_state,
-    motion_of,
     optimize,
 )
 from motiondistill.priors.base import Prior, VideoFormat
@@ -33,7 +32,7 @@ from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
 from motiondistill.render.randomization import random_background
 from motiondistill.runs import restore, snapshot
-from motiondistill.starts import FitSettings, Problem, new_field
+from motiondistill.starts import FitSettings, Problem, motion_of, new_field
 from motiondistill.structures import Motion
 
 FIT, DISTILL = 3, 3

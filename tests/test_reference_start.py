@@ -3,31 +3,26 @@
 import dataclasses
 import logging
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from small_problem import body, small_problem
-from walk_file import save
 
 from motiondistill import config, rotations
-from motiondistill.build import make_settings
-from motiondistill.build_start import read_reference
+from motiondistill.build import make_problem, make_settings
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.motion.motion_file import load_motion
 from motiondistill.motion.timeline import Timeline
-from motiondistill.optimize import Settings, initial_state, motion_of, optimize
+from motiondistill.optimize import Settings, initial_state, optimize
 from motiondistill.priors.base import DiffusersPrior
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.randomness import seeded
 from motiondistill.reference_start import as_reference, reference_error
 from motiondistill.runs import restore, snapshot
 from motiondistill.schema import OptimizeConfig
-from motiondistill.starts import FitSettings, Problem, new_field
+from motiondistill.starts import FitSettings, Problem, motion_of, new_field
 from motiondistill.structures import NUM_JOINTS, Motion
 
 FRAMES, FPS = 9, 8.0
@@ -53,8 +48,12 @@ def turned(angle: float, aside: float) -> Motion:
     return Motion(turn, torch.full((4, 3), aside / 3**0.5), FPS)
 
 
+def loaded(*overrides: str) -> OptimizeConfig:
+    return config.load(OptimizeConfig, None, ["score.views=1", *overrides])
+
+
 def settings(*overrides: str) -> Settings:
-    return make_settings(config.load(OptimizeConfig, None, ["score.views=1", *overrides]))
+    return make_settings(loaded(*overrides))
 
 
 def problem_of(prior: DiffusersPrior, reference: Motion | None) -> Problem:
@@ -158,37 +157,8 @@ def test_a_reference_start_needs_a_reference(prior: DiffusersPrior) -> None:
         settings("init.start=reference", "init.num_steps=0")
 
 
-def test_the_file_is_read_from_its_path_or_its_folder(tmp_path: Path) -> None:
-    save(tmp_path / "motion.npz", walk(), body())
-    for path in (tmp_path, tmp_path / "motion.npz"):
-        read = read_reference(FitSettings(start="reference", motion=str(path)))
-        assert read is not None
-        assert torch.equal(read.rotations, load_motion(tmp_path / "motion.npz").motion.rotations)
-    assert read_reference(FitSettings()) is None
+def test_a_start_from_nothing_is_told() -> None:
     with pytest.raises(ValueError, match=r"`init\.motion` must name a motion file .* got null; "):
-        read_reference(FitSettings(start="reference"))
+        make_problem(loaded("init.start=reference"), "x")
     with pytest.raises(FileNotFoundError, match=r"`init\.motion` must be a motion file .* got .*x"):
-        read_reference(FitSettings(start="reference", motion=str(tmp_path / "x")))
-
-
-def _sheared(rotations: Any) -> None:
-    rotations[2, 5, 0, 1] += 0.5
-
-
-def _unknown(rotations: Any) -> None:
-    rotations[2, 5, 0, 1] = np.nan
-
-
-@pytest.mark.parametrize("harm", [_sheared, _unknown])
-def test_what_is_no_rotation_is_told_with_its_frame(harm: Any, tmp_path: Path) -> None:
-    path = tmp_path / "motion.npz"
-    save(path, walk(), body())
-    with np.load(path) as file:
-        arrays = dict(file)
-    harm(arrays["rotations"])
-    np.savez(path, **arrays)
-    with pytest.raises(ValueError, match=r"`init\.motion` must hold .* others at frame 2 of "):
-        read_reference(FitSettings(start="reference", motion=str(path)))
-    path.write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"`init\.motion` must be a motion file: .* damaged"):
-        read_reference(FitSettings(start="reference", motion=str(path)))
+        make_problem(loaded("init.start=reference", "init.motion=/nowhere/x"), "x")

@@ -118,6 +118,13 @@ def test_6d_reads_directions_alone(scale: float, shear: float, vector: Tensor) -
     assert close(rotations.from_6d(columns), matrix, 1e-11)
 
 
+@given(a=vectors((4,)), b=vectors((4,)))
+def test_the_squared_angle_is_that_of_the_geodesic(a: Tensor, b: Tensor) -> None:
+    first, second = rotations.from_axis_angle(a), rotations.from_axis_angle(b)
+    expected = rotations.geodesic(first, second).square()
+    assert close(rotations.squared_angle(first, second), expected, 1e-6)
+
+
 @pytest.mark.parametrize("angle", [0.0, 1e-6, 9e-4, 1.1e-3, 0.3, 3.0])
 def test_gradients_are_those_of_finite_differences(angle: float) -> None:
     vector = angle * unit_vectors()[::5]

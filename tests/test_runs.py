@@ -12,8 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import nn
 
-from motiondistill import config, runs
+from motiondistill import config, resuming, runs
 from motiondistill.checkpoints import load_newest
+from motiondistill.interruption import Interruption
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.optimize import State, Step
 from motiondistill.progress import Reporter
@@ -153,7 +154,7 @@ def test_ctrl_c_ends_after_the_step_and_saves_it(tmp_path: Path) -> None:
 
 
 def test_a_second_ctrl_c_aborts() -> None:
-    with pytest.raises(KeyboardInterrupt), runs.Interruption() as interruption:
+    with pytest.raises(KeyboardInterrupt), Interruption() as interruption:
         os.kill(os.getpid(), signal.SIGINT)
         assert interruption.requested
         os.kill(os.getpid(), signal.SIGINT)
@@ -186,9 +187,9 @@ def stored(tmp_path: Path) -> Path:
 
 
 def test_a_resumed_run_keeps_its_configuration(stored: Path) -> None:
-    kept = runs.stored_config(stored, "a person walks", None, ["score.views=3"])
+    kept = resuming.stored_config(stored, "a person walks", None, ["score.views=3"])
     assert (kept.score.views, kept.run.seed) == (3, 7)
-    longer = runs.stored_config(
+    longer = resuming.stored_config(
         stored, "a person walks", None, ["score.num_steps=9999", "run.checkpoint_every=1"]
     )
     assert (longer.score.num_steps, longer.run.checkpoint_every) == (9999, 1)
@@ -207,19 +208,19 @@ def test_contradictions_to_the_stored_run_are_refused(
     stored: Path, prompt: str, override: str, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        runs.stored_config(stored, prompt, None, [override])
+        resuming.stored_config(stored, prompt, None, [override])
 
 
 def test_resuming_needs_a_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="`--resume` needs `--out`"):
-        runs.stored_config(None, "x", None, [])
+        resuming.stored_config(None, "x", None, [])
     with pytest.raises(FileNotFoundError, match=r"got .* without config\.yaml"):
-        runs.stored_config(tmp_path, "x", None, [])
+        resuming.stored_config(tmp_path, "x", None, [])
 
 
 def test_the_stored_configuration_starts_an_equal_run(stored: Path) -> None:
-    again = config.load(OptimizeConfig, str(stored / runs.CONFIG))
+    again = config.load(OptimizeConfig, str(stored / resuming.CONFIG))
     assert again == config.load(OptimizeConfig, None, ["score.views=3", "run.seed=7"])
-    about = config.read_about(stored / runs.CONFIG)
+    about = config.read_about(stored / resuming.CONFIG)
     assert about["prompt"] == "a person walks"
     assert about["torch"] == str(torch.__version__)

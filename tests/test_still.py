@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from motiondistill import rotations
-from motiondistill.motion.still import frozen, mean_rotation
+from motiondistill.motion.still import frozen
 from motiondistill.structures import NUM_HAND_JOINTS, NUM_JOINTS, Motion
 
 ROUNDING = 1e-5  # float32 singular vectors
@@ -34,14 +34,14 @@ def test_the_mean_of_two_opposite_turns_is_what_they_turn_from(seed: int, angle:
         torch.randn(3, generator=torch.Generator().manual_seed(seed + 1)), dim=0
     )
     pair = torch.stack([centre @ rotations.from_axis_angle(s * angle * axis) for s in (1, -1)])
-    assert (mean_rotation(pair, 0) - centre).abs().max() < ROUNDING
+    assert (rotations.nearest(pair.mean(0)) - centre).abs().max() < ROUNDING
 
 
 @given(seed=st.integers(0, 1000))
 def test_the_mean_is_the_rotation_of_least_squared_distance(seed: int) -> None:
     """No small turn away from it comes closer, not even with widely spread rotations."""
     many = turns(7, seed=seed, size=3.0).double()
-    mean = mean_rotation(many, 0)
+    mean = rotations.nearest(many.mean(0))
     assert (mean @ mean.mT - torch.eye(3)).abs().max() < ROUNDING
     assert torch.linalg.det(mean) > 0.99
     least = (many - mean).square().sum()
@@ -63,7 +63,7 @@ def test_every_frame_is_the_mean_pose_at_the_mean_place() -> None:
     ):
         assert held.shape == moved.shape
         assert torch.equal(held, held[:1].expand_as(held))
-        assert (held[0] - mean_rotation(moved, 0)).abs().max() < ROUNDING
+        assert (held[0] - rotations.nearest(moved.mean(0))).abs().max() < ROUNDING
 
 
 def test_clips_of_a_batch_are_frozen_each_by_itself() -> None:

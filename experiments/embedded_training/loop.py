@@ -44,6 +44,8 @@ class Recipe:
     """What the average keeps at every step."""
     start: str = ""
     """The folder whose networks are trained on; without, they are new."""
+    emphasis: float = 0.0
+    """On errors where actions move; 0 is none."""
 
 
 @dataclass(frozen=True)

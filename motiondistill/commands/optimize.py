@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import shlex
 
-from motiondistill import build, config, runs
+from motiondistill import build, config, resuming, runs
 from motiondistill.commands import optimize_batch
 from motiondistill.commands.one_run import answer_known, conduct, saved_state
 from motiondistill.commands.outcomes import INTERRUPTED, USER_ERRORS
@@ -19,7 +19,7 @@ def run(options: argparse.Namespace) -> int:
         return optimize_batch.run(options)
     prompt, folder, saved = checked_prompt(options.prompt), options.out, None
     if options.resume:
-        settings = runs.stored_config(folder, prompt, options.config, options.overrides)
+        settings = resuming.stored_config(folder, prompt, options.config, options.overrides)
     else:
         settings = config.load(OptimizeConfig, options.config, options.overrides)
         folder = runs.new_folder(folder, prompt)

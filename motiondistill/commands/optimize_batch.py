@@ -126,8 +126,8 @@ def _carry_out_one(
     job: Job, problem: Problem, settings: OptimizeConfig, console: Console
 ) -> dict[str, Any]:
     saved = None
-    if (job.folder / runs.CONFIG).is_file():
-        stored = runs.stored_config(job.folder, job.prompt, None, [])
+    if (job.folder / resuming.CONFIG).is_file():
+        stored = resuming.stored_config(job.folder, job.prompt, None, [])
         resuming.check_changes(stored, settings)
         saved = saved_state(job.folder)
     else:

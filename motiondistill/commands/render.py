@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from motiondistill import build_film, config
+from motiondistill.build_motion import read_motion
 from motiondistill.commands.session import compute_repeatably, new_video, terminal
 from motiondistill.motion.motion_file import MotionFile
 from motiondistill.progress import make_reporter
@@ -13,7 +14,7 @@ from motiondistill.schema import FilmConfig
 
 def run(options: argparse.Namespace) -> int:
     """Draws the film; 0."""
-    file = build_film.read_clip(options.motion)
+    file = read_motion("FILE", options.motion)
     settings = _settings(file, options.config, options.overrides)
     path = new_video(options.out, f"{file.prompt} {settings.output.kind}")
     paths = film_paths(path, settings.output.kind)

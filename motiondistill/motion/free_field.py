@@ -2,7 +2,6 @@
 
 from typing import final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -37,14 +36,6 @@ class FreeField(MotionField):
     def at(self, time: Float[Tensor, " frames"], fps: float) -> Motion:
         """See `MotionField`; before the first and after the last frame these stay."""
         return self.space(_interpolated(self.numbers, time, loop=self.loop), fps)
-
-    def refined(self, num_frames: int) -> "FreeField":
-        """A field of the same motion with another number of frames, interpolated."""
-        finer = FreeField(num_frames, space=self.space, loop=self.loop)
-        time = even_times(num_frames, loop=self.loop)
-        with torch.no_grad():
-            finer.numbers.copy_(_interpolated(self.numbers, time, loop=self.loop))
-        return finer
 
     def forward(self, num_frames: int, fps: float) -> Motion:
         """The motion at `num_frames` equally spaced times, the first and last included."""

@@ -8,6 +8,8 @@ textbook ranges of motion (American Academy of Orthopaedic Surgeons, 1965), roun
 """
 
 from dataclasses import dataclass
+from functools import cache
+from typing import final
 
 import torch
 from jaxtyping import Float
@@ -50,6 +52,7 @@ _JAW_LIMITS = ((-0.02, 0.45), (-0.10, 0.10), (-0.05, 0.05))
 _REFLECT = torch.tensor([1.0, -1.0, -1.0])
 
 
+@final
 @dataclass(frozen=True)
 class JointLimits(Constraint):
     """The neutral stance and the smallest and largest offsets from it.
@@ -76,6 +79,7 @@ class JointLimits(Constraint):
         return soft_unclamp(offset, self.lower.to(pose), self.upper.to(pose))
 
 
+@cache
 def anatomical_limits() -> JointLimits:
     """The limits above for both sides of the body."""
     ranges = torch.zeros(NUM_JOINTS, 3, 2)
@@ -95,6 +99,7 @@ def anatomical_limits() -> JointLimits:
     )
 
 
+@cache
 def hand_limits() -> Float[Tensor, "2 30 3"]:
     """The smallest and the largest offsets of the finger joints from the hands at rest, radians."""
     ranges = torch.zeros(len(HAND_NAMES), 3, 2)
@@ -107,6 +112,7 @@ def hand_limits() -> Float[Tensor, "2 30 3"]:
     return ranges.permute(2, 0, 1)
 
 
+@cache
 def jaw_limits() -> Float[Tensor, "2 3"]:
     """The smallest and the largest offsets of the jaw from the closed mouth, radians."""
     return torch.tensor(_JAW_LIMITS).T

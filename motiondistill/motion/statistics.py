@@ -84,10 +84,7 @@ def karcher_mean(
     rotations lie all around.
     """
     weights = weights.reshape(-1, *[1] * (poses.ndim - 1))
-    left, _, right = torch.linalg.svd((weights * poses).sum(0))
-    flip = torch.ones(left.shape[:-1], dtype=poses.dtype)
-    flip[..., 2] = torch.linalg.det(left @ right)
-    mean: Tensor = left * flip[..., None, :] @ right
+    mean = rotations.nearest((weights * poses).sum(0))
     for _ in range(_MAX_ITERATIONS):
         vectors = _offsets(poses, mean)
         step = (weights[..., 0] * vectors).sum(0)

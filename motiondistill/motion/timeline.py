@@ -5,7 +5,6 @@ the first frame again, one frame after the last.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -103,11 +102,3 @@ class Timeline:
         if not self.loop:
             start = min(max(start, 0), self.num_frames - num_frames)
         return self.window(num_frames, start)
-
-    def windows(self, num_frames: int) -> Iterator[Float[Tensor, " frames"]]:
-        """Windows that together hold every frame, in order; the last may overlap the one before."""
-        last = self.num_frames - 1 if self.loop else self.num_frames - num_frames
-        for start in range(0, self.num_frames, num_frames):
-            yield self.window(num_frames, min(start, last))
-            if start + num_frames >= self.num_frames:
-                return

@@ -57,8 +57,8 @@ def key_frame_error(motion: Motion, mesh: Mesh, key_frames: KeyFrames) -> Float[
     missed = joints.gather(-2, index)[..., 0, :] - keys.places.to(joints)
     places = (keys.place_weights.to(joints) * missed.square().sum(-1)).sum(-1)
     turned = _turned_between_frames(motion.rotations, keys.pose_times * fps)
-    gaps = rotations.to_axis_angle(keys.poses.to(turned).transpose(-1, -2) @ turned)
-    poses = (keys.pose_weights.to(turned) * gaps.square().sum(-1).mean(-1)).sum(-1)
+    gaps = rotations.squared_angle(keys.poses.to(turned), turned).mean(-1)
+    poses = (keys.pose_weights.to(turned) * gaps).sum(-1)
     return (places + poses).mean()
 
 

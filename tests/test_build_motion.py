@@ -1,0 +1,72 @@
+"""Motion files that a key names: found by path or folder, and told where they are none."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_problem import body
+from walk_file import save
+
+from motiondistill.build_motion import read_motion
+from motiondistill.data.parametric import parametric_motion
+from motiondistill.randomness import seeded
+from motiondistill.structures import Motion
+
+
+def walk() -> Motion:
+    return parametric_motion("walk", "left", seeded(3), body().rest_joints, 8.0, 9)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    save(tmp_path / "motion.npz", walk(), body())
+    return tmp_path / "motion.npz"
+
+
+def test_it_is_read_from_its_path_or_its_folder(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(path.parent.parent))
+    for name in (path, str(path), path.parent, f"~/{path.parent.name}"):
+        read = read_motion("some.key", name).motion
+        assert torch.equal(read.rotations, walk().rotations)
+    with pytest.raises(FileNotFoundError, match=r"`some\.key` must be a motion file .* got .*x"):
+        read_motion("some.key", path.parent / "x")
+
+
+def _sheared(arrays: Any) -> None:
+    arrays["rotations"][2, 5, 0, 1] += 0.5
+
+
+def _unknown(arrays: Any) -> None:
+    arrays["rotations"][2, 5, 0, 1] = np.nan
+
+
+def _nowhere(arrays: Any) -> None:
+    arrays["translation"][2, 0] = np.inf
+
+
+@pytest.mark.parametrize("harm", [_sheared, _unknown, _nowhere])
+def test_what_is_no_motion_is_told_with_its_frame(harm: Any, path: Path) -> None:
+    with np.load(path) as file:
+        arrays = dict(file)
+    harm(arrays)
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match=r"`some\.key` must hold .* others at frame 2 of "):
+        read_motion("some.key", path)
+
+
+def test_frames_need_a_rate(path: Path) -> None:
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **{**arrays, "fps": np.float64(0)})
+    with pytest.raises(ValueError, match=r"`some\.key` must hold frames at a rate above 0"):
+        read_motion("some.key", path)
+
+
+def test_damage_is_told(path: Path) -> None:
+    path.write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"`some\.key` must be a motion file: .* damaged"):
+        read_motion("some.key", path)
