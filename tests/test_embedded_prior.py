@@ -1,6 +1,7 @@
 """The prior that is shipped with the package, and a whole short run of the default job on it."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from motiondistill.data.parametric import parametric_motion
 from motiondistill.distillation import DistillSettings
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.optimize import initial_state, optimize
-from motiondistill.priors import EMBEDDED_PRIOR, Prior, load_prior
+from motiondistill.priors import EMBEDDED_IMAGE_PRIOR, EMBEDDED_PRIOR, Prior, load_prior
 from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
 from motiondistill.render.cpu import CpuRasterizer
@@ -25,9 +26,17 @@ from motiondistill.schema import OptimizeConfig
 from motiondistill.score.objectives import prompt_evidence
 from motiondistill.starts import FitSettings
 
-MAX_BYTES = 15e6  # what the package may weigh for it
+MAX_BYTES, MAX_IMAGE_BYTES = 15e6, 5e6  # what the package may weigh for them
 # Of command lines and file names; others would be placeholders.
-KNOWN_CAPITALS = {"MOTIONDISTILL_CACHE", "FOLDER", "SOURCES", "PROMPT", "LICENSE", "README"}
+KNOWN_CAPITALS = {
+    "MOTIONDISTILL_CACHE",
+    "FOLDER",
+    "SOURCES",
+    "PROMPT",
+    "LICENSE",
+    "README",
+    "TRAINING",
+}
 HIDING = 10.0  # a noise level at which the words, not the pixels, tell what is to be seen
 CODEC_ERROR = 0.003  # mean squared error of a rendered frame; a grey frame has 0.02
 
@@ -37,9 +46,15 @@ def prior() -> Prior:
     return load_prior(EMBEDDED_PRIOR)
 
 
-def test_it_is_small_and_says_what_it_takes(prior: Prior) -> None:
-    files = [path for path in Path(EMBEDDED_PRIOR).rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= MAX_BYTES
+@pytest.mark.parametrize(
+    ("folder", "most"), [(EMBEDDED_PRIOR, MAX_BYTES), (EMBEDDED_IMAGE_PRIOR, MAX_IMAGE_BYTES)]
+)
+def test_it_is_small(folder: Path, most: float) -> None:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= most
+
+
+def test_it_says_what_it_takes(prior: Prior) -> None:
     clip = prior.format
     assert (clip.frames, clip.fps, clip.height, clip.width) == (16, 8.0, 64, 64)
 
@@ -75,31 +90,53 @@ def test_it_tells_the_views_apart(prior: Prior, render: Tensor) -> None:
     assert gain.min() > 0
 
 
+def clips_of(action: str, body: SkinnedBody, views: Tensor) -> Tensor:
+    """A parametric clip from these of the eight named views."""
+    motion = parametric_motion(action, "right", seeded(9, 0, action), body.rest_joints, 8.0, 16)
+    with torch.no_grad():
+        cameras = Orbit()(views * (2 * torch.pi / len(VIEW_NAMES)))
+        return Scene(CpuRasterizer())(body(motion), cameras)
+
+
+def best_words(prior: Prior, clips: list[Tensor], actions: Sequence[str], views: Tensor) -> Tensor:
+    """For the clips of each action (seen from `views`), the action whose words explain it best."""
+    gains = torch.zeros(len(clips), len(actions))
+    sides = [VIEW_NAMES[view] for view in views.tolist()]
+    without = prior.embed([f"a person stands still, {side}" for side in sides])
+    for row, clip in enumerate(clips):
+        latents = prior.encode(clip)
+        for column, action in enumerate(actions):
+            words = canonical_caption(action, "right")
+            gains[row, column] = prompt_evidence(
+                prior,
+                latents,
+                prior.embed([f"{words}, {side}" for side in sides]),
+                without,
+                sigma=torch.full((len(sides),), HIDING),
+                generator=seeded(0, row, "actions"),
+            ).mean()
+    return gains.argmax(1)
+
+
 @pytest.mark.slow
 def test_it_tells_actions_apart(prior: Prior, low_body: SkinnedBody) -> None:
     """Where noise hides what moves, an action is denoised best with its own words."""
     actions = ("walk", "jumping jacks", "squat", "raise both arms", "bow")
-    rest, scene, cameras = low_body.rest_joints, Scene(CpuRasterizer()), Orbit()
     views = torch.arange(0, len(VIEW_NAMES), 2)
-    words = [canonical_caption(action, "right") for action in actions]
-    error = torch.zeros(len(actions), len(actions))
-    for row, action in enumerate(actions):
-        motion = parametric_motion(action, "right", seeded(9, 0, action), rest, 8.0, 16)
-        with torch.no_grad():
-            video = scene(low_body(motion), cameras(views * (2 * torch.pi / len(VIEW_NAMES))))
-        for column, text in enumerate(words):
-            gain = prompt_evidence(
-                prior,
-                prior.encode(video),
-                prior.embed([f"{text}, {VIEW_NAMES[view]}" for view in views.tolist()]),
-                prior.embed(
-                    [f"a person stands still, {VIEW_NAMES[view]}" for view in views.tolist()]
-                ),
-                sigma=torch.full((len(views),), HIDING),
-                generator=seeded(0, row, "actions"),
-            )
-            error[row, column] = -gain.mean()
-    assert error.argmin(1).tolist() == list(range(len(actions)))
+    clips = [clips_of(action, low_body, views) for action in actions]
+    assert best_words(prior, clips, actions, views).tolist() == list(range(len(actions)))
+
+
+@pytest.mark.slow
+def test_the_image_prior_tells_the_frames_of_actions_apart(low_body: SkinnedBody) -> None:
+    """The frames of an action, taken together, are denoised best with its own words."""
+    prior = load_prior(EMBEDDED_IMAGE_PRIOR)
+    actions = ("jumping jacks", "squat", "raise both arms", "sit", "wave", "stand")
+    views = torch.arange(0, len(VIEW_NAMES), 2)
+    clips = [clips_of(action, low_body, views)[:, 3:13:3] for action in actions]
+    frames = [clip.flatten(0, 1)[:, None] for clip in clips]
+    sides = views.repeat_interleave(clips[0].shape[1])
+    assert best_words(prior, frames, actions, sides).tolist() == list(range(len(actions)))
 
 
 @pytest.mark.slow
@@ -118,7 +155,8 @@ def test_the_default_job_runs_on_it(low_body: SkinnedBody, monkeypatch: pytest.M
 
 def test_every_page_is_finished() -> None:
     root = Path(__file__).parent.parent
-    pages = [*root.glob("*.md"), *root.glob("*/*.md"), EMBEDDED_PRIOR / "README.md"]
+    pages = [*root.glob("*.md"), *root.glob("*/*.md")]
+    pages += [EMBEDDED_PRIOR / "README.md", EMBEDDED_IMAGE_PRIOR / "README.md"]
     assert len(pages) >= 5
     for page in pages:
         words = set(re.findall(r"\b[A-Z]{6,}[A-Z_-]*\b", page.read_text(encoding="utf-8")))

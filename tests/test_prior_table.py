@@ -48,7 +48,9 @@ def test_every_checkpoint_is_listed_with_what_is_known_of_it(capsys):
         for recipe in family.recipes:
             assert recipe.how in lines[recipe.name] and "to be made" in lines[recipe.name]
     assert " here " in lines["embedded"] and "16x64x64 at 8/s" in lines["embedded"]
-    assert "0.0 + " in lines["embedded"] and "*" not in lines["embedded"]
+    assert " 64x64 " in lines["embedded-image"]
+    for name in ("embedded", "embedded-image"):
+        assert "0.0 + " in lines[name] and "*" not in lines[name]
 
 
 def test_what_is_here_is_measured_as_configured(tmp_path, whole):

@@ -16,7 +16,7 @@ from tiny_ltx import save_tiny
 from motiondistill.priors import hub
 from motiondistill.priors.families import FAMILIES, known, ltx
 from motiondistill.priors.hub import cached, locate
-from motiondistill.priors.loading import EMBEDDED_PRIOR, load_prior
+from motiondistill.priors.loading import EMBEDDED_IMAGE_PRIOR, EMBEDDED_PRIOR, load_prior
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "f" * 40
@@ -109,6 +109,7 @@ def answer(status):
 
 def test_the_embedded_prior_and_folders_are_found_without_the_hub(cache, repository, tmp_path):
     assert locate("embedded").folder == EMBEDDED_PRIOR
+    assert locate("embedded-image").folder == EMBEDDED_IMAGE_PRIOR
     assert locate(str(repository)) == hub.Location(repository)
     with pytest.raises(ValueError, match=r"`prior\.revision` must be left out .*got 'v1'"):
         locate(str(repository), "v1")
@@ -143,7 +144,7 @@ def test_names_and_ids_are_unique_and_name_a_family():
     ids = [item.hub_id for family in FAMILIES for item in family.checkpoints]
     assert len(set(names)) == len(names) and len(set(ids)) == len(ids)
     assert all(hub._HUB_ID.fullmatch(item) for item in ids)
-    assert all("/" not in name and name != "embedded" for name in names)
+    assert all("/" not in name and name not in hub.SHIPPED for name in names)
     assert len({family.pipeline for family in FAMILIES}) == len(FAMILIES)
 
 

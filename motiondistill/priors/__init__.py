@@ -7,6 +7,7 @@ from motiondistill.priors.base import VideoFormat as VideoFormat
 from motiondistill.priors.gaussian import Gaussian as Gaussian
 from motiondistill.priors.gaussian import GaussianPrior as GaussianPrior
 from motiondistill.priors.guidance import guide as guide
+from motiondistill.priors.loading import EMBEDDED_IMAGE_PRIOR as EMBEDDED_IMAGE_PRIOR
 from motiondistill.priors.loading import EMBEDDED_PRIOR as EMBEDDED_PRIOR
 from motiondistill.priors.loading import load_prior as load_prior
 from motiondistill.priors.loading import randomized as randomized

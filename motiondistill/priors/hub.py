@@ -10,14 +10,20 @@ from typing import Final, final
 
 from motiondistill.priors.families import FAMILIES, known
 from motiondistill.priors.family import Checkpoint, Recipe
-from motiondistill.priors.loading import EMBEDDED_PRIOR, NATIVE_FILE, family_of
+from motiondistill.priors.loading import (
+    EMBEDDED_IMAGE_PRIOR,
+    EMBEDDED_PRIOR,
+    NATIVE_FILE,
+    family_of,
+)
 from motiondistill.priors.weight_files import weight_files
 from motiondistill.priors.weights import check_parts, parts_of
 
 logger = logging.getLogger(__name__)
 
 EMBEDDED: Final = "embedded"
-SHIPPED: Final = {EMBEDDED: EMBEDDED_PRIOR}
+EMBEDDED_IMAGE: Final = "embedded-image"
+SHIPPED: Final = {EMBEDDED: EMBEDDED_PRIOR, EMBEDDED_IMAGE: EMBEDDED_IMAGE_PRIOR}
 """The folders of the priors that are shipped with the package, by their names."""
 GAUSSIAN: Final = "gaussian"
 """The name of the prior in closed form, which has no files."""

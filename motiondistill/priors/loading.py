@@ -30,6 +30,8 @@ from motiondistill.priors.weights import (
 
 EMBEDDED_PRIOR: Final = Path(__file__).parent / "embedded"
 """The folder of the video prior that is shipped with the package."""
+EMBEDDED_IMAGE_PRIOR: Final = Path(__file__).parent / "embedded_image"
+"""The folder of the image prior that is shipped with the package."""
 
 NATIVE_FILE: Final = "motiondistill.json"
 """What pipelines do not record: the clips a model was trained on, and the length of its text."""
