@@ -69,7 +69,7 @@ def fitted(
     videos: Float[Tensor, "samples frames 3 height width"],
 ) -> Motion:
     """The motions fitted to the videos, a batch."""
-    state = fit_state(problem, videos)
+    state = fit_state(problem, videos, settings.fit.num_stances)
     for _ in fit(problem, settings, state):
         pass
     return Motion.stack([motion_of(problem, field).detach() for field in state.fields])

@@ -27,12 +27,13 @@ from motiondistill.build_method import make_method
 from motiondistill.build_motion import read_motion
 from motiondistill.build_prior import make_prior as make_prior
 from motiondistill.build_prior import pinned as pinned
-from motiondistill.build_regularizers import make_references
+from motiondistill.build_regularizers import make_references, make_usual_poses
 from motiondistill.cameras import Orbit
 from motiondistill.optimize import Settings
 from motiondistill.priors.base import VideoFormat
 from motiondistill.randomness import seeded
 from motiondistill.reference_start import as_reference
+from motiondistill.regularizers.statistics import UsualPoses
 from motiondistill.render import nvdiffrast
 from motiondistill.render.appearance import Appearance, NormalMap, PartColours, plain, textured
 from motiondistill.render.background import Backdrop, Background, CubeMap, Sky, Solid
@@ -238,7 +239,7 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
             at_rest(body),
             timeline.num_frames,
             prior.format.fps,
-            make_statistics(config.field),
+            _make_usual_poses(config),
         ),
         new_field=functools.partial(make_field, config.field, timeline, space),
         window=None if window == timeline.num_frames else window,
@@ -247,6 +248,13 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
         answer_known=answer_known(config.field),
         reference=None if reference is None else as_reference(reference, timeline),
     )
+
+
+def _make_usual_poses(config: OptimizeConfig) -> UsualPoses | None:
+    weights = {"regularize.pose_deviation": config.regularize.pose_deviation}
+    if config.init.updates and config.init.start == "sampled":
+        weights["init.usual_poses"] = config.init.usual_poses
+    return make_usual_poses(weights, make_statistics(config.field))
 
 
 def _read_reference(config: FitSettings) -> Motion | None:

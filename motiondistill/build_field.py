@@ -16,6 +16,7 @@ from motiondistill.motion.legacy_field import LegacyField
 from motiondistill.motion.limits import anatomical_limits
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.motion.pose_space import PoseSpace
+from motiondistill.motion.stances import Stance
 from motiondistill.motion.statistics import PoseStatistics, known_actions, load_statistics
 from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import VideoFormat
@@ -34,10 +35,10 @@ def make_field(
     timeline: Timeline,
     space: PoseSpace,
     *,
-    arm_lift: float,
+    stance: Stance,
     generator: torch.Generator,
 ) -> MotionField:
-    """A new field at its start, with the arms lifted sideways by `arm_lift` radians."""
+    """A new field at its start, in this stance."""
     encoding: Encoding
     match config.encoding:
         case "fourier":
@@ -47,17 +48,17 @@ def make_field(
             encoding = HashEncoding(shape, loop=config.loop, generator=generator)
         case "legacy":
             frames = timeline.num_frames
-            return LegacyField(frames, space=space, arm_lift=arm_lift, generator=generator)
+            return LegacyField(frames, space=space, stance=stance, generator=generator)
         case "free":
             frames = timeline.num_frames
-            return FreeField(frames, space=space, arm_lift=arm_lift, loop=config.loop)
+            return FreeField(frames, space=space, stance=stance, loop=config.loop)
         case _:
             assert_never(config.encoding)
     return PoseField(
         encoding=encoding,
         width=config.width,
         space=space,
-        arm_lift=arm_lift,
+        stance=stance,
         loop=config.loop,
         generator=generator,
     )

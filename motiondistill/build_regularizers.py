@@ -1,6 +1,6 @@
 """What regularisers compare a motion with, from a configuration: the body, and files of poses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -20,27 +20,37 @@ def make_references(
     rest: Mesh,
     num_frames: int,
     fps: float,
-    statistics: PoseStatistics | None,
+    usual: UsualPoses | None,
 ) -> References:
     """What the terms that count need, for clips of this length on a body whose T-pose is `rest`.
 
     Raises FileNotFoundError for files of poses that are missing, and ValueError for those that hold
     no such pose, for times after the clip, and for terms that need what there is none of.
     """
-    usual = None
-    if weights.pose_deviation:
-        if statistics is None:
-            raise ValueError(
-                f"`regularize.pose_deviation` must be 0 without pose statistics, got "
-                f"{weights.pose_deviation:g}; leave it out, or choose field.statistics=generic."
-            )
-        usual = UsualPoses(statistics.mean, statistics.precision)
     keys = weights.key_frames
     return References(
         capsules=capsules_of(rest) if weights.self_penetration else None,
         statistics=usual,
         key_frames=make_key_frames(keys, num_frames, fps) if keys else None,
     )
+
+
+def make_usual_poses(
+    weights: Mapping[str, float], statistics: PoseStatistics | None
+) -> UsualPoses | None:
+    """What poses are compared with, if any of the weights, by their keys, asks for it.
+
+    Raises ValueError for a weight that counts where there are no statistics.
+    """
+    for key, weight in weights.items():
+        if weight and statistics is None:
+            raise ValueError(
+                f"`{key}` must be 0 without pose statistics, got {weight:g}; add {key}=0, or "
+                "choose field.statistics=generic."
+            )
+    if statistics is None or not any(weights.values()):
+        return None
+    return UsualPoses(statistics.mean, statistics.precision)
 
 
 def make_key_frames(keys: Sequence[MotionKey], num_frames: int, fps: float) -> KeyFrames:

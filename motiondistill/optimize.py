@@ -6,7 +6,7 @@ Motions are fitted to samples of a prior, and the best is refined by score disti
 import dataclasses
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from motiondistill.distill_memory import Memory
 from motiondistill.distillation import DistillSettings, Method, Verdict, judge, target_step
+from motiondistill.fitting import fit_errors, guides
 from motiondistill.gradients import Watched, clip, watch
+from motiondistill.motion.stances import READY
 from motiondistill.reference_start import reference_error
 from motiondistill.regularizers.weights import RegularizerWeights, penalties
 from motiondistill.starts import (
@@ -24,7 +26,6 @@ from motiondistill.starts import (
     Problem,
     clip_of,
     evidence,
-    fit_error,
     motion_of,
     new_field,
     sample_targets,
@@ -35,9 +36,9 @@ from motiondistill.structures import Mesh, Motion
 _log = logging.getLogger(__name__)
 
 Stage = Literal["fit", "distill"]
-# Fits start with the arms spread, radians from hanging: in front of the trunk an arm hides, and
-# gets no gradient, where spread arms see a way up and down.
-_FIT_ARM_LIFT = 1.1
+# Progress of a fit when of the motions for each video one is kept. The blur is still coarse then,
+# but the stances that lead nowhere have fallen behind.
+_KEEP_ONE = 0.25
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,14 @@ class State:
         self.optimizer.step()
         self.step += 1
 
+    def keep(self, indices: Sequence[int]) -> None:
+        """Only these candidates go on, with what their optimiser remembers."""
+        before = self.optimizer
+        self.fields = nn.ModuleList([self.fields[index] for index in indices])
+        self.optimizer = _adam(self.fields)
+        for parameter in self.fields.parameters():
+            self.optimizer.state[parameter] = before.state[parameter]
+
     def begin_distilling(self, field: nn.Module) -> None:
         """Ends the fit: only this candidate goes on, with a fresh optimiser."""
         self.stage, self.fields, self.targets = "distill", nn.ModuleList([field]), None
@@ -117,7 +126,7 @@ def initial_state(problem: Problem, settings: Settings) -> State:
     reference start of a problem without a reference.
     """
     if settings.fit.updates and settings.fit.start == "sampled":
-        return fit_state(problem, sample_targets(problem, settings.fit))
+        return fit_state(problem, sample_targets(problem, settings.fit), settings.fit.num_stances)
     if settings.fit.start == "reference" and problem.reference is None:
         raise ValueError(
             "`problem.reference` must be a motion for a reference start, got None; give one, or "
@@ -127,9 +136,17 @@ def initial_state(problem: Problem, settings: Settings) -> State:
     return State(stage, nn.ModuleList([new_field(problem, 0)]), None)
 
 
-def fit_state(problem: Problem, targets: Float[Tensor, "samples frames 3 height width"]) -> State:
-    """The state before the first update of a fit to these videos, seen from `start_azimuths`."""
-    fields = [new_field(problem, index, arm_lift=_FIT_ARM_LIFT) for index in range(len(targets))]
+def fit_state(
+    problem: Problem, targets: Float[Tensor, "samples frames 3 height width"], num_stances: int
+) -> State:
+    """The state before the first update of a fit to these videos, seen from `start_azimuths`.
+
+    It has a candidate for each video and, of it, each stance.
+    """
+    stances = READY[:num_stances]
+    fields = [
+        new_field(problem, index, stance) for index in range(len(targets)) for stance in stances
+    ]
     return State("fit", nn.ModuleList(fields), targets)
 
 
@@ -148,22 +165,36 @@ def optimize(problem: Problem, settings: Settings, state: State) -> Iterator[Ste
 def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
     """Fits one motion to each sampled video through the renderer, coarse to fine.
 
-    Yields after every update.
+    It is the one of several, from other stances, that has come nearest after a while. Yields after
+    every update.
     """
     assert state.targets is not None
-    cameras = problem.cameras(start_azimuths(len(state.fields)))
-    for index in range(state.step, settings.fit.num_steps):
-        progress = index / settings.fit.num_steps
+    knobs, count = settings.fit, len(state.targets)
+    for index in range(state.step, knobs.num_steps):
+        progress = index / knobs.num_steps
+        each = len(state.fields) // count
+        cameras = problem.cameras(start_azimuths(count).repeat_interleave(each))
         motion = Motion.stack([clip_of(problem, field) for field in state.fields])
         mesh = problem.body(motion)
         video = problem.scene(mesh, cameras)
-        terms = {"fit": fit_error(video, state.targets, progress)}
+        errors = fit_errors(video, state.targets.repeat_interleave(each, 0), progress)
+        terms = {"fit": errors.mean()}
+        terms |= guides(
+            motion,
+            progress,
+            upright=knobs.upright,
+            usual=knobs.usual_poses,
+            poses=problem.references.statistics,
+        )
         terms |= _penalties(problem, settings, state.fields, motion, mesh)
         loss = _total(problem, index, terms)
-        rate = settings.fit.learning_rate * _warm_cosine(progress)
+        rate = knobs.learning_rate * _warm_cosine(progress)
         place = _place(problem, index)
         seen = watch(place, pixels=video, vertices=mesh.vertices, pose=motion.rotations)
-        state.update(loss, rate, seen)
+        state.update(each * loss, rate, seen)  # a candidate's gradient is that without the others
+        if each > 1 and state.step >= _KEEP_ONE * knobs.num_steps:
+            best = errors.detach().view(count, each).argmin(1).tolist()
+            state.keep([each * video + stance for video, stance in enumerate(best)])
         motion = motion_of(problem, state.fields[0])
         yield _step(index, "fit", loss, terms, motion, video, gradients=seen.sizes)
 

@@ -13,6 +13,7 @@ from motiondistill.body.base import Body
 from motiondistill.cameras import Orbit, heading
 from motiondistill.motion.field import FieldMaker, MotionField
 from motiondistill.motion.pose_field import PoseField
+from motiondistill.motion.stances import UPRIGHT, Stance
 from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import Prior
 from motiondistill.priors.sampling import sample
@@ -80,9 +81,17 @@ class FitSettings:
     # Guidance while sampling.
     guidance_scale: float = 4.0
     # Updates of the fit; 0 leaves it out, as `neutral` does.
-    num_steps: int = 250
+    num_steps: int = 300
+    # Motions that are fitted to each video, from other stances (arms low, sideways, up). The one
+    # nearest to its video is kept after a quarter of the updates.
+    num_stances: int = 3
     # Adam's, at its highest.
     learning_rate: float = 6e-3
+    # Weight of 1 - cos of the pelvis' lean at the first update of a fit to videos; it falls to a
+    # hundredth within 60 % of the updates. `regularize.tilt` stays beside it.
+    upright: float = 2.0
+    # Likewise of the deviation from usual poses, those of `field.statistics`, by dimension.
+    usual_poses: float = 0.3
     # `sampled`: motions are fitted to videos sampled from the prior. `neutral`: nothing is fitted,
     # the motion stands still. `reference`: it is fitted to `init.motion`.
     start: Literal["sampled", "neutral", "reference"] = "sampled"
@@ -107,11 +116,6 @@ class FitSettings:
 _START_VIEWS = (0, 1, 7)
 _EVIDENCE_LEVELS = (0.75, 0.85, 0.92)  # flow times: the levels at which what moves is decided
 _EVIDENCE_VIEWS = 4
-# Blurs of the fit, coarse to fine, as shares of the image's height. A limb is drawn towards its
-# place only from within the blur's reach.
-_BLURS = (0.19, 0.125, 0.08, 0.05, 0.025, 0.0)
-# The pyramid's errors are about 1e-2; in units of 1/100 they match regularisers in SI units.
-_FIT_SCALE = 100.0
 
 
 def motion_of(problem: Problem, field: nn.Module) -> Motion:
@@ -137,9 +141,9 @@ def clip_of(problem: Problem, field: nn.Module, step: int | None = None) -> Moti
     return field.at(times, timeline.fps)
 
 
-def new_field(problem: Problem, index: int, *, arm_lift: float = 0.0) -> MotionField:
+def new_field(problem: Problem, index: int, stance: Stance = UPRIGHT) -> MotionField:
     """Candidate `index` before its first update."""
-    return problem.new_field(arm_lift=arm_lift, generator=seeded(problem.seed, index, "field"))
+    return problem.new_field(stance=stance, generator=seeded(problem.seed, index, "field"))
 
 
 def start_azimuths(num_samples: int) -> Float[Tensor, " samples"]:
@@ -165,45 +169,6 @@ def sample_targets(
     )
     with torch.no_grad():
         return problem.prior.decode(latents)
-
-
-def fit_error(
-    video: Float[Tensor, "batch frames 3 height width"],
-    target: Float[Tensor, "batch frames 3 height width"],
-    progress: float,
-) -> Float[Tensor, ""]:
-    """Squared error of the videos after a blur that gets finer while `progress` goes from 0 to 1.
-
-    A mean over clips and pixels, as the regularisers are: its weight against theirs depends on
-    neither.
-    """
-    sigma = video.shape[-2] * _BLURS[min(int(progress * len(_BLURS)), len(_BLURS) - 1)]
-    difference = blur((video - target).flatten(0, 1), sigma)
-    # A blur of s pixels spreads an error over an area that grows as s^2: the factor keeps its
-    # weight alike.
-    return _FIT_SCALE * (1 + sigma**2) * difference.square().mean()
-
-
-def blur(
-    images: Float[Tensor, "batch channels height width"], sigma: float
-) -> Float[Tensor, "batch channels height width"]:
-    """Images convolved with a Gaussian of `sigma` pixels, taken as zero beyond their edges."""
-    if sigma == 0:
-        return images
-    radius = math.ceil(2.5 * sigma)
-    offsets = torch.arange(-radius, radius + 1).to(images)
-    kernel = torch.softmax(-offsets.square() / (2 * sigma**2), 0)
-    # Rows and columns are small, so two banded matrices are faster than a convolution.
-    height, width = images.shape[-2:]
-    return _band(kernel, height) @ images @ _band(kernel, width)
-
-
-def _band(kernel: Float[Tensor, " taps"], size: int) -> Float[Tensor, "size size"]:
-    """The symmetric matrix that convolves a row of `size` samples with the kernel."""
-    radius = len(kernel) // 2
-    index = torch.arange(size, device=kernel.device)
-    distance = (index[:, None] - index[None]).abs()
-    return torch.where(distance <= radius, kernel[(radius + distance).clamp(max=2 * radius)], 0.0)
 
 
 @torch.no_grad()

@@ -7,7 +7,10 @@ import torch
 from motiondistill.body.anny import anny_body
 from motiondistill.body.skinning import SkinnedBody
 from motiondistill.cameras import Orbit
+from motiondistill.motion.statistics import load_statistics
 from motiondistill.priors.base import Prior
+from motiondistill.regularizers.statistics import UsualPoses
+from motiondistill.regularizers.weights import References
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.scene import Scene
 from motiondistill.starts import Problem
@@ -23,6 +26,13 @@ def body() -> SkinnedBody:
     return anny_body("low")
 
 
+@functools.cache
+def usual_poses() -> UsualPoses:
+    """Those of a default run."""
+    statistics = load_statistics()
+    return UsualPoses(statistics.mean, statistics.precision)
+
+
 def small_problem(
     prior: Prior, *, pixels: int = 32, frames: int = FRAMES, prompt: str = PROMPT, seed: int = 0
 ) -> Problem:
@@ -35,6 +45,7 @@ def small_problem(
         cameras=Orbit(size=(pixels, pixels)),
         num_frames=frames,
         seed=seed,
+        references=References(statistics=usual_poses()),
     )
 
 

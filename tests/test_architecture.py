@@ -26,7 +26,7 @@ LAYERS = [
     "score regularizers data".split(),
     [
         *"optimize starts latents probe t2m sweep shots pictures film".split(),
-        *"distillation distill_memory reference_start gradients".split(),
+        *"fitting distillation distill_memory reference_start gradients".split(),
     ],
     "knobs prior_schema field_schema schema config".split(),
     [

@@ -24,6 +24,7 @@ from motiondistill.motion.hash_grid import HashEncoding
 from motiondistill.motion.legacy_field import LegacyField
 from motiondistill.motion.limits import anatomical_limits
 from motiondistill.motion.pose_field import PoseField
+from motiondistill.motion.stances import READY, UPRIGHT, Stance
 from motiondistill.motion.statistics import known_actions, load_statistics
 from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import VideoFormat
@@ -40,17 +41,17 @@ def loaded(*overrides: str) -> OptimizeConfig:
 
 
 def made(
-    *overrides: str, timeline: Timeline = TWO_SECONDS, arm_lift: float = 0.0, seed: int = 0
+    *overrides: str, timeline: Timeline = TWO_SECONDS, stance: Stance = UPRIGHT, seed: int = 0
 ) -> MotionField:
     settings = loaded(*overrides).field
     timeline = dataclasses.replace(timeline, loop=settings.loop)
     space = make_space(settings)
-    return make_field(settings, timeline, space, arm_lift=arm_lift, generator=seeded(seed))
+    return make_field(settings, timeline, space, stance=stance, generator=seeded(seed))
 
 
-@pytest.mark.parametrize("lift", [0.0, 1.1])
-def test_the_default_field_is_the_one_without_configuration_bit_for_bit(lift: float) -> None:
-    default, plain = made(arm_lift=lift, seed=3), PoseField(arm_lift=lift, generator=seeded(3))
+@pytest.mark.parametrize("stance", [UPRIGHT, *READY])
+def test_the_default_field_is_the_one_without_configuration_bit_for_bit(stance: Stance) -> None:
+    default, plain = made(stance=stance, seed=3), PoseField(stance=stance, generator=seeded(3))
     states = default.state_dict(), plain.state_dict()
     assert list(states[0]) == list(states[1])
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])

@@ -16,6 +16,7 @@ from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.commands.optimize import answer_known as told
 from motiondistill.distillation import DistillSettings
 from motiondistill.motion.field import MotionField
+from motiondistill.motion.stances import Stance
 from motiondistill.motion.timeline import Timeline
 from motiondistill.optimize import Settings, initial_state, optimize
 from motiondistill.priors.base import Prior
@@ -52,8 +53,8 @@ def problem_of(prior: Prior, *overrides: str, frames: int, window: int | None) -
     timeline = Timeline(frames, prior.format.fps, given.loop)
     space = make_space(given)
 
-    def maker(*, arm_lift: float, generator: torch.Generator) -> MotionField:
-        return make_field(given, timeline, space, arm_lift=arm_lift, generator=generator)
+    def maker(*, stance: Stance, generator: torch.Generator) -> MotionField:
+        return make_field(given, timeline, space, stance=stance, generator=generator)
 
     return dataclasses.replace(plain, new_field=maker, window=window, loop=given.loop)
 

@@ -17,6 +17,7 @@ from motiondistill.build_method import make_method
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.distillation import DistillSettings
 from motiondistill.motion.pose_field import PoseField
+from motiondistill.motion.stances import Stance
 from motiondistill.optimize import (
     RegularizerWeights,
     Settings,
@@ -187,7 +188,9 @@ def test_a_loss_that_is_no_number_ends_the_run(prior: Prior, settings: Settings)
 
 def pose(arm_lift: float, aside: float) -> Motion:
     """A stance, displaced sideways (metres), that moves no more."""
-    still = PoseField(arm_lift=arm_lift, generator=seeded(0))(ORACLE.frames, ORACLE.fps).detach()
+    still = PoseField(stance=Stance(arm_lift=arm_lift), generator=seeded(0))(
+        ORACLE.frames, ORACLE.fps
+    ).detach()
     return dataclasses.replace(still, translation=still.translation + torch.tensor([aside, 0, 0]))
 
 

@@ -11,7 +11,7 @@ from small_problem import body
 from tiny_ltx import save_tiny
 
 from motiondistill import build, config, rotations
-from motiondistill.build_regularizers import make_key_frames, make_references
+from motiondistill.build_regularizers import make_key_frames, make_references, make_usual_poses
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.motion.statistics import load_statistics
@@ -157,8 +157,10 @@ def test_only_what_counts_is_prepared() -> None:
         RegularizerWeights(self_penetration=1.0), rest, 5, FPS, None
     ).capsules
     assert capsules is not None and len(capsules.radii) == 15
+    assert make_usual_poses({"regularize.pose_deviation": 0.0}, None) is None
+    assert make_usual_poses({"regularize.pose_deviation": 0.0}, load_statistics()) is None
     with pytest.raises(ValueError, match=r"`regularize\.pose_deviation` must be 0 without pose"):
-        make_references(RegularizerWeights(pose_deviation=1.0), rest, 5, FPS, None)
+        make_usual_poses({"regularize.pose_deviation": 1.0}, None)
 
 
 def test_deviations_are_from_the_statistics_of_the_field() -> None:
@@ -166,7 +168,8 @@ def test_deviations_are_from_the_statistics_of_the_field() -> None:
     known = load_statistics()
     rest = build.at_rest(body())
     weights = RegularizerWeights(pose_deviation=1.0)
-    references = make_references(weights, rest, 5, FPS, known)
+    usual = make_usual_poses({"regularize.pose_deviation": 1.0}, known)
+    references = make_references(weights, rest, 5, FPS, usual)
     assert references.statistics is not None
     offset = torch.zeros(NUM_JOINTS - 1, 3)
     offset[3] = torch.tensor([0.1, -0.2, 0.3])

@@ -1,35 +1,42 @@
 """Sampled starts: the blur, the error of a fit, the samples, and a known motion found again."""
 
+import itertools
 import math
 
 import pytest
 import torch
-from small_problem import FRAMES, body, rendered, small_problem
+from small_problem import FRAMES, body, rendered, small_problem, usual_poses
 from tiny_ltx import save_tiny
 from torch import Tensor, nn
 
+from motiondistill import rotations
 from motiondistill.build_method import make_method
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.distillation import DistillSettings
+from motiondistill.fitting import blur, fit_errors, guides
+from motiondistill.motion.stances import READY
 from motiondistill.optimize import (
     RegularizerWeights,
     Settings,
     State,
     fit,
+    fit_state,
     initial_state,
     motion_of,
 )
 from motiondistill.priors.base import Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import view_name
+from motiondistill.regularizers.statistics import pose_deviation
+from motiondistill.runs import restore, snapshot
 from motiondistill.starts import (
     FitSettings,
-    blur,
     evidence,
-    fit_error,
+    new_field,
     sample_targets,
     start_azimuths,
 )
+from motiondistill.structures import NUM_JOINTS, Motion
 
 ROUNDING = 1e-6  # float32 sums of values in [0, 1]
 FOUND = 0.03  # metres, across the view: a mean joint error less than a wrist is thick
@@ -73,13 +80,12 @@ def test_no_blur_is_the_image_itself() -> None:
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
-def test_the_error_is_a_mean_over_clips(progress: float) -> None:
+def test_each_clip_has_an_error_of_its_own(progress: float) -> None:
     video, target = images(6, 4, 3, 16, 16).split(3)
-    each = [fit_error(video[k : k + 1], target[k : k + 1], progress) for k in range(3)]
-    together = fit_error(video, target, progress)
-    assert together == pytest.approx(float(sum(each)) / 3, rel=1e-5)
+    each = [fit_errors(video[k : k + 1], target[k : k + 1], progress) for k in range(3)]
+    assert torch.allclose(fit_errors(video, target, progress), torch.cat(each), rtol=1e-5)
     assert min(each) > 0
-    assert fit_error(target, target, progress) == 0
+    assert not fit_errors(target, target, progress).any()
 
 
 def test_only_the_coarse_error_feels_a_distant_part_come_nearer() -> None:
@@ -90,7 +96,7 @@ def test_only_the_coarse_error_feels_a_distant_part_come_nearer() -> None:
 
     target = square(4)
     far, near = (
-        [float(fit_error(square(column), target, progress)) for progress in (0.0, 1.0)]
+        [float(fit_errors(square(column), target, progress)) for progress in (0.0, 1.0)]
         for column in (24, 14)
     )
     assert near[0] < 0.9 * far[0]
@@ -130,6 +136,68 @@ def test_evidence_draws_the_same_noise_for_every_candidate(prior: Prior) -> None
     assert gains == [evidence(problem, motion) for motion in motions]
     assert gains[0] != gains[1]
     assert gains[0] != evidence(small_problem(prior, seed=1), motions[0])
+
+
+def test_guides_fall_evenly_in_the_logarithm_and_stay_at_a_hundredth() -> None:
+    leaning = Motion(
+        rotations.about_x(torch.tensor([0.5])).expand(1, NUM_JOINTS, 3, 3), torch.zeros(1, 3), 8.0
+    )
+
+    def upright(progress: float) -> float:
+        terms = guides(leaning, progress, upright=2.0, usual=0.0, poses=None)
+        assert [*terms] == ["upright"]
+        return float(terms["upright"])
+
+    whole = 2 * (1 - math.cos(0.5))
+    for progress, left in ((0.0, 1.0), (0.15, 0.01**0.25), (0.3, 0.1), (0.6, 0.01), (1.0, 0.01)):
+        assert upright(progress) == pytest.approx(left * whole, rel=1e-4)
+    assert guides(leaning, 0.0, upright=0.0, usual=0.0, poses=None) == {}
+    usual = guides(leaning, 0.3, upright=0.0, usual=0.7, poses=usual_poses())["usual_poses"]
+    pose = leaning.rotations[:, 1:]
+    assert float(usual) == pytest.approx(0.07 * float(pose_deviation(pose, usual_poses())))
+    with pytest.raises(ValueError, match="`poses` must be given"):
+        guides(leaning, 0.0, upright=0.0, usual=0.7, poses=None)
+
+
+def fitting(num_stances: int, num_steps: int) -> Settings:
+    knobs = FitSettings(num_samples=2, num_steps=num_steps, num_stances=num_stances)
+    return Settings(knobs, DistillSettings(), RegularizerWeights(), make_method(DistillSettings()))
+
+
+def test_the_stance_that_comes_nearest_is_kept_and_no_other_has_changed_it(prior: Prior) -> None:
+    """The motions kept are those that would have come of their stances alone.
+
+    One video shows arms up, the other arms low: each must keep the stance that begins with them.
+    """
+    problem, frames = small_problem(prior), FRAMES
+    low, high = (new_field(problem, 0, READY[index])(frames, 8.0).detach() for index in (0, 2))
+    views = start_azimuths(2)
+    videos = torch.cat([rendered(problem, low, views[:1]), rendered(problem, high, views[1:])])
+    state = fit_state(problem, videos, 3)
+    assert len(state.fields) == 6
+    done = list(fit(problem, fitting(3, 8), state))
+    assert len(state.fields) == 2 and len(done) == 8
+    fields = [new_field(problem, 0, READY[0]), new_field(problem, 1, READY[2])]
+    alone = State("fit", nn.ModuleList(fields), videos)
+    list(fit(problem, fitting(1, 8), alone))
+    for kept, other in zip(state.fields, alone.fields, strict=True):
+        for a, b in zip(kept.parameters(), other.parameters(), strict=True):
+            assert torch.allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("after", [1, 2, 5])
+def test_a_fit_of_several_stances_resumes_bit_for_bit(prior: Prior, after: int) -> None:
+    problem, settings = small_problem(prior), fitting(3, 8)
+    videos = rendered(problem, new_field(problem, 9, READY[1])(FRAMES, 8.0), start_azimuths(2))
+    whole = fit_state(problem, videos, 3)
+    list(fit(problem, settings, whole))
+    begun = fit_state(problem, videos, 3)
+    for _ in itertools.islice(fit(problem, settings, begun), after):
+        pass
+    again = restore(snapshot(begun), lambda index: new_field(problem, index))
+    list(fit(problem, settings, again))
+    pairs = zip(whole.fields.parameters(), again.fields.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
 
 
 @pytest.mark.slow

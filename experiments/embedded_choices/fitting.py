@@ -12,16 +12,17 @@ from torch import Tensor
 from motiondistill import regularizers
 from motiondistill.body.base import Body
 from motiondistill.cameras import Orbit
+from motiondistill.fitting import fit_errors
 from motiondistill.motion.pose_field import PoseField
+from motiondistill.motion.stances import Stance
 from motiondistill.optimize import RegularizerWeights, State
 from motiondistill.randomness import seeded
 from motiondistill.render.appearance import Appearance
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.scene import Scene
-from motiondistill.starts import fit_error
 from motiondistill.structures import JOINT_INDEX, MIRROR, Motion
 
-ARM_LIFT = 1.1  # radians, as where an optimisation starts
+SPREAD = Stance(arm_lift=1.1)
 STEP = 0.02  # metres, of finite differences
 LIMBS = {
     "arms": ("elbow", "wrist"),
@@ -43,7 +44,7 @@ def fit(
     `rate` is Adam's at its highest.
     """
     fields = torch.nn.ModuleList(
-        PoseField(arm_lift=ARM_LIFT, generator=seeded(seed, clip, "field"))
+        PoseField(stance=SPREAD, generator=seeded(seed, clip, "field"))
         for clip in range(len(targets))
     )
     state, weights = State("fit", fields, targets), RegularizerWeights()
@@ -53,7 +54,7 @@ def fit(
         motion = Motion.stack([field(FRAMES, FPS) for field in fields])
         mesh = body(motion)
         loss = (
-            fit_error(scene(mesh, cameras), targets, progress)
+            fit_errors(scene(mesh, cameras), targets, progress).mean()
             + weights.angular_speed * regularizers.angular_speed(motion)
             + weights.joint_acceleration * regularizers.joint_acceleration(mesh, FPS)
             + weights.ground_penetration * regularizers.ground_penetration(mesh)
@@ -67,7 +68,7 @@ def fit(
 
 def neutral(count: int) -> Motion:
     """The motionless stance that fits start from, so many times."""
-    field = PoseField(arm_lift=ARM_LIFT, generator=seeded(0, 0, "field"))
+    field = PoseField(stance=SPREAD, generator=seeded(0, 0, "field"))
     return Motion.stack([field(FRAMES, FPS).detach()] * count)
 
 
@@ -86,7 +87,7 @@ def slope_error(body: Body, look: Appearance, targets: Motion) -> float:
         this = slice(clip, clip + 1)
         vertices, joints = mesh.vertices[this] + shift, mesh.joints[this] + shift
         moved = dataclasses.replace(mesh, vertices=vertices, joints=joints)
-        return fit_error(scene(moved, cameras), videos[this], 0.0)
+        return fit_errors(scene(moved, cameras), videos[this], 0.0).mean()
 
     off, whole = 0.0, 0.0
     for clip in range(len(videos)):

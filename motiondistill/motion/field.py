@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motiondistill.motion.stances import Stance
 from motiondistill.structures import Motion
 
 
@@ -34,5 +35,5 @@ class MotionField(nn.Module, abc.ABC):
 class FieldMaker(Protocol):
     """Makes new fields, all of one kind and for motions of one length."""
 
-    def __call__(self, *, arm_lift: float, generator: torch.Generator) -> MotionField:
-        """A field at its start, with the arms lifted sideways by `arm_lift` radians."""
+    def __call__(self, *, stance: Stance, generator: torch.Generator) -> MotionField:
+        """A field at its start, motionless, in this stance."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from motiondistill.motion.field import MotionField
 from motiondistill.motion.pose_space import PoseSpace
+from motiondistill.motion.stances import UPRIGHT, Stance
 from motiondistill.motion.timeline import even_times
 from motiondistill.structures import Motion
 
@@ -25,13 +26,13 @@ class FreeField(MotionField):
         num_frames: int,
         *,
         space: PoseSpace | None = None,
-        arm_lift: float = 0.0,
+        stance: Stance = UPRIGHT,
         loop: bool = False,
     ) -> None:
         super().__init__()
         self.space = space or PoseSpace()
         self.loop = loop
-        self.numbers = nn.Parameter(self.space.first(arm_lift).repeat(num_frames, 1))
+        self.numbers = nn.Parameter(self.space.first(stance).repeat(num_frames, 1))
 
     def at(self, time: Float[Tensor, " frames"], fps: float) -> Motion:
         """See `MotionField`; before the first and after the last frame these stay."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from motiondistill.motion.encodings import LEGACY_FREQUENCIES, legacy
 from motiondistill.motion.field import MotionField
 from motiondistill.motion.pose_space import PoseSpace
+from motiondistill.motion.stances import UPRIGHT, Stance
 from motiondistill.motion.timeline import even_times
 from motiondistill.structures import Motion
 
@@ -31,7 +32,7 @@ class LegacyField(MotionField):
         num_frames: int,
         *,
         space: PoseSpace | None = None,
-        arm_lift: float = 0.0,
+        stance: Stance = UPRIGHT,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
@@ -53,7 +54,7 @@ class LegacyField(MotionField):
             nn.init.uniform_(bias, -bound, bound, generator=generator)
         nn.init.zeros_(self.layers.get_parameter("5.weight"))
         with torch.no_grad():
-            self.layers.get_parameter("5.bias").copy_(self.space.first(arm_lift))
+            self.layers.get_parameter("5.bias").copy_(self.space.first(stance))
 
     def at(self, time: Float[Tensor, " frames"], fps: float) -> Motion:
         """See `MotionField`."""

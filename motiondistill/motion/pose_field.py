@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from motiondistill.motion.encodings import Encoding, FourierEncoding
 from motiondistill.motion.field import MotionField
 from motiondistill.motion.pose_space import PoseSpace
+from motiondistill.motion.stances import UPRIGHT, Stance
 from motiondistill.motion.timeline import even_times
 from motiondistill.structures import Motion
 
@@ -18,8 +19,7 @@ class PoseField(MotionField):
     """Motion as a function of normalised time.
 
     Positional encoding, two hidden layers, bounded pose and root. The last layer starts at zero, so
-    a new field is the start of its pose space (the neutral stance facing +Z), motionless, with the
-    arms lifted sideways by `arm_lift` radians.
+    a new field is the start of its pose space (neutral, facing +Z) in its stance, motionless.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class PoseField(MotionField):
         encoding: Encoding | None = None,
         width: int = 128,
         space: PoseSpace | None = None,
-        arm_lift: float = 0.0,
+        stance: Stance = UPRIGHT,
         loop: bool = False,
         generator: torch.Generator,
     ) -> None:
@@ -55,7 +55,7 @@ class PoseField(MotionField):
             )
         nn.init.zeros_(self.layers.get_parameter("4.weight"))
         with torch.no_grad():
-            self.layers.get_parameter("4.bias").copy_(self.space.first(arm_lift))
+            self.layers.get_parameter("4.bias").copy_(self.space.first(stance))
 
     def at(self, time: Float[Tensor, " frames"], fps: float) -> Motion:
         """See `MotionField`."""

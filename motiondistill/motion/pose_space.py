@@ -1,5 +1,6 @@
 """What a field's numbers mean: which parts they move, from which start, and how far."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -10,7 +11,8 @@ from torch import Tensor
 from motiondistill import rotations
 from motiondistill.motion.constraints import Constraint, soft_clamp
 from motiondistill.motion.limits import anatomical_limits, hand_limits, jaw_limits
-from motiondistill.structures import JOINT_INDEX, NUM_HAND_JOINTS, NUM_JOINTS, Motion
+from motiondistill.motion.stances import UPRIGHT, Stance
+from motiondistill.structures import NUM_HAND_JOINTS, NUM_JOINTS, Motion
 
 Group = Literal["body", "orientation", "translation", "hands", "jaw"]
 DEFAULT_GROUPS: Final[tuple[Group, ...]] = ("body", "orientation", "translation")
@@ -49,14 +51,17 @@ class PoseSpace:
         """How many numbers a frame has."""
         return sum(_SIZES[group] for group in self._order())
 
-    def first(self, arm_lift: float = 0.0) -> Float[Tensor, " numbers"]:
-        """The numbers of the start, its arms lifted sideways by `arm_lift` radians if they move."""
-        body = self.start.clone()
-        body[JOINT_INDEX["left_shoulder"] - 1, 2] += arm_lift
-        body[JOINT_INDEX["right_shoulder"] - 1, 2] -= arm_lift
+    def first(self, stance: Stance = UPRIGHT) -> Float[Tensor, " numbers"]:
+        """The numbers of the start in a stance, as far as its parts move and the limits allow."""
         parts = {group: torch.zeros(_SIZES[group]) for group in self._order()}
         if "body" in parts:
+            body = self.start
+            if stance != UPRIGHT:  # the inverse would leave a rounding error of the start itself
+                turned = rotations.from_axis_angle(stance.turns()) @ self.constraint(body)
+                body = self.constraint.inverse(turned)
             parts["body"] = body.flatten()
+        if "translation" in parts:
+            parts["translation"][1] = _REACH[1] * math.atanh(-stance.drop / _REACH[1])
         return torch.cat(list(parts.values()))
 
     def __call__(self, numbers: Float[Tensor, "frames numbers"], fps: float) -> Motion:
