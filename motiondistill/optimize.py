@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 Stage = Literal["fit", "distill"]
 # Progress of a fit when of the motions for each video one is kept. The blur is still coarse then,
 # but the stances that lead nowhere have fallen behind.
-_KEEP_ONE = 0.25
+_KEEP_ONE = 0.4
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class FitSettings:
     # Updates of the fit; 0 leaves it out, as `neutral` does.
     num_steps: int = 300
     # Motions that are fitted to each video, from other stances (arms low, sideways, up). The one
-    # nearest to its video is kept after a quarter of the updates.
+    # nearest to its video is kept after two fifths of the updates.
     num_stances: int = 3
     # Adam's, at its highest.
     learning_rate: float = 6e-3

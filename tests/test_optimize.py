@@ -94,7 +94,9 @@ def test_a_run_yields_every_update(problem: Problem) -> None:
         counts.append(state.step)
         assert step.index == state.step - 1
         assert step.stage == ("fit" if step.index < FIT else "distill")
-        assert set(step.terms) == REGULARIZERS | {"fit" if step.stage == "fit" else "score"}
+        assert set(step.terms) == REGULARIZERS | (
+            {"fit", "upright", "usual_poses"} if step.stage == "fit" else {"score"}
+        )
         assert all(term.isfinite() and not term.requires_grad for term in step.terms.values())
         assert torch.equal(step.loss, torch.stack(list(step.terms.values())).sum())
         assert step.motion.rotations.shape == (FRAMES, 22, 3, 3)
