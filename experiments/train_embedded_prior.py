@@ -205,7 +205,7 @@ def train(
             args.steps,
             args.batch,
             args.rate,
-            args.seed,
+            args.seed if args.draws is None else args.draws,
             start=str(args.start or ""),
             emphasis=args.emphasis,
         ),
@@ -245,6 +245,9 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--codec-rate", type=float, default=codec.RATE)
     parser.add_argument(
         "--emphasis", type=float, default=1.0, help="on errors where actions move; 0 is none"
+    )
+    parser.add_argument(
+        "--draws", type=int, help="the seed that batches are drawn with; --seed by default"
     )
     parser.add_argument("--width", type=int, default=160, help="of the denoiser")
     parser.add_argument("--layers", type=int, default=4, help="of the denoiser")

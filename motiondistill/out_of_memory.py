@@ -58,7 +58,10 @@ def remedies(config: OptimizeConfig, *, distilling: bool) -> list[str]:
         found.append("prior.dtype=bfloat16")
     if distilling and config.score.views > 1:
         found.append(f"score.views={config.score.views // 2}")
-    if not distilling and config.init.start == "sampled" and config.init.num_samples > 1:
-        found.append(f"init.num_samples={config.init.num_samples // 2}")
+    if not distilling and config.init.start == "sampled":
+        if config.init.num_stances > 1:
+            found.append("init.num_stances=1")
+        if config.init.num_samples > 1:
+            found.append(f"init.num_samples={config.init.num_samples // 2}")
     size = "the prior's own size" if height_and_width is None else list(height_and_width)
     return [*found, f"a camera.size below {size}"]

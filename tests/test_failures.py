@@ -213,7 +213,9 @@ def test_remedies_are_settings_that_there_are_and_end() -> None:
         assert found == ["a camera.size below [32, 32]"]
         keys = {word.split("=")[0] for word in tried[2:]}
         assert keys == {"prior.batch_size", "render.supersampling"} | (
-            {"prior.encode", "score.views"} if distilling else {"init.num_samples"}
+            {"prior.encode", "score.views"}
+            if distilling
+            else {"init.num_stances", "init.num_samples"}
         )
 
 
