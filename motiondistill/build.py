@@ -14,6 +14,8 @@ from motiondistill.body.anny import Phenotype, anny_body
 from motiondistill.body.base import Body
 from motiondistill.body.smplx import smplx_body
 from motiondistill.body.smplx_file import find_model
+from motiondistill.build_critics import make_critics
+from motiondistill.build_critics import pinned_priors as pinned_priors
 from motiondistill.build_field import (
     IMAGE_FRAMES as IMAGE_FRAMES,
 )
@@ -219,6 +221,7 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
     window = window_frames(config.run, timeline, prior.format)
     cameras = make_cameras(config.camera, prior.format)
     prior.format.check(window, *cameras.size)
+    critics = make_critics(config, window, cameras.size)
     body = make_body(config.body)
     check_groups(config.field, body)
     return Problem(
@@ -237,6 +240,7 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
         new_field=functools.partial(make_field, config.field, timeline, space),
         window=None if window == timeline.num_frames else window,
         loop=config.field.loop,
+        critics=critics,
         output_fps=config.run.fps,
         answer_known=answer_known(config.field),
     )

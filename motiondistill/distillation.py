@@ -1,191 +1,133 @@
-"""One update of score distillation: the clip is looked at, and the prior says what it asks for."""
+"""One update of score distillation: the clip is looked at, and priors say what they ask for."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, final, runtime_checkable
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.cameras import heading, view_azimuths
+from motiondistill.critics import MAIN, Critic, Draws, draw, guidance_at, prompts_for
+from motiondistill.critics import Levels as Levels
+from motiondistill.critics import Method as Method
 from motiondistill.distill_memory import Held, Memory
-from motiondistill.priors.base import Conditioning, Prior
-from motiondistill.priors.guidance import Guidance, Prompts
+from motiondistill.distill_settings import DistillSettings as DistillSettings
+from motiondistill.priors.guidance import Guidance
 from motiondistill.priors.lora import initial_lora, with_lora
-from motiondistill.prompts import with_view
 from motiondistill.randomness import seeded
 from motiondistill.render.randomization import randomized
+from motiondistill.render.scene import Scene
 from motiondistill.score.adaptation import Adaptation, adaptation_loss
-from motiondistill.score.levels import linear, log_snr, windowed
-from motiondistill.score.loss import Shaping, root_mean_square, score_gradient, score_loss
-from motiondistill.score.query import Objective, Query, Reference, draw_noise
-from motiondistill.score.view_negatives import negative_prompts
-from motiondistill.score.weightings import Weighting, variance
+from motiondistill.score.levels import log_snr, windowed
+from motiondistill.score.loss import root_mean_square, score_gradient, score_loss
+from motiondistill.score.query import Query, Reference
 from motiondistill.starts import Problem
-from motiondistill.structures import Mesh, Motion
+from motiondistill.structures import Camera, Mesh, Motion
 
 # The flow times at which an adapted prior learns.
 _LEARNED = (0.02, 0.98)
 
 
-@dataclass(frozen=True)
-class DistillSettings:
-    """Knobs of the score-distillation stage."""
-
-    # What a step asks of the prior. `csd`, classifier score distillation, follows the prompt alone;
-    # `sds`, score distillation sampling, also pulls to the mean of what the prior holds possible,
-    # and `nfsd` only to its domain. `dds` asks of the clip what it does not ask of the motion that
-    # the stage began with; `moving_minus_static` what it does not ask of the clip frozen to its
-    # mean pose. `multi_step` and `sdi` follow the prior's sampler, the second from noise found in
-    # the clip. `vsd` compares with a copy of the prior that learns the clip; it needs peft.
-    objective: Literal[
-        "csd", "sds", "nfsd", "dds", "moving_minus_static", "multi_step", "sdi", "vsd"
-    ] = "csd"
-    # Updates.
-    num_steps: int = 60
-    # Views of the full circle rendered for each update.
-    views: int = 4
-    # Updates towards the same target, with the same views, before a new one is asked for.
-    updates_per_target: int = 1
-    # `csd`: the score's weight against the regularisers. Else how far the prompt's clean estimate
-    # is pushed away from the base's; 1: not at all.
-    guidance_scale: float = 4.0
-    # To this it goes on a line during the stage; null keeps it.
-    last_guidance_scale: float | None = None
-    # What guidance pushes away from: the negative prompt, or the empty one, no text at all.
-    guidance_base: Literal["negative", "empty"] = "negative"
-    # How far the spread of the guided estimate is put back to that of the prompt's own; 1: wholly.
-    guidance_rescale: float = 0.0
-    # Pushes away from the views that the clip is not seen from, too (Perp-Neg).
-    avoid_other_views: bool = False
-    # Weight of noise levels, named by the residual that it makes: `sds` is that of the noise times
-    # its variance, `uniform` of the noise, `fantasia3d` of the noise times variance and signal,
-    # `x0` of the clean clip, `velocity` and `flow` of these.
-    weighting: Literal["sds", "uniform", "fantasia3d", "x0", "velocity", "flow"] = "sds"
-    # Factor of what the score asks for that changes in time; 1 is as it is.
-    motion_amplification: float = 1.0
-    # Largest root mean square of what the score asks of one view; null is any.
-    max_gradient: float | None = None
-    # Noise levels tau = sigma / (1 + sigma): 0.5 is as much noise as signal, and the log-SNR is
-    # 2 log((1 - tau) / tau). They go from the first to the last during the stage, on a line, by
-    # the square root of the progress, or so that tau's square falls evenly (`inverse_cdf`), and the
-    # views spread over +-jitter around them. `uniform` draws between the two all along.
-    level_path: Literal["linear", "sqrt", "inverse_cdf", "uniform"] = "linear"
-    first_level: float = 0.9
-    last_level: float = 0.6
-    level_jitter: float = 0.1
-    # How the views spread: one in each equal part, in opposite pairs, or each by itself.
-    level_draw: Literal["stratified", "antithetic", "independent"] = "stratified"
-    # Cameras stay within this angle of the centre of a named view, radians.
-    azimuth_jitter: float = 0.17
-    # Adam's, at its highest.
-    learning_rate: float = 2e-3
-    # `dds` and `moving_minus_static`: what the clip compared with shows.
-    reference_prompt: str = "a person is standing still"
-    # `nfsd`: the noise level below which all of the unprompted score leads to the prior's domain.
-    domain_level: float = 0.36
-    # `multi_step`: steps of the sampler. `sdi`: steps to the noise.
-    target_steps: int = 5
-    # `sdi`: guidance on the way to the noise; null is the opposite of the other.
-    inversion_guidance_scale: float | None = None
-    # `sdi`: share of the noise that is drawn and not found; 1 is `sds`.
-    inversion_noise: float = 0.3
-    # `vsd`: rank and learning rate of what the copy learns.
-    lora_rank: int = 4
-    lora_learning_rate: float = 1e-4
-
-
-@runtime_checkable  # for the type checks of the tests
-class Levels(Protocol):
-    """Noise levels of an update."""
-
-    def __call__(
-        self, progress: float, count: int, *, generator: torch.Generator
-    ) -> Float[Tensor, " count"]:
-        """Sigmas for so many views."""
-        ...
-
-
-@final
-@dataclass(frozen=True)
-class Method:
-    """What the names in `DistillSettings` mean."""
-
-    objective: Objective
-    levels: Levels
-    weighting: Weighting = variance
-    shaping: Shaping | None = None
-    reference: Callable[[Motion, Motion], Motion] | None = None
-    """From the motion now and at the stage's begin, the one to compare with; None for none."""
-    adapts: bool = False
-    """Whether the objective wants the prior adapted to the clips."""
-
-
 @final
 @dataclass(frozen=True)
 class Verdict:
-    """What the prior says of a motion."""
+    """What the critics say of a motion."""
 
-    loss: Float[Tensor, ""]
-    """Its gradient is what is asked for; the value means nothing."""
+    terms: dict[str, Float[Tensor, ""]]
+    """One for each critic: its gradient is what is asked for; the value means nothing."""
     video: Float[Tensor, "views frames 3 height width"]
-    target: Float[Tensor, "views C f h w"]
-    """The latents that are asked for, before weight and shaping."""
+    target: Float[Tensor, "views C f h w"] | None
+    """The latents that the problem's own prior asks for, before weight and shaping."""
     figures: dict[str, Float[Tensor, ""]]
     """To be recorded: the levels' mean log-SNR, the gradient's size, the guidance's scale, ..."""
+
+
+@final
+@dataclass(frozen=True)
+class Look:
+    """From where, and in which scene, the views of an update are seen."""
+
+    scene: Scene
+    cameras: Camera
+    azimuths: Float[Tensor, " views"]
+    """Of the cameras against the heading, radians."""
+
+    def __call__(self, mesh: Mesh) -> Float[Tensor, "views frames 3 height width"]:
+        """The mesh as it is seen."""
+        return self.scene(mesh, self.cameras)
+
+
+@final
+@dataclass(frozen=True)
+class Case:
+    """What one critic is asked at an update."""
+
+    critic: Critic
+    memory: Memory
+    prompt: str
+    guidance: Guidance
+    draws: Draws
+    reference: Mesh | None
+    """To compare with, for objectives that do."""
+    lesson: Draws | None
+    """At which levels its adaptation learns the clips, if it has one."""
+
+
+@final
+@dataclass(frozen=True)
+class Answer:
+    """What one critic says; a row for each clip that it took."""
+
+    loss: Float[Tensor, ""]
+    gradient: Float[Tensor, "rows C f h w"]
+    """What the latents are to change by, before it is divided by their number and weighted."""
+    target: Float[Tensor, "rows C f h w"]
+    lesson_loss: Float[Tensor, ""] | None
+    """How well its adaptation knows the clips."""
+
+
+def critics_of(problem: Problem, knobs: DistillSettings, method: Method) -> list[Critic]:
+    """Who judges: the problem's own prior, unless it counts nothing, and the others."""
+    main = Critic(MAIN, problem.prior, knobs, method, problem.negative_prompt, weight=knobs.weight)
+    return [critic for critic in (main, *problem.critics) if critic.weight]
 
 
 def judge(
     problem: Problem,
     knobs: DistillSettings,
     method: Method,
-    memory: Memory,
+    memories: list[Memory],
     motion: Motion,
     mesh: Mesh,
     *,
     index: int,
     begin: int,
 ) -> Verdict:
-    """What the prior asks of the motion and its mesh at the update `index`; the first is `begin`.
+    """What the critics ask of the motion and its mesh at the update `index`; the first is `begin`.
 
-    All draws are those of the update in which the target was asked for.
+    Each has a memory, in their order; those that are missing are added. All look at the same views,
+    and all draws are those of the update in which the target was asked for.
     """
+    critics = critics_of(problem, knobs, method)
+    memories += [Memory() for _ in critics[len(memories) :]]
     step = target_step(knobs, index, begin)
     if step == index:
-        memory.held = None
-    prior, generator = problem.prior, seeded(problem.seed, step, "distill")
-    progress = (step - begin) / knobs.num_steps
+        for memory in memories:
+            memory.held = None
+    generator = seeded(problem.seed, step, "distill")
     azimuths = view_azimuths(knobs.views, jitter=knobs.azimuth_jitter, generator=generator)
-    sigma = prior.snap(method.levels(progress, knobs.views, generator=generator))
-    facing = heading(motion) if memory.held is None else memory.held.heading
-    video = _video(problem, mesh, azimuths + facing, step)
-    latents = prior.encode(video)
-    guidance = guidance_at(knobs, progress)
-    figures: dict[str, Float[Tensor, ""]] = {}
-    if memory.held is None:
-        query = Query(
-            prior,
-            latents.detach(),
-            prompts_for(problem, knobs, problem.prompt, azimuths),
-            sigma,
-            draw_noise(latents, generator),
-            guidance,
-            _reference(problem, knobs, method, memory, motion, azimuths, facing, step),
-            _adapted(problem, knobs, memory) if method.adapts else None,
-        )
-        residual = method.objective(query)
-        figures = _adapt(query, knobs, memory, seeded(problem.seed, step, "adaptation"))
-        if knobs.updates_per_target > 1:
-            memory.held = Held(query.latents - residual, facing)
-    else:
-        residual = latents.detach() - memory.held.target
-    gradient = score_gradient(residual, sigma, method.weighting, method.shaping)
-    figures["log_snr"] = log_snr(sigma).mean()
-    figures["score_gradient"] = root_mean_square(gradient)
-    figures["guidance_scale"] = torch.tensor(guidance.scale)
-    target = latents.detach() - residual
-    return Verdict(score_loss(latents, gradient), video, target, figures)
+    facing = heading(motion) if memories[0].held is None else memories[0].held.heading
+    progress = (step - begin) / knobs.num_steps
+    cases = []
+    for critic, memory in zip(critics, memories, strict=True):
+        own = generator if critic.name == MAIN else seeded(problem.seed, step, critic.name)
+        cases.append(_case(problem, critic, memory, motion, own, step=step, progress=progress))
+    look = _look(problem, azimuths, facing, step)
+    video = look(mesh)
+    answers = [_answer(case, look, video) for case in cases]
+    return _verdict(cases, answers, video, facing)
 
 
 def target_step(knobs: DistillSettings, index: int, begin: int) -> int:
@@ -193,81 +135,130 @@ def target_step(knobs: DistillSettings, index: int, begin: int) -> int:
     return index - (index - begin) % knobs.updates_per_target
 
 
-def guidance_at(knobs: DistillSettings, progress: float) -> Guidance:
-    """The guidance when `progress` of the stage, from 0 to 1, is behind it."""
-    last = knobs.last_guidance_scale
-    scale = knobs.guidance_scale
-    if last is not None:
-        scale = linear(progress, scale, last)
-    return Guidance(scale, knobs.guidance_base, knobs.guidance_rescale)
-
-
-def prompts_for(
-    problem: Problem, knobs: DistillSettings, prompt: str, azimuths: Float[Tensor, " views"]
-) -> Prompts:
-    """The prompt as seen from these sides, and all that guidance may push away from."""
-    sides = azimuths.tolist()
-
-    def seen(text: str) -> Conditioning:
-        return problem.prior.embed([with_view(text, azimuth) for azimuth in sides])
-
-    positive, negative, empty = seen(prompt), seen(problem.negative_prompt), seen("")
-    if not knobs.avoid_other_views:
-        return Prompts(positive, negative, empty)
-    words, weights = negative_prompts(prompt, sides)
-    others = tuple(problem.prior.embed(row) for row in words)
-    return Prompts(positive, negative, empty, others, torch.tensor(weights))
-
-
-def _video(
-    problem: Problem, mesh: Mesh, azimuths: Float[Tensor, " views"], step: int
-) -> Float[Tensor, "views frames 3 height width"]:
-    """The mesh in the scene and by the cameras of this step."""
+def _look(
+    problem: Problem, azimuths: Float[Tensor, " views"], facing: Float[Tensor, ""], step: int
+) -> Look:
     scene = randomized(problem.scene, problem.changes, seeded(problem.seed, step, "scene"))
-    return scene(mesh, problem.cameras.varied(azimuths, seeded(problem.seed, step, "camera")))
+    cameras = problem.cameras.varied(azimuths + facing, seeded(problem.seed, step, "camera"))
+    return Look(scene, cameras, azimuths)
 
 
-def _reference(
+def _case(
     problem: Problem,
-    knobs: DistillSettings,
-    method: Method,
+    critic: Critic,
     memory: Memory,
     motion: Motion,
-    azimuths: Float[Tensor, " views"],
-    facing: Float[Tensor, ""],
+    generator: torch.Generator,
+    *,
     step: int,
-) -> Reference | None:
-    """The clips to compare with, seen by the same cameras in the same scene."""
-    if method.reference is None:
-        return None
-    memory.start = memory.start or motion.detach()
-    with torch.no_grad():
-        mesh = problem.body(method.reference(motion.detach(), memory.start))
-        latents = problem.prior.encode(_video(problem, mesh, azimuths + facing, step))
-    return Reference(latents, prompts_for(problem, knobs, knobs.reference_prompt, azimuths))
+    progress: float,
+) -> Case:
+    size = (motion.num_frames, *problem.cameras.size)
+    draws = draw(critic, progress, critic.knobs.views, size, generator)
+    reference = lesson = None
+    if memory.held is None and critic.method.reference is not None:
+        memory.start = memory.start or motion.detach()
+        with torch.no_grad():
+            reference = problem.body(critic.method.reference(motion.detach(), memory.start))
+    if memory.held is None and critic.method.adapts:
+        _prepare(critic, memory, seeded(problem.seed, 0, _stream(critic, "lora")))
+        lesson = _lesson(critic, draws, seeded(problem.seed, step, _stream(critic, "adaptation")))
+    prompt = problem.prompt if critic.prompt is None else critic.prompt
+    guidance = guidance_at(critic.knobs, progress)
+    return Case(critic, memory, prompt, guidance, draws, reference, lesson)
 
 
-def _adapted(problem: Problem, knobs: DistillSettings, memory: Memory) -> Prior:
+def _stream(critic: Critic, purpose: str) -> str:
+    return purpose if critic.name == MAIN else f"{critic.name} {purpose}"
+
+
+def _prepare(critic: Critic, memory: Memory, generator: torch.Generator) -> None:
     """The prior with what it has learned of the clips so far; at first the prior itself."""
     if memory.adapted is None:
-        fresh = initial_lora(problem.prior, knobs.lora_rank, seeded(problem.seed, 0, "lora"))
+        fresh = initial_lora(critic.prior, critic.knobs.lora_rank, generator)
         if memory.adaptation is None:
             memory.adaptation = Adaptation(fresh)
         memory.adaptation.to(fresh[0].device)
         parameters = list(memory.adaptation.parameters)
-        memory.adapted = with_lora(problem.prior, knobs.lora_rank, parameters)
-    return memory.adapted
+        memory.adapted = with_lora(critic.prior, critic.knobs.lora_rank, parameters)
 
 
-def _adapt(
-    query: Query, knobs: DistillSettings, memory: Memory, generator: torch.Generator
-) -> dict[str, Float[Tensor, ""]]:
-    """Lets the adapted prior, if there is one, learn the clips at levels of its own; its loss."""
-    if query.adapted is None or memory.adaptation is None:
-        return {}
+def _lesson(critic: Critic, draws: Draws, generator: torch.Generator) -> Draws:
+    """Levels and noise of their own, for the adapted prior to learn the same clips."""
     low, high = _LEARNED
-    sigma = windowed(0.0, len(query.latents), first=high, last=low, generator=generator)
-    sigma, noise = query.prior.snap(sigma), draw_noise(query.latents, generator)
-    loss = adaptation_loss(query.adapted, query.latents, query.prompts.positive, sigma, noise)
-    memory.adaptation.update(loss, knobs.lora_learning_rate)
-    return {"adaptation_loss": loss.detach()}
+    sigma = windowed(0.0, len(draws.sigma), first=high, last=low, generator=generator)
+    noise = torch.randn(draws.noise.shape, generator=generator)
+    return Draws(critic.prior.snap(sigma), noise)
+
+
+def _answer(case: Case, look: Look, video: Float[Tensor, "views frames 3 height width"]) -> Answer:
+    """What the critic asks of the views in this video."""
+    critic, draws, held = case.critic, case.draws, case.memory.held
+    latents = critic.prior.encode(draws.shown(video))
+    lesson_loss = None
+    if held is None:
+        query = _query(case, look, latents.detach())
+        residual = critic.method.objective(query)
+        lesson_loss = _learn(case, query)
+    else:
+        residual = latents.detach() - held.target
+    gradient = score_gradient(residual, draws.sigma, critic.method.weighting, critic.method.shaping)
+    loss = critic.weight * score_loss(latents, gradient)
+    return Answer(loss, gradient, latents.detach() - residual, lesson_loss)
+
+
+def _query(case: Case, look: Look, latents: Float[Tensor, "rows C f h w"]) -> Query:
+    critic, draws = case.critic, case.draws
+    reference = None
+    if case.reference is not None:
+        # Seen by the same cameras in the same scene.
+        with torch.no_grad():
+            theirs = critic.prior.encode(draws.shown(look(case.reference)))
+        words = prompts_for(critic, critic.knobs.reference_prompt, look.azimuths)
+        reference = Reference(theirs, words)
+    return Query(
+        critic.prior,
+        latents,
+        prompts_for(critic, case.prompt, look.azimuths),
+        draws.sigma,
+        draws.noise.to(latents),
+        case.guidance,
+        reference,
+        None if case.lesson is None else case.memory.adapted,
+    )
+
+
+def _learn(case: Case, query: Query) -> Float[Tensor, ""] | None:
+    """Lets the adapted prior, if there is one, learn the clips; its loss."""
+    if case.lesson is None:
+        return None
+    adapted, adaptation = case.memory.adapted, case.memory.adaptation
+    assert adapted is not None and adaptation is not None
+    sigma, noise = case.lesson.sigma, case.lesson.noise.to(query.latents)
+    loss = adaptation_loss(adapted, query.latents, query.prompts.positive, sigma, noise)
+    adaptation.update(loss, case.critic.knobs.lora_learning_rate)
+    return loss.detach()
+
+
+def _verdict(
+    cases: Sequence[Case],
+    answers: Sequence[Answer],
+    video: Float[Tensor, "views frames 3 height width"],
+    facing: Float[Tensor, ""],
+) -> Verdict:
+    """The answers of all critics in one, remembered where later updates share the targets."""
+    terms, figures, target = {}, {}, None
+    for case, answer in zip(cases, answers, strict=True):
+        name, memory = case.critic.name, case.memory
+        if memory.held is None and case.critic.knobs.updates_per_target > 1:
+            memory.held = Held(answer.target, facing)
+        terms[name] = answer.loss
+        found = {} if answer.lesson_loss is None else {"adaptation_loss": answer.lesson_loss}
+        found["log_snr"] = log_snr(case.draws.sigma).mean()
+        found["score_gradient"] = root_mean_square(answer.gradient)
+        found["guidance_scale"] = torch.tensor(case.guidance.scale)
+        if name == MAIN:
+            target, figures = answer.target, found | figures
+        else:
+            figures |= {f"{name}_{key}": value for key, value in found.items()}
+    return Verdict(terms, video, target, figures)

@@ -64,8 +64,8 @@ class State:
     targets: Float[Tensor, "samples frames 3 height width"] | None
     """The sampled videos, while fitting."""
     step: int = 0
-    memory: Memory = dataclasses.field(default_factory=Memory)
-    """What the distillation keeps from one update to the next."""
+    memories: list[Memory] = dataclasses.field(default_factory=list)
+    """What the distillation keeps from one update to the next, for each critic."""
 
     def __post_init__(self) -> None:
         self.optimizer = _adam(self.fields)
@@ -171,10 +171,9 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
         motion = clip_of(problem, state.fields[0], target_step(knobs, index, begin))
         mesh = problem.body(motion)
         verdict = judge(
-            problem, knobs, settings.method, state.memory, motion, mesh, index=index, begin=begin
+            problem, knobs, settings.method, state.memories, motion, mesh, index=index, begin=begin
         )
-        terms = {"score": verdict.loss}
-        terms |= _penalties(problem, settings, state.fields, motion, mesh)
+        terms = verdict.terms | _penalties(problem, settings, state.fields, motion, mesh)
         loss = _total(problem, index, terms)
         rate = knobs.learning_rate * _warm_cosine((index - begin) / knobs.num_steps)
         state.update(loss, rate)

@@ -144,7 +144,7 @@ def snapshot(state: State) -> Tree:
         "fields": state.fields.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "targets": state.targets,
-        "memory": state.memory.to_tree(),
+        "memories": [memory.to_tree() for memory in state.memories],
     }
 
 
@@ -152,8 +152,8 @@ def restore(saved: Tree, new_field: Callable[[int], nn.Module]) -> State:
     """The state of a snapshot, whose fields are of the kind that `new_field` makes by number."""
     fields = nn.ModuleList([new_field(index) for index in range(saved["num_fields"])])
     fields.load_state_dict(saved["fields"])
-    memory = Memory.from_tree(saved["memory"])
-    state = State(saved["stage"], fields, saved["targets"], saved["step"], memory)
+    memories = [Memory.from_tree(memory) for memory in saved["memories"]]
+    state = State(saved["stage"], fields, saved["targets"], saved["step"], memories)
     state.optimizer.load_state_dict(saved["optimizer"])
     return state
 

@@ -9,9 +9,10 @@ from typing import Final, Literal, TypeVar
 
 from motiondistill.data.collection import WindowSettings
 from motiondistill.data.splits import SplitSettings
-from motiondistill.distillation import DistillSettings
+from motiondistill.distill_settings import DistillSettings
 from motiondistill.field_schema import FieldSettings, check_field
 from motiondistill.film import OutputSettings
+from motiondistill.image_prior_schema import ImagePriorConfig, check_critics
 from motiondistill.knobs import RANGES, check_jitters, check_ranges, check_used, knobs, show
 from motiondistill.prior_schema import PriorConfig
 from motiondistill.regularizers.weights import RegularizerWeights
@@ -141,6 +142,7 @@ class OptimizeConfig:
     """Everything `motiondistill optimize` can be told."""
 
     prior: PriorConfig = field(default_factory=PriorConfig)
+    image_prior: ImagePriorConfig = field(default_factory=ImagePriorConfig)
     init: FitSettings = field(default_factory=FitSettings)
     score: DistillSettings = field(default_factory=DistillSettings)
     regularize: RegularizerWeights = field(default_factory=RegularizerWeights)
@@ -157,6 +159,7 @@ class OptimizeConfig:
         _check_body(self)
         check_jitters(self.camera)
         check_field(self)
+        check_critics(self)
         _check_render(self)
 
 

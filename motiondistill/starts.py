@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from motiondistill.body.base import Body
 from motiondistill.cameras import Orbit, heading
+from motiondistill.critics import Critic
 from motiondistill.motion.field import FieldMaker, MotionField
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.motion.timeline import Timeline
@@ -52,6 +53,8 @@ class Problem:
     """Whether the first frame follows the last; the fields must be such."""
     output_fps: float | None = None
     """Frames a second of the result; None is the prior's rate."""
+    critics: tuple[Critic, ...] = ()
+    """Further priors that judge while distilling."""
     answer_known: str = ""
     """What the motion was told of the answer, in words for the results; empty is nothing."""
 

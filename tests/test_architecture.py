@@ -20,11 +20,12 @@ LAYERS = [
     "score regularizers data".split(),
     [
         *"optimize starts latents probe t2m sweep shots pictures film".split(),
-        *"distillation distill_memory".split(),
+        *"distillation distill_memory distill_settings critics".split(),
     ],
-    "knobs prior_schema field_schema schema config".split(),
+    "knobs prior_schema image_prior_schema field_schema schema config".split(),
     [
         *"build build_prior build_field build_film build_method build_regularizers".split(),
+        *"build_critics".split(),
         *"prior_check prior_table runs report progress".split(),
     ],
     "commands".split(),

@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     with terminal() as console:
         try:
             threads = compute_repeatably(settings.run.threads)
-            settings = dataclasses.replace(settings, prior=build.pinned(settings.prior))
+            settings = build.pinned_priors(settings)
             problem = build.make_problem(settings, prompt)
         except USER_ERRORS:
             if not options.resume:
