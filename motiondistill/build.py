@@ -32,6 +32,7 @@ from motiondistill.build_prior import make_prior as make_prior
 from motiondistill.build_prior import pinned as pinned
 from motiondistill.build_regularizers import make_references
 from motiondistill.cameras import Orbit
+from motiondistill.distillation import view_parts
 from motiondistill.optimize import Settings
 from motiondistill.priors.base import VideoFormat
 from motiondistill.randomness import seeded
@@ -213,9 +214,11 @@ def at_rest(body: Body) -> Mesh:
 def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
     """What `motiondistill optimize` optimises.
 
-    Raises ValueError for clips that the prior cannot take, and the errors of `make_references`.
+    Raises ValueError for clips that the prior cannot take and for views that cannot be dealt out
+    evenly, and the errors of `make_references`.
     """
     space = make_space(config.field)  # first: a wrong name is told before anything is loaded
+    view_parts(config.score)
     prior = make_prior(config.prior, config.run.seed)
     timeline = make_timeline(config.field, config.run, prior.format)
     window = window_frames(config.run, timeline, prior.format)

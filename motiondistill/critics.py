@@ -11,6 +11,7 @@ from torch import Tensor
 from motiondistill.distill_settings import DistillSettings
 from motiondistill.priors.base import Conditioning, Prior
 from motiondistill.priors.guidance import Guidance, Prompts
+from motiondistill.profile import timed
 from motiondistill.prompts import with_view
 from motiondistill.score.levels import linear
 from motiondistill.score.loss import Shaping
@@ -63,7 +64,7 @@ class Critic:
     prior: Prior
     knobs: DistillSettings
     method: Method
-    """What the knobs name."""
+    """What the knobs name. Views, updates and their rate are those of the problem's own prior."""
     negative_prompt: str = ""
     """What guidance pushes away from, seen from the same side; empty is no text at all."""
     prompt: str | None = None
@@ -76,6 +77,10 @@ class Critic:
     def rows_per_view(self) -> int:
         """How many clips a view is."""
         return self.images or 1
+
+    def rows(self, views: slice) -> slice:
+        """The rows of these views."""
+        return slice(views.start * self.rows_per_view, views.stop * self.rows_per_view)
 
 
 @final
@@ -98,6 +103,11 @@ class Draws:
             return video
         first = torch.arange(len(video))[:, None] * video.shape[1]
         return video.flatten(0, 1)[(first + self.frames).flatten()][:, None]
+
+    def part(self, views: slice, rows: slice) -> "Draws":
+        """Those of some views, whose rows are these."""
+        frames = None if self.frames is None else self.frames[views]
+        return Draws(self.sigma[rows], self.noise[rows], frames)
 
 
 def draw(
@@ -140,6 +150,7 @@ def guidance_at(knobs: DistillSettings, progress: float) -> Guidance:
     return Guidance(scale, knobs.guidance_base, knobs.guidance_rescale)
 
 
+@timed("embed")
 def prompts_for(critic: Critic, prompt: str, azimuths: Float[Tensor, " views"]) -> Prompts:
     """The prompt as seen from these sides, and all that guidance may push away from, row by row.
 

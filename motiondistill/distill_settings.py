@@ -23,6 +23,9 @@ class DistillSettings:
     num_steps: int = 60
     # Views of the full circle rendered for each update.
     views: int = 4
+    # Parts of the views that are evaluated one after the other and summed: as many times less
+    # memory. Beside others that `torchrun` started, of the views of this process.
+    accumulate: int = 1
     # Updates towards the same target, with the same views, before a new one is asked for.
     updates_per_target: int = 1
     # `csd`: the score's weight against the regularisers. Else how far the prompt's clean estimate

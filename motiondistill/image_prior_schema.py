@@ -40,7 +40,7 @@ class ImagePriorConfig:
 
 
 def check_critics(config: Any) -> None:
-    """Refuses keys of an image prior that there is none of, and a score of which nothing counts."""
+    """Refuses keys of an image prior that is not there, a score of nothing, and uneven parts."""
     given = config.image_prior
     if given.model is None:
         for knob in dataclasses.fields(given):
@@ -54,4 +54,9 @@ def check_critics(config: Any) -> None:
         raise ValueError(
             "`score.weight` must be above 0 without an image prior that counts, got "
             f"{config.score.weight:g}; raise it, or add image_prior.model=NAME."
+        )
+    if config.score.views % config.score.accumulate:
+        raise ValueError(
+            f"`score.accumulate` must divide score.views={config.score.views}, got "
+            f"{config.score.accumulate}; change one of them."
         )

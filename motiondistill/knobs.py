@@ -92,6 +92,7 @@ RANGES: Final[Ranges] = {
     "sample.guidance_scale": (0, 1000),
     "sample.num_steps": (1, 1000),
     "sample.size": (16, 2048),
+    "score.accumulate": (1, 64),
     "score.azimuth_jitter": (0, 3.1416),
     "score.domain_level": (0, 1),
     "score.first_level": (0.02, 0.98),

@@ -14,8 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motiondistill import parallel
 from motiondistill.distill_memory import Memory
 from motiondistill.distillation import DistillSettings, Method, Verdict, judge, target_step
+from motiondistill.profile import timed
 from motiondistill.regularizers.weights import RegularizerWeights, penalties
 from motiondistill.starts import (
     FitSettings,
@@ -70,15 +72,18 @@ class State:
     def __post_init__(self) -> None:
         self.optimizer = _adam(self.fields)
 
+    @timed("optimise")
     def update(self, loss: Float[Tensor, ""], learning_rate: float) -> None:
         """One step of Adam."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        with timed("backward"):
+            loss.backward()  # type: ignore[no-untyped-call]
         for field in self.fields:  # each by itself: candidates do not know of each other
             torch.nn.utils.clip_grad_norm_(field.parameters(), 1.0)
         self.optimizer.step()
+        parallel.follow_first(self.fields.parameters())
         self.step += 1
 
     def begin_distilling(self, field: nn.Module) -> None:
@@ -142,8 +147,10 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
     for index in range(state.step, settings.fit.num_steps):
         progress = index / settings.fit.num_steps
         motion = Motion.stack([clip_of(problem, field) for field in state.fields])
-        mesh = problem.body(motion)
-        video = problem.scene(mesh, cameras)
+        with timed("body"):
+            mesh = problem.body(motion)
+        with timed("render"):
+            video = problem.scene(mesh, cameras)
         terms = {"fit": fit_error(video, state.targets, progress)}
         terms |= _penalties(problem, settings, state.fields, motion, mesh)
         loss = _total(problem, index, terms)
@@ -151,6 +158,7 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
         yield _step(index, "fit", loss, terms, motion_of(problem, state.fields[0]), video)
 
 
+@timed("choose")
 def choose(problem: Problem, fields: nn.ModuleList) -> nn.Module:
     """The candidate whose motion the prompt explains best."""
     _log.info("choosing among %d candidates", len(fields))
@@ -169,7 +177,8 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
     knobs, begin = settings.distill, settings.fit.num_steps
     for index in range(state.step, settings.num_steps):
         motion = clip_of(problem, state.fields[0], target_step(knobs, index, begin))
-        mesh = problem.body(motion)
+        with timed("body"):
+            mesh = problem.body(motion)
         verdict = judge(
             problem, knobs, settings.method, state.memories, motion, mesh, index=index, begin=begin
         )
@@ -188,6 +197,7 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
         )
 
 
+@timed("regularise")
 def _penalties(
     problem: Problem, settings: Settings, fields: nn.ModuleList, motion: Motion, mesh: Mesh
 ) -> dict[str, Float[Tensor, ""]]:

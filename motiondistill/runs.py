@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from motiondistill import config as configs
+from motiondistill import parallel
 from motiondistill.atomic import write_atomically
 from motiondistill.checkpoints import Tree, save_step
 from motiondistill.distill_memory import Memory
@@ -190,10 +191,18 @@ def carry_out(
             report(state.step, loss_in_words(last.loss, last.terms))
             if state.step % checkpoint_every == 0:
                 save_step(folder / CHECKPOINTS, state.step, snapshot(state))
-            if interruption.requested:
+            if parallel.any_of(interruption.requested):
                 break
     save_step(folder / CHECKPOINTS, state.step, snapshot(state))
     return last
+
+
+def take_part(steps: Iterator[Step]) -> None:
+    """Takes the steps beside the process that records them, until a Ctrl-C in any of them."""
+    with Interruption() as interruption:
+        for _ in steps:
+            if parallel.any_of(interruption.requested):
+                break
 
 
 class Interruption:

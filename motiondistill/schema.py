@@ -135,6 +135,8 @@ class RunConfig:
     threads: int | None = None
     # Updates from one checkpoint to the next.
     checkpoint_every: int = 50
+    # Writes where the time goes, stage by stage, to profile.json and the log.
+    profile: bool = False
 
 
 @dataclass(frozen=True)

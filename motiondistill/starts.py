@@ -16,6 +16,7 @@ from motiondistill.motion.pose_field import PoseField
 from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import Prior
 from motiondistill.priors.sampling import sample
+from motiondistill.profile import timed
 from motiondistill.prompts import VIEW_NAMES, with_view
 from motiondistill.randomness import seeded
 from motiondistill.regularizers.weights import References
@@ -96,12 +97,14 @@ _BLURS = (0.19, 0.125, 0.08, 0.05, 0.025, 0.0)
 _FIT_SCALE = 100.0
 
 
+@timed("field")
 def motion_of(problem: Problem, field: nn.Module) -> Motion:
     """The field's motion at the problem's length and the prior's frame rate."""
     motion: Motion = field(problem.num_frames, problem.prior.format.fps)
     return motion
 
 
+@timed("field")
 def clip_of(problem: Problem, field: nn.Module, step: int | None = None) -> Motion:
     """What the prior sees of the field's motion: all of it, or a window of it.
 

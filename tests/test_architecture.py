@@ -20,7 +20,7 @@ LAYERS = [
     "score regularizers data".split(),
     [
         *"optimize starts latents probe t2m sweep shots pictures film".split(),
-        *"distillation distill_memory distill_settings critics".split(),
+        *"distillation distill_memory distill_settings critics inquiry parallel profile".split(),
     ],
     "knobs prior_schema image_prior_schema field_schema schema config".split(),
     [

@@ -262,7 +262,7 @@ def test_who_judges_is_the_configurations() -> None:
         "image_prior.first_level=0.8",
         "image_prior.last_level=0.3",
         "image_prior.prompt=a photo",
-        "image_prior.negative_prompt=",
+        "image_prior.negative_prompt=''",
         "score.objective=sds",
         "score.last_guidance_scale=2",
         "camera.size=[16, 16]",

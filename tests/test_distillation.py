@@ -264,7 +264,7 @@ def test_vsd_records_how_well_the_copy_learns(problem: Problem) -> None:
     assert all(float(step.figures["adaptation_loss"]) > 0 for step in steps)
     adaptation = state.memories[0].adaptation
     assert adaptation is not None
-    assert all(float(part.abs().max()) > 0 for part in adaptation.parameters)
+    assert all(bool(part.any()) for part in adaptation.parameters)
 
 
 def test_the_heading_of_a_kept_target_is_kept(problem: Problem) -> None:

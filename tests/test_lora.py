@@ -71,7 +71,8 @@ def test_it_learns_the_clips_and_the_prior_stays(prior: DiffusersPrior) -> None:
     velocity = error * (1 + level**2).sqrt() / level
     assert float(before) == pytest.approx(float(velocity.square().mean()), rel=1e-5)
     for _ in range(10):
-        learned.update(loss(), 1e-2)
+        learned.learn(loss())
+        learned.step(1e-2)
     assert loss() < 0.98 * before
     residual = vsd(Query(**{**vars(query), "adapted": adapted}))
     assert residual.abs().max() > 1e-4
@@ -149,7 +150,8 @@ def test_what_it_learned_goes_on_after_a_copy(prior: DiffusersPrior, tmp_path: P
         for _ in range(steps):
             words = query.prompts.positive
             loss = adaptation_loss(adapted, query.latents, words, query.sigma, query.noise)
-            learned.update(loss, 1e-3)
+            learned.learn(loss)
+            learned.step(1e-3)
 
     whole = Adaptation(initial_lora(prior, RANK, generator()))
     train(whole, 2)

@@ -11,11 +11,13 @@ from typing import Any
 
 from rich.console import Console
 
-from motiondistill import build, config, runs
+from motiondistill import build, config, parallel, runs
 from motiondistill.checkpoints import load_newest
+from motiondistill.commands.follow import follow
 from motiondistill.commands.outcomes import INTERRUPTED, USER_ERRORS
 from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
 from motiondistill.optimize import Settings, initial_state, optimize
+from motiondistill.profile import Profile, write_profile
 from motiondistill.progress import make_reporter
 from motiondistill.report.results import RESULTS, write_results
 from motiondistill.schema import OptimizeConfig, RunConfig
@@ -25,7 +27,15 @@ _log = logging.getLogger(__name__)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carries out the run, or goes on with it; 0, or 130 after Ctrl-C."""
+    """Carries out the run, or goes on with it; 0, or 130 after Ctrl-C.
+
+    Where `torchrun` started several processes, the first leads.
+    """
+    with parallel.joined():
+        return follow() if parallel.rank() else _lead(options)
+
+
+def _lead(options: argparse.Namespace) -> int:
     prompt, folder, saved = checked_prompt(options.prompt), options.out, None
     if options.resume:
         settings = runs.stored_config(folder, prompt, options.config, options.overrides)
@@ -39,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             threads = compute_repeatably(settings.run.threads)
             settings = build.pinned_priors(settings)
+            parallel.shared((settings, prompt, saved))
             problem = build.make_problem(settings, prompt)
         except USER_ERRORS:
             if not options.resume:
@@ -73,14 +84,17 @@ def _optimize(
     else:
         state = runs.restore(saved, partial(new_field, problem))
         _log.info("going on with %s from step %d of %d", folder, state.step, settings.num_steps)
-    started = time.monotonic()
+    started, profile = time.monotonic(), Profile()
+    steps = optimize(problem, settings, state)
     last = runs.carry_out(
-        optimize(problem, settings, state),
+        profile.watched(steps) if run.profile else steps,
         state,
         folder=folder,
         checkpoint_every=run.checkpoint_every,
         report=make_reporter(console, settings.num_steps),
     )
+    if run.profile:
+        _log.info("%s", write_profile(folder, profile))
     finished = state.step == settings.num_steps
     earlier = runs.earlier_metrics(folder)
     metrics = {

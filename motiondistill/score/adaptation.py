@@ -21,13 +21,16 @@ class Adaptation:
     def __post_init__(self) -> None:
         self.optimizer = torch.optim.Adam(self.parameters)
 
-    def update(self, loss: Float[Tensor, ""], learning_rate: float) -> None:
+    def learn(self, loss: Float[Tensor, ""]) -> None:
+        """Takes note of the loss; the next step follows the gradient of all that were noted."""
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def step(self, learning_rate: float) -> None:
         """One step of Adam."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        self.optimizer.zero_grad()
 
     def to(self, device: torch.device) -> None:
         """Moves the parameters, and with them what the optimiser remembers of them."""
