@@ -3,7 +3,8 @@
 from functools import partial
 from typing import assert_never
 
-from motiondistill.distillation import DistillSettings, Levels, Method
+from motiondistill.critics import Levels, Method
+from motiondistill.distill_settings import DistillSettings
 from motiondistill.motion.still import frozen
 from motiondistill.score import levels, weightings
 from motiondistill.score.loss import Shaping

@@ -14,9 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motiondistill import parallel
+from motiondistill.critics import Method
 from motiondistill.distill_memory import Memory
-from motiondistill.distillation import DistillSettings, Method, Verdict, judge, target_step
+from motiondistill.distill_settings import DistillSettings
+from motiondistill.distillation import Verdict, judge, target_step
 from motiondistill.gradients import Watched, clip, watch
+from motiondistill.profile import timed
 from motiondistill.reference_start import reference_error
 from motiondistill.regularizers.weights import RegularizerWeights, penalties
 from motiondistill.starts import (
@@ -66,22 +70,25 @@ class State:
     targets: Float[Tensor, "samples frames 3 height width"] | None
     """The sampled videos, while fitting to them."""
     step: int = 0
-    memory: Memory = dataclasses.field(default_factory=Memory)
-    """What the distillation keeps from one update to the next."""
+    memories: list[Memory] = dataclasses.field(default_factory=list)
+    """What the distillation keeps from one update to the next, for each critic; at first none."""
 
     def __post_init__(self) -> None:
         self.optimizer = _adam(self.fields)
 
+    @timed("optimise")
     def update(
         self, loss: Float[Tensor, ""], learning_rate: float, watched: Watched | None = None
     ) -> None:
         """One step of Adam; raises FloatingPointError, and changes nothing, for no gradient."""
+        self.optimizer.zero_grad()
+        with timed("backward"):
+            loss.backward()  # type: ignore[no-untyped-call]
+        clip(self.fields, 1.0, watched)  # each by itself: candidates do not know of each other
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        clip(self.fields, 1.0, watched)  # each by itself: candidates do not know of each other
         self.optimizer.step()
+        parallel.follow_first(self.fields.parameters())
         self.step += 1
 
     def begin_distilling(self, field: nn.Module) -> None:
@@ -155,8 +162,10 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
     for index in range(state.step, settings.fit.num_steps):
         progress = index / settings.fit.num_steps
         motion = Motion.stack([clip_of(problem, field) for field in state.fields])
-        mesh = problem.body(motion)
-        video = problem.scene(mesh, cameras)
+        with timed("body"):
+            mesh = problem.body(motion)
+        with timed("render"):
+            video = problem.scene(mesh, cameras)
         terms = {"fit": fit_error(video, state.targets, progress)}
         terms |= _penalties(problem, settings, state.fields, motion, mesh)
         loss = _total(problem, index, terms)
@@ -185,6 +194,7 @@ def fit_reference(problem: Problem, settings: Settings, state: State) -> Iterato
         yield _step(index, "fit", loss, terms, motion, None, gradients=seen.sizes)
 
 
+@timed("choose")
 def choose(problem: Problem, fields: nn.ModuleList) -> nn.Module:
     """The candidate whose motion the prompt explains best."""
     if len(fields) == 1:
@@ -205,28 +215,30 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
     knobs, begin = settings.distill, settings.fit.updates
     for index in range(state.step, settings.num_steps):
         motion = clip_of(problem, state.fields[0], target_step(knobs, index, begin))
-        mesh = problem.body(motion)
+        with timed("body"):
+            mesh = problem.body(motion)
         verdict = judge(
-            problem, knobs, settings.method, state.memory, motion, mesh, index=index, begin=begin
+            problem, knobs, settings.method, state.memories, motion, mesh, index=index, begin=begin
         )
-        terms = {"score": verdict.loss}
-        terms |= _penalties(problem, settings, state.fields, motion, mesh)
+        terms = verdict.terms | _penalties(problem, settings, state.fields, motion, mesh)
         loss = _total(problem, index, terms)
         rate = knobs.learning_rate * _warm_cosine((index - begin) / knobs.num_steps)
         seen = watch(
             _place(problem, index),
-            latents=verdict.latents,
-            pixels=verdict.video,
+            **verdict.watched,
             vertices=mesh.vertices,
             pose=motion.rotations,
         )
+        seen.sizes.update(verdict.sizes)
         state.update(loss, rate, seen)
+        state.memories = verdict.settled()
         whole = motion_of(problem, state.fields[0])
         yield _step(
             index, "distill", loss, terms, whole, verdict.video, verdict, gradients=seen.sizes
         )
 
 
+@timed("regularise")
 def _penalties(
     problem: Problem, settings: Settings, fields: nn.ModuleList, motion: Motion, mesh: Mesh
 ) -> dict[str, Float[Tensor, ""]]:

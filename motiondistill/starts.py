@@ -11,11 +11,13 @@ from torch import Tensor, nn
 
 from motiondistill.body.base import Body
 from motiondistill.cameras import Orbit, heading
+from motiondistill.critics import Critic
 from motiondistill.motion.field import FieldMaker, MotionField
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import Prior
 from motiondistill.priors.sampling import sample
+from motiondistill.profile import timed
 from motiondistill.prompts import VIEW_NAMES, with_view
 from motiondistill.randomness import seeded
 from motiondistill.regularizers.weights import References
@@ -53,6 +55,8 @@ class Problem:
     """Whether the first frame follows the last; the fields must be such."""
     output_fps: float | None = None
     """Frames a second of the result; None is the prior's rate."""
+    critics: tuple[Critic, ...] = ()
+    """Further priors that judge while distilling."""
     answer_known: str = ""
     """What the motion was told of the answer, in words for the results; empty is nothing."""
     reference: Motion | None = None
@@ -114,12 +118,14 @@ _BLURS = (0.19, 0.125, 0.08, 0.05, 0.025, 0.0)
 _FIT_SCALE = 100.0
 
 
+@timed("field")
 def motion_of(problem: Problem, field: nn.Module) -> Motion:
     """The field's motion at the problem's length and the prior's frame rate."""
     motion: Motion = field(problem.num_frames, problem.prior.format.fps)
     return motion
 
 
+@timed("field")
 def clip_of(problem: Problem, field: nn.Module, step: int | None = None) -> Motion:
     """What the prior sees of the field's motion: all of it, or a window of it.
 

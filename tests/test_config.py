@@ -73,7 +73,11 @@ def test_yaml_round_trip(
             "`score.guidence_scale` is not a key of `optimize`; "
             "did you mean `score.guidance_scale`?",
         ),
-        ("pror.model=x", "`pror.model` is not a key of `optimize`; did you mean `prior.model`?"),
+        (
+            "pror.model=x",
+            "`pror.model` is not a key of `optimize`; did you mean `prior.model` or "
+            "`image_prior.model`?",
+        ),
         ("seed=1", "`seed` is not a key of `optimize`; did you mean `run.seed`?"),
         ("zzz=1", "`zzz` is not a key of `optimize`; `motiondistill config` lists the keys."),
         ("score.views=many", "`score.views` must be a whole number, got 'many'; the default is 4."),

@@ -13,14 +13,12 @@ from motiondistill import config, optimize, runs
 from motiondistill.build import make_settings
 from motiondistill.checkpoints import load_newest
 from motiondistill.cli import main
-from motiondistill.distill_memory import Memory
 from motiondistill.gradients import clip, watch
 from motiondistill.out_of_memory import is_out_of_memory, memory_told, remedies
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.progress import LineReporter
 from motiondistill.randomness import seeded
 from motiondistill.schema import OptimizeConfig
-from motiondistill.score.adaptation import Adaptation
 from motiondistill.starts import Problem, new_field
 from motiondistill.structures import Mesh
 
@@ -158,21 +156,6 @@ def test_the_state_before_the_broken_step_is_kept(
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
-def test_a_copy_of_the_memory_stays_as_it_is() -> None:
-    parameters = nn.ParameterList([nn.Parameter(torch.ones(3))])
-    memory = Memory(adaptation=Adaptation(parameters))
-    assert memory.adaptation is not None
-    memory.adaptation.update(parameters[0].square().sum(), 0.1)
-    kept = memory.copy()
-    before = [part.clone() for part in kept.to_tree()["adaptation"]["parameters"]]
-    memory.adaptation.update(parameters[0].square().sum(), 0.1)
-    assert kept.adaptation is not None
-    assert all(map(torch.equal, before, kept.adaptation.parameters))
-    # It learns on as the other did.
-    kept.adaptation.update(kept.adaptation.parameters[0].square().sum(), 0.1)
-    assert torch.equal(kept.adaptation.parameters[0], parameters[0])
-
-
 def test_every_allocator_is_understood_and_other_errors_pass() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60)
@@ -201,7 +184,7 @@ def test_every_allocator_is_understood_and_other_errors_pass() -> None:
 
 
 def test_remedies_are_settings_that_there_are_and_end() -> None:
-    given: list[str] = ["render.supersampling=4", "camera.size=[32,32]"]
+    given = ["render.supersampling=4", "camera.size=[32,32]", "image_prior.model=gaussian"]
     for distilling in (True, False):
         tried = list(given)
         while (
@@ -211,9 +194,11 @@ def test_remedies_are_settings_that_there_are_and_end() -> None:
             tried = [*tried, found[0]]
             assert len(tried) < 20
         assert found == ["a camera.size below [32, 32]"]
-        keys = {word.split("=")[0] for word in tried[2:]}
+        keys = {word.split("=")[0] for word in tried[3:]}
         assert keys == {"prior.batch_size", "render.supersampling"} | (
-            {"prior.encode", "score.views"} if distilling else {"init.num_samples"}
+            {"prior.encode", "score.accumulate", "image_prior.frames"}
+            if distilling
+            else {"init.num_samples"}
         )
 
 

@@ -14,7 +14,7 @@ from motiondistill.build_field import make_field, make_space
 from motiondistill.build_method import make_method
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.commands.optimize import answer_known as told
-from motiondistill.distillation import DistillSettings
+from motiondistill.distill_settings import DistillSettings
 from motiondistill.motion.field import MotionField
 from motiondistill.motion.timeline import Timeline
 from motiondistill.optimize import Settings, initial_state, optimize

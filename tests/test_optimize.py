@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from motiondistill.build_method import make_method
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
-from motiondistill.distillation import DistillSettings
+from motiondistill.distill_settings import DistillSettings
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.optimize import (
     RegularizerWeights,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from motiondistill.build_method import make_method
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.distillation import DistillSettings
+from motiondistill.distill_settings import DistillSettings
 from motiondistill.optimize import (
     RegularizerWeights,
     Settings,
