@@ -10,10 +10,10 @@ from torch import Tensor
 
 from motiondistill.cameras import heading, view_azimuths
 from motiondistill.distill_memory import Held, Memory
-from motiondistill.priors.base import Conditioning, Prior
+from motiondistill.learning_rates import warm_cosine
+from motiondistill.priors.base import Prior
 from motiondistill.priors.guidance import Guidance, Prompts
 from motiondistill.priors.lora import initial_lora, with_lora
-from motiondistill.prompts import with_view
 from motiondistill.randomness import seeded
 from motiondistill.render.randomization import randomized
 from motiondistill.score.adaptation import Adaptation, adaptation_loss
@@ -71,7 +71,9 @@ class DistillSettings:
     # 2 log((1 - tau) / tau). They go from the first to the last during the stage, on a line, by
     # the square root of the progress, or so that tau's square falls evenly (`inverse_cdf`), and the
     # views spread over +-jitter around them. `uniform` draws between the two all along.
-    level_path: Literal["linear", "sqrt", "inverse_cdf", "uniform"] = "linear"
+    # `timesteps` draws so that steps of Stable Diffusion's schedule are equally likely, as most
+    # code does, and reads both levels as shares of its steps.
+    level_path: Literal["linear", "sqrt", "inverse_cdf", "uniform", "timesteps"] = "linear"
     first_level: float = 0.9
     last_level: float = 0.6
     level_jitter: float = 0.1
@@ -81,6 +83,10 @@ class DistillSettings:
     azimuth_jitter: float = 0.17
     # Adam's, at its highest.
     learning_rate: float = 2e-3
+    # How it goes: up and down again along a cosine, or not at all.
+    learning_schedule: Literal["warm_cosine", "constant"] = "warm_cosine"
+    # Largest norm of the gradient of the field's parameters; null is any.
+    max_norm: float | None = 1.0
     # `dds` and `moving_minus_static`: what the clip compared with shows.
     reference_prompt: str = "a person is standing still"
     # `nfsd`: the noise level below which all of the unprompted score leads to the prior's domain.
@@ -118,6 +124,8 @@ class Method:
     shaping: Shaping | None = None
     reference: Callable[[Motion, Motion], Motion] | None = None
     """From the motion now and at the stage's begin, the one to compare with; None for none."""
+    rate: Callable[[float], float] = warm_cosine
+    """The factor of the learning rate when a share of the stage is done."""
     adapts: bool = False
     """Whether the objective wants the prior adapted to the clips."""
 
@@ -206,16 +214,14 @@ def prompts_for(
     problem: Problem, knobs: DistillSettings, prompt: str, azimuths: Float[Tensor, " views"]
 ) -> Prompts:
     """The prompt as seen from these sides, and all that guidance may push away from."""
-    sides = azimuths.tolist()
-
-    def seen(text: str) -> Conditioning:
-        return problem.prior.embed([with_view(text, azimuth) for azimuth in sides])
-
-    positive, negative, empty = seen(prompt), seen(problem.negative_prompt), seen("")
+    sides, wording, embed = azimuths.tolist(), problem.wording, problem.prior.embed
+    positive = embed([wording.positive(prompt, azimuth) for azimuth in sides])
+    negative = embed([wording.negative(problem.negative_prompt, azimuth) for azimuth in sides])
+    empty = embed([""] * len(sides))
     if not knobs.avoid_other_views:
         return Prompts(positive, negative, empty)
-    words, weights = negative_prompts(prompt, sides)
-    others = tuple(problem.prior.embed(row) for row in words)
+    words, weights = negative_prompts(prompt, sides, wording.filled)
+    others = tuple(embed(row) for row in words)
     return Prompts(positive, negative, empty, others, torch.tensor(weights))
 
 

@@ -5,7 +5,6 @@ Motions are fitted to samples of a prior, and the best is refined by score disti
 
 import dataclasses
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from motiondistill.distill_memory import Memory
 from motiondistill.distillation import DistillSettings, Method, Verdict, judge, target_step
+from motiondistill.learning_rates import warm_cosine
 from motiondistill.regularizers.weights import RegularizerWeights, penalties
 from motiondistill.starts import (
     FitSettings,
@@ -70,14 +70,17 @@ class State:
     def __post_init__(self) -> None:
         self.optimizer = _adam(self.fields)
 
-    def update(self, loss: Float[Tensor, ""], learning_rate: float) -> None:
-        """One step of Adam."""
+    def update(
+        self, loss: Float[Tensor, ""], learning_rate: float, max_norm: float | None = 1.0
+    ) -> None:
+        """One step of Adam; the gradient of each field is first made as short as `max_norm`."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         for field in self.fields:  # each by itself: candidates do not know of each other
-            torch.nn.utils.clip_grad_norm_(field.parameters(), 1.0)
+            if max_norm is not None:
+                torch.nn.utils.clip_grad_norm_(field.parameters(), max_norm)
         self.optimizer.step()
         self.step += 1
 
@@ -147,7 +150,7 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
         terms = {"fit": fit_error(video, state.targets, progress)}
         terms |= _penalties(problem, settings, state.fields, motion, mesh)
         loss = _total(problem, index, terms)
-        state.update(loss, settings.fit.learning_rate * _warm_cosine(progress))
+        state.update(loss, settings.fit.learning_rate * warm_cosine(progress))
         yield _step(index, "fit", loss, terms, motion_of(problem, state.fields[0]), video)
 
 
@@ -176,8 +179,8 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
         terms = {"score": verdict.loss}
         terms |= _penalties(problem, settings, state.fields, motion, mesh)
         loss = _total(problem, index, terms)
-        rate = knobs.learning_rate * _warm_cosine((index - begin) / knobs.num_steps)
-        state.update(loss, rate)
+        rate = knobs.learning_rate * settings.method.rate((index - begin) / knobs.num_steps)
+        state.update(loss, rate, knobs.max_norm)
         yield _step(
             index,
             "distill",
@@ -213,11 +216,6 @@ def _total(problem: Problem, index: int, terms: dict[str, Float[Tensor, ""]]) ->
 
 def _adam(fields: nn.ModuleList) -> torch.optim.Adam:
     return torch.optim.Adam(fields.parameters(), betas=(0.9, 0.99))
-
-
-def _warm_cosine(progress: float) -> float:
-    """The learning rate's factor: up within the first twentieth, down to a tenth along a cosine."""
-    return min(1.0, 20 * progress + 0.05) * (0.1 + 0.9 * (1 + math.cos(math.pi * progress)) / 2)
 
 
 def _step(

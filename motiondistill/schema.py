@@ -14,6 +14,7 @@ from motiondistill.field_schema import FieldSettings, check_field
 from motiondistill.film import OutputSettings
 from motiondistill.knobs import RANGES, check_jitters, check_ranges, check_used, knobs, show
 from motiondistill.prior_schema import PriorConfig
+from motiondistill.prompts import Wording
 from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.shots import ShotSettings
 from motiondistill.starts import FitSettings
@@ -141,6 +142,7 @@ class OptimizeConfig:
     """Everything `motiondistill optimize` can be told."""
 
     prior: PriorConfig = field(default_factory=PriorConfig)
+    words: Wording = field(default_factory=Wording)
     init: FitSettings = field(default_factory=FitSettings)
     score: DistillSettings = field(default_factory=DistillSettings)
     regularize: RegularizerWeights = field(default_factory=RegularizerWeights)

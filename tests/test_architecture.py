@@ -20,7 +20,7 @@ LAYERS = [
     "score regularizers data".split(),
     [
         *"optimize starts latents probe t2m sweep shots pictures film".split(),
-        *"distillation distill_memory".split(),
+        *"distillation distill_memory learning_rates".split(),
     ],
     "knobs prior_schema field_schema schema config".split(),
     [
