@@ -1,14 +1,14 @@
 """How good are distilled motions? Ten common prompts and the rare ones, by the default alone.
 
     python experiments/distilled.py --mocap FOLDER [--out runs/distilled] [--seeds 3 4 5]
-        [--evidence runs/embedded_prior] [--only WEIGHTS] [key=value ...]
+        [--evidence runs/embedded_prior] [--only WEIGHTS] [--set key=value ...]
 
 No run knows more of its action than the prompt. Its motion is recognised or not, and its physical
 figures are set against those of real clips of the action at the same frame rate (`--mocap`).
 Controls: each motion held against the next prompt, and the same runs with random denoiser weights.
 The default was chosen on other seeds (`objectives.py`). For what is not recognised the reason is
 told by a rule; the groups of `embedded_prior.py` that it needs lie in `--evidence` or are made.
-Finished runs are not run again; `key=value` is set for all of them.
+Finished runs are not run again; `--set` is for all of them.
 
 Writes results/distilled.md. `--only` writes no page: for two processes side by side, each on its
 own core (OMP_NUM_THREADS=1), before the call that does.
@@ -22,6 +22,7 @@ from typing import Final
 from comparison.asked import RARE, REPORTED
 from comparison.distilled_page import Findings, write_page
 from comparison.judged import judge
+from comparison.pages import command_of
 from comparison.real_clips import real_clips
 from comparison.reasons import reasons
 from comparison.runs import Run, Variant, carry_out
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--evidence", type=Path, default=Path("runs/embedded_prior"))
     parser.add_argument("--only", choices=tuple(VARIANTS))
     parser.add_argument("--actions", nargs="+", choices=every, default=every)
-    parser.add_argument("more", metavar="key=value", nargs="*")
+    parser.add_argument("--set", dest="more", metavar="key=value", nargs="+", default=[])
     options = parser.parse_args(arguments)
     wanted = [options.only] if options.only else list(VARIANTS)
     runs = {weights: runs_of(weights, options) for weights in wanted}
@@ -73,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         {action: real_clips(sampling.dataset, action, body) for action in actions},
         reasons(list(failed), options.evidence, "embedded", sampling, recogniser),
     )
-    write_page(findings, "experiments/distilled.py --mocap FOLDER")
+    mocap = " --mocap FOLDER" if options.mocap else ""
+    write_page(findings, command_of(f"distilled.py{mocap}", options.more))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """What do an action's pose statistics, which the paper starts from and keeps to, give away?
 
     python experiments/leak.py [--out runs/leak] [--seeds 0 1 2] [--actions ACTION ...]
-        [key=value ...]
+        [--set key=value ...]
 
 The paper gives a run the mean pose of the very action that it is to find, and keeps the joints
 within three standard deviations of it. Here each motion starts without samples of the prior, and
 three things are varied apart: what the field knows (nothing of the action, the statistics of all
 actions together, those of the action), and what moves it (nothing at all, a prior with random
-weights, the embedded prior). Finished runs are not run again; `key=value` is set for all of them.
+weights, the embedded prior). Finished runs are not run again; `--set` is for all of them.
 Writes results/leak.md.
 """
 
@@ -18,7 +18,7 @@ from typing import Final
 
 from comparison.asked import RARE, REPORTED
 from comparison.judged import FIGURES, Judged, in_cells, judge, medians
-from comparison.pages import origin, sheet, table, write
+from comparison.pages import command_of, origin, sheet, table, write
 from comparison.runs import DISTILLED_ALONE, Run, Variant, carry_out
 from prior_evidence.judged import rate
 
@@ -148,11 +148,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/leak"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--actions", nargs="+", choices=told_actions(), default=told_actions())
-    parser.add_argument("more", metavar="key=value", nargs="*")
+    parser.add_argument("--set", dest="more", metavar="key=value", nargs="+", default=[])
     options = parser.parse_args(arguments)
     runs = runs_of(options.actions, options.seeds, options.out, options.more)
     judged = judge(runs, make_body(BodyConfig()), load_recogniser())
-    write_page(judged, options.actions, "experiments/leak.py")
+    write_page(judged, options.actions, command_of("leak.py", options.more))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Which way to distil is best? Objectives, starts, guidance and schedules, one change at a time.
 
     python experiments/objectives.py [--image MODEL] [--out runs/objectives] [--seeds 0 1 2]
-        [--only GROUP] [key=value ...]
+        [--only GROUP] [--set key=value ...]
 
 Every run is `motiondistill optimize` with the defaults and what the table names. All variants are
 screened on two prompts that no result is reported for, with the first seed. The best four are
 compared on six others with every seed, beside the default; with `--image`, the name or folder of an
 image prior, also beside that prior alone, and both priors together. Runs that are finished are not
-run again. `key=value` is set for all runs.
+run again. `--set` is for all runs.
 
 Writes results/objectives.md. `--only` screens one group and writes no page: for processes side by
 side, each on its own core (OMP_NUM_THREADS=1), before the call that does.
@@ -21,7 +21,7 @@ from typing import Final
 
 from comparison.asked import COMPARED, DEVELOPMENT
 from comparison.judged import FIGURES, Judged, in_cells, judge, medians, merit
-from comparison.pages import origin, sheet, table, write
+from comparison.pages import command_of, origin, sheet, table, write
 from comparison.runs import DISTILLED_ALONE, Variant, carry_out, prompt_of
 from prior_evidence.judged import rate
 
@@ -189,7 +189,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/objectives"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", choices=tuple(SCREENED))
-    parser.add_argument("more", metavar="key=value", nargs="*")
+    parser.add_argument("--set", dest="more", metavar="key=value", nargs="+", default=[])
     options = parser.parse_args(arguments)
     if options.image and "image_prior.model" not in knobs(OptimizeConfig):
         parser.error("--image needs the key image_prior.model, which `optimize` does not have")
@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         chosen |= dict.fromkeys(priors(options.image))
     runs = carry_out(chosen, COMPARED, options.seeds, options.out, options.more)
     image = f" --image {options.image}" if options.image else ""
-    command = f"experiments/objectives.py{image}"
+    command = command_of(f"objectives.py{image}", options.more)
     write_page(screened, judge(runs, body, recogniser), command)
 
 

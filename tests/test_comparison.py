@@ -225,6 +225,7 @@ def test_the_page_of_distilled_motions(
         reasons, "stored_group", lambda out, prior, sampling, key: true_group(quick.body, key)
     )
     few = ["--actions", "walk", "jumping jacks", "squat", "bow", "--seeds", "3", "4"]
+    few += ["--set", "score.views=3"]
     distilled.main([*few, "--only", "random"])
     assert len(failing.calls) == 3 * 2
     distilled.main(few)
@@ -239,6 +240,7 @@ def test_the_page_of_distilled_motions(
         line for line in lines if line.startswith("| a person squats |") and "| prior |" in line
     ]
     assert [line for line in lines if "| 32 | 0 of 2 |" in line and "| optimisation |" in line]
+    assert "Command: `python experiments/distilled.py --set score.views=3`; seeds 3, 4;" in lines
     order = [line for line in lines if line.startswith("a person ") and line.endswith(":")]
     assert order[0].startswith("a person squats, 0 of 2")
     assert text.count("![](distilled/") == 4 + 3

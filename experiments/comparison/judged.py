@@ -95,7 +95,7 @@ def medians(every: Sequence[Plausibility]) -> Plausibility:
 def in_cells(figures: Plausibility) -> tuple[str, ...]:
     """The figures as text, in the units of `FIGURES`."""
     return (
-        f"{figures.sliding:.2f}",
+        "none" if math.isnan(figures.sliding) else f"{figures.sliding:.2f}",
         f"{1e3 * figures.penetration:.1f}",
         f"{figures.jerk:.1f}",
         f"{figures.speed:.2f}",

@@ -46,6 +46,11 @@ def origin(runs: Sequence[Run], command: str) -> str:
     )
 
 
+def command_of(script: str, more: Sequence[str]) -> str:
+    """The command that made a page, with what it set for all runs."""
+    return f"experiments/{script}{' --set ' * bool(more)}{' '.join(more)}"
+
+
 def sheet(
     judged: Sequence[Judged], file: Path, words: Callable[[Judged], str] | None = None
 ) -> None:
