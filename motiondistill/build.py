@@ -236,6 +236,7 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
         num_frames=timeline.num_frames,
         seed=config.run.seed,
         negative_prompt=config.prior.negative_prompt,
+        wording=config.words,
         changes=make_changes(config.render, body),
         references=make_references(
             config.regularize,

@@ -34,6 +34,7 @@ def make_critics(config: OptimizeConfig, frames: int, size: tuple[int, int]) -> 
     knobs = dataclasses.replace(
         config.score,
         guidance_scale=given.guidance_scale,
+        weighting=given.weighting or config.score.weighting,
         last_guidance_scale=None,
         first_level=given.first_level,
         last_level=given.last_level,
@@ -48,14 +49,15 @@ def make_critics(config: OptimizeConfig, frames: int, size: tuple[int, int]) -> 
             given.prompt,
             given.weight,
             given.frames,
+            config.words,
         ),
     )
 
 
 def image_prior(config: OptimizeConfig) -> PriorConfig | None:
-    """The prior of images in the terms of the other; None without one."""
+    """The prior of images in the terms of the other; None without one that counts."""
     given = config.image_prior
-    if given.model is None:
+    if given.model is None or not given.weight:
         return None
     return dataclasses.replace(
         config.prior,

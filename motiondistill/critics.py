@@ -1,7 +1,7 @@
 """Priors that judge a motion: what each is shown and asked, and how much its word counts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol, final, runtime_checkable
 
 import torch
@@ -9,10 +9,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motiondistill.distill_settings import DistillSettings
-from motiondistill.priors.base import Conditioning, Prior
+from motiondistill.learning_rates import warm_cosine
+from motiondistill.priors.base import Prior
 from motiondistill.priors.guidance import Guidance, Prompts
 from motiondistill.profile import timed
-from motiondistill.prompts import with_view
+from motiondistill.prompts import Wording
 from motiondistill.score.levels import linear
 from motiondistill.score.loss import Shaping
 from motiondistill.score.query import Objective
@@ -46,6 +47,8 @@ class Method:
     shaping: Shaping | None = None
     reference: Callable[[Motion, Motion], Motion] | None = None
     """From the motion now and at the stage's begin, the one to compare with; None for none."""
+    rate: Callable[[float], float] = warm_cosine
+    """The factor of the learning rate when a share of the stage is done."""
     adapts: bool = False
     """Whether the objective wants the prior adapted to the clips."""
 
@@ -72,6 +75,8 @@ class Critic:
     weight: float = 1.0
     images: int | None = None
     """Frames of each view that it sees, each as a clip by itself; None is the whole clip."""
+    wording: Wording = field(default_factory=Wording)
+    """How both prompts tell the side."""
 
     def named(self, figure: str) -> str:
         """The name of one of its figures among those of all critics."""
@@ -161,13 +166,12 @@ def prompts_for(critic: Critic, prompt: str, azimuths: Float[Tensor, " views"]) 
     Azimuths are radians against the heading.
     """
     sides = azimuths.repeat_interleave(critic.rows_per_view).tolist()
-
-    def seen(text: str) -> Conditioning:
-        return critic.prior.embed([with_view(text, azimuth) for azimuth in sides])
-
-    positive, negative, empty = seen(prompt), seen(critic.negative_prompt), seen("")
+    wording, embed = critic.wording, critic.prior.embed
+    positive = embed([wording.positive(prompt, azimuth) for azimuth in sides])
+    negative = embed([wording.negative(critic.negative_prompt, azimuth) for azimuth in sides])
+    empty = embed([""] * len(sides))
     if not critic.knobs.avoid_other_views:
         return Prompts(positive, negative, empty)
-    words, weights = negative_prompts(prompt, sides)
-    others = tuple(critic.prior.embed(row) for row in words)
+    words, weights = negative_prompts(prompt, sides, wording.filled)
+    others = tuple(embed(row) for row in words)
     return Prompts(positive, negative, empty, others, torch.tensor(weights))

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+WeightingName = Literal["sds", "uniform", "fantasia3d", "x0", "velocity", "flow"]
+
 
 @dataclass(frozen=True)
 class DistillSettings:
@@ -42,7 +44,7 @@ class DistillSettings:
     # Weight of noise levels, named by the residual that it makes: `sds` is that of the noise times
     # its variance, `uniform` of the noise, `fantasia3d` of the noise times variance and signal,
     # `x0` of the clean clip, `velocity` and `flow` of these.
-    weighting: Literal["sds", "uniform", "fantasia3d", "x0", "velocity", "flow"] = "sds"
+    weighting: WeightingName = "sds"
     # Factor of what the score asks for that changes in time; 1 is as it is.
     motion_amplification: float = 1.0
     # Largest root mean square of what the score asks of one view; null is any.
@@ -51,7 +53,9 @@ class DistillSettings:
     # 2 log((1 - tau) / tau). They go from the first to the last during the stage, on a line, by
     # the square root of the progress, or so that tau's square falls evenly (`inverse_cdf`), and the
     # views spread over +-jitter around them. `uniform` draws between the two all along.
-    level_path: Literal["linear", "sqrt", "inverse_cdf", "uniform"] = "linear"
+    # `timesteps` draws so that steps of Stable Diffusion's schedule are equally likely, as most
+    # code does, and reads both levels as shares of its steps.
+    level_path: Literal["linear", "sqrt", "inverse_cdf", "uniform", "timesteps"] = "linear"
     first_level: float = 0.9
     last_level: float = 0.6
     level_jitter: float = 0.1
@@ -61,6 +65,10 @@ class DistillSettings:
     azimuth_jitter: float = 0.17
     # Adam's, at its highest.
     learning_rate: float = 2e-3
+    # How it goes: up and down again along a cosine, or not at all.
+    learning_schedule: Literal["warm_cosine", "constant"] = "warm_cosine"
+    # Largest norm of the gradient of the field's parameters; null is any.
+    max_norm: float | None = 1.0
     # `dds` and `moving_minus_static`: what the clip compared with shows.
     reference_prompt: str = "a person is standing still"
     # `nfsd`: the noise level below which all of the unprompted score leads to the prior's domain.

@@ -64,7 +64,15 @@ class Verdict:
 
 def critics_of(problem: Problem, knobs: DistillSettings, method: Method) -> list[Critic]:
     """Who judges: the problem's own prior, unless it counts nothing, and the others."""
-    main = Critic(MAIN, problem.prior, knobs, method, problem.negative_prompt, weight=knobs.weight)
+    main = Critic(
+        MAIN,
+        problem.prior,
+        knobs,
+        method,
+        problem.negative_prompt,
+        weight=knobs.weight,
+        wording=problem.wording,
+    )
     return [critic for critic in (main, *problem.critics) if critic.weight]
 
 

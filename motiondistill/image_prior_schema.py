@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from motiondistill.distill_settings import WeightingName
 from motiondistill.knobs import show
 from motiondistill.prior_schema import Precision
 
@@ -24,12 +25,14 @@ class ImagePriorConfig:
     prompt: str | None = None
     # What guidance pushes away from, seen from the same side; empty is no text at all.
     negative_prompt: str = "a person"
-    # Of its score in the loss; that of the video prior is `score.weight`.
+    # Of its score in the loss; that of the video prior is `score.weight`. 0 asks it not, either.
     weight: float = 1.0
     # Frames of each view that it sees, drawn anew for every target.
     frames: int = 2
     # As `score.guidance_scale`.
     guidance_scale: float = 4.0
+    # As `score.weighting`, which null takes.
+    weighting: WeightingName | None = None
     # Noise levels, as `score.first_level` and `score.last_level`.
     first_level: float = 0.9
     last_level: float = 0.6

@@ -5,7 +5,6 @@ Motions are fitted to samples of a prior, and the best is refined by score disti
 
 import dataclasses
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +19,7 @@ from motiondistill.distill_memory import Memory
 from motiondistill.distill_settings import DistillSettings
 from motiondistill.distillation import Verdict, judge, target_step
 from motiondistill.gradients import Watched, clip, watch
+from motiondistill.learning_rates import warm_cosine
 from motiondistill.profile import timed
 from motiondistill.reference_start import reference_error
 from motiondistill.regularizers.weights import RegularizerWeights, penalties
@@ -78,13 +78,20 @@ class State:
 
     @timed("optimise")
     def update(
-        self, loss: Float[Tensor, ""], learning_rate: float, watched: Watched | None = None
+        self,
+        loss: Float[Tensor, ""],
+        learning_rate: float,
+        watched: Watched | None = None,
+        max_norm: float | None = 1.0,
     ) -> None:
-        """One step of Adam; raises FloatingPointError, and changes nothing, for no gradient."""
+        """One step of Adam; the gradient of each field is first made as short as `max_norm`.
+
+        Raises FloatingPointError, and changes nothing, for a gradient that is not finite.
+        """
         self.optimizer.zero_grad()
         with timed("backward"):
             loss.backward()  # type: ignore[no-untyped-call]
-        clip(self.fields, 1.0, watched)  # each by itself: candidates do not know of each other
+        clip(self.fields, max_norm, watched)  # each by itself: candidates do not know of each other
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.step()
@@ -169,7 +176,7 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
         terms = {"fit": fit_error(video, state.targets, progress)}
         terms |= _penalties(problem, settings, state.fields, motion, mesh)
         loss = _total(problem, index, terms)
-        rate = settings.fit.learning_rate * _warm_cosine(progress)
+        rate = settings.fit.learning_rate * warm_cosine(progress)
         place = _place(problem, index)
         seen = watch(place, pixels=video, vertices=mesh.vertices, pose=motion.rotations)
         state.update(loss, rate, seen)
@@ -187,7 +194,7 @@ def fit_reference(problem: Problem, settings: Settings, state: State) -> Iterato
         motion = motion_of(problem, state.fields[0])
         terms = {"reference": reference_error(motion, problem.reference)}
         loss = _total(problem, index, terms)
-        rate = settings.fit.learning_rate * _warm_cosine(index / settings.fit.num_steps)
+        rate = settings.fit.learning_rate * warm_cosine(index / settings.fit.num_steps)
         seen = watch(_place(problem, index), pose=motion.rotations)
         state.update(loss, rate, seen)
         motion = motion_of(problem, state.fields[0])
@@ -222,15 +229,12 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
         )
         terms = verdict.terms | _penalties(problem, settings, state.fields, motion, mesh)
         loss = _total(problem, index, terms)
-        rate = knobs.learning_rate * _warm_cosine((index - begin) / knobs.num_steps)
+        rate = knobs.learning_rate * settings.method.rate((index - begin) / knobs.num_steps)
         seen = watch(
-            _place(problem, index),
-            **verdict.watched,
-            vertices=mesh.vertices,
-            pose=motion.rotations,
+            _place(problem, index), **verdict.watched, vertices=mesh.vertices, pose=motion.rotations
         )
         seen.sizes.update(verdict.sizes)
-        state.update(loss, rate, seen)
+        state.update(loss, rate, seen, knobs.max_norm)
         state.memories = verdict.settled()
         whole = motion_of(problem, state.fields[0])
         yield _step(
@@ -268,11 +272,6 @@ def _place(problem: Problem, index: int) -> str:
 
 def _adam(fields: nn.ModuleList) -> torch.optim.Adam:
     return torch.optim.Adam(fields.parameters(), betas=(0.9, 0.99))
-
-
-def _warm_cosine(progress: float) -> float:
-    """The learning rate's factor: up within the first twentieth, down to a tenth along a cosine."""
-    return min(1.0, 20 * progress + 0.05) * (0.1 + 0.9 * (1 + math.cos(math.pi * progress)) / 2)
 
 
 def _step(

@@ -15,6 +15,7 @@ from motiondistill.film import OutputSettings
 from motiondistill.image_prior_schema import ImagePriorConfig, check_critics
 from motiondistill.knobs import RANGES, check_jitters, check_ranges, check_used, knobs, show
 from motiondistill.prior_schema import PriorConfig
+from motiondistill.prompts import Wording
 from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.run_schema import RunConfig
 from motiondistill.shots import ShotSettings
@@ -123,6 +124,7 @@ class OptimizeConfig:
 
     prior: PriorConfig = field(default_factory=PriorConfig)
     image_prior: ImagePriorConfig = field(default_factory=ImagePriorConfig)
+    words: Wording = field(default_factory=Wording)
     init: FitSettings = field(default_factory=FitSettings)
     score: DistillSettings = field(default_factory=DistillSettings)
     regularize: RegularizerWeights = field(default_factory=RegularizerWeights)

@@ -18,7 +18,7 @@ from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import Prior
 from motiondistill.priors.sampling import sample
 from motiondistill.profile import timed
-from motiondistill.prompts import VIEW_NAMES, with_view
+from motiondistill.prompts import VIEW_NAMES, Wording
 from motiondistill.randomness import seeded
 from motiondistill.regularizers.weights import References
 from motiondistill.render.randomization import Change
@@ -43,6 +43,8 @@ class Problem:
     seed: int
     negative_prompt: str = ""
     """What guidance pushes away from, seen from the same side; empty is no text at all."""
+    wording: Wording = field(default_factory=Wording)
+    """How both prompts tell the side."""
     changes: tuple[Change, ...] = ()
     """What is drawn anew of the scene at every update of the distillation."""
     references: References = field(default_factory=References)
@@ -162,11 +164,13 @@ def sample_targets(
     _log.info("sampling %d videos from the prior", settings.num_samples)
     latents = sample(
         problem.prior,
-        [with_view(problem.prompt, azimuth) for azimuth in azimuths],
+        [problem.wording.positive(problem.prompt, azimuth) for azimuth in azimuths],
         generator=seeded(problem.seed, 0, "start"),
         num_steps=settings.sampling_steps,
         guidance_scale=settings.guidance_scale,
-        negative_prompts=[with_view(problem.negative_prompt, azimuth) for azimuth in azimuths],
+        negative_prompts=[
+            problem.wording.negative(problem.negative_prompt, azimuth) for azimuth in azimuths
+        ],
         size=(problem.clip_frames, *problem.cameras.size),
     )
     with torch.no_grad():
@@ -222,9 +226,10 @@ def evidence(problem: Problem, motion: Motion) -> float:
     azimuths = steps * (2 * math.pi / _EVIDENCE_VIEWS)
     video = problem.scene(problem.body(motion), problem.cameras(azimuths + heading(motion)))
     latents = problem.prior.encode(video)
-    prompts = [with_view(problem.prompt, azimuth) for azimuth in azimuths.tolist()]
+    words, sides = problem.wording, azimuths.tolist()
+    prompts = [words.positive(problem.prompt, azimuth) for azimuth in sides]
     conditioning = problem.prior.embed(prompts)
-    without = [with_view(problem.negative_prompt, azimuth) for azimuth in azimuths.tolist()]
+    without = [words.negative(problem.negative_prompt, azimuth) for azimuth in sides]
     unconditional = problem.prior.embed(without)
     total = 0.0
     for index, tau in enumerate(_EVIDENCE_LEVELS):

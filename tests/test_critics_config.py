@@ -19,6 +19,7 @@ def test_who_judges_is_the_configurations() -> None:
         "image_prior.guidance_scale=7",
         "image_prior.first_level=0.8",
         "image_prior.last_level=0.3",
+        "image_prior.weighting=x0",
         "image_prior.prompt=a photo",
         "image_prior.negative_prompt=''",
         "score.objective=sds",
@@ -33,12 +34,16 @@ def test_who_judges_is_the_configurations() -> None:
     expected = dataclasses.replace(
         settings.score,
         guidance_scale=7.0,
+        weighting="x0",
         last_guidance_scale=None,
         first_level=0.8,
         last_level=0.3,
     )
     assert critic.knobs == expected
     assert make_problem(config.load(OptimizeConfig, None, given[:1]), "x").critics == ()
+    silent = ["prior.model=gaussian", "image_prior.model=not/there", "image_prior.weight=0"]
+    settings = config.load(OptimizeConfig, None, silent)
+    assert pinned_priors(settings) == settings and make_problem(settings, "x").critics == ()
 
 
 @pytest.mark.parametrize(
