@@ -26,10 +26,9 @@ from comparison.runs import DISTILLED_ALONE, Variant, carry_out, prompt_of
 from prior_evidence.judged import rate
 
 from motiondistill.build import make_body
-from motiondistill.knobs import knobs
 from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.prompts import slug
-from motiondistill.schema import BodyConfig, OptimizeConfig
+from motiondistill.schema import BodyConfig
 
 PAGE_FILE: Final = Path("results/objectives.md")
 BEST: Final = 4
@@ -180,8 +179,8 @@ def write_page(screened: Sequence[Judged], compared: Sequence[Judged], command: 
     write(PAGE_FILE, text)
 
 
-def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The command line; refuses `--image` where nothing takes an image prior beside another."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Screens, compares, and writes the page."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -191,14 +190,6 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", choices=tuple(SCREENED))
     parser.add_argument("--set", dest="more", metavar="key=value", nargs="+", default=[])
     options = parser.parse_args(arguments)
-    if options.image and "image_prior.model" not in knobs(OptimizeConfig):
-        parser.error("--image needs the key image_prior.model, which `optimize` does not have")
-    return options
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Screens, compares, and writes the page."""
-    options = parsed(arguments)
     groups = [options.only] if options.only else list(SCREENED)
     variants = [variant for group in groups for variant in SCREENED[group]]
     runs = carry_out(variants, DEVELOPMENT, options.seeds[:1], options.out, options.more)

@@ -172,8 +172,11 @@ def test_the_best_variants_are_compared(
     assert text.count("![](objectives/") == 5
     for name in ("default", "good-5"):
         assert (objectives.PAGE_FILE.with_suffix("") / f"{name}.png").stat().st_size > 500
-    with pytest.raises(SystemExit):
-        objectives.main(["--image", "some-model-without-its-key"])
+    objectives.main(["--seeds", "0", "--image", "gaussian"])
+    assert len(quick.calls) == 12 + 2 * 5 + 2 * 2, "the image prior alone, and both"
+    text = objectives.PAGE_FILE.read_text(encoding="utf-8")
+    assert "| image prior | `prior.model=gaussian " in text
+    assert "| both priors | `image_prior.model=gaussian` |" in text
 
 
 @pytest.mark.slow
