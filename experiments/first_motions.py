@@ -21,9 +21,9 @@ from typing import Literal
 
 import imageio.v3
 import numpy as np
+from comparison.runs import optimized
 from omegaconf import OmegaConf
 
-from motiondistill.cli import main as motiondistill
 from motiondistill.metrics.signatures import SIGNATURES, Check
 from motiondistill.motion.motion_file import load_motion
 from motiondistill.prompts import slug
@@ -56,13 +56,7 @@ class Run:
 def carry_out(prompt: str, seed: int, weights: Weights, out: Path) -> Run:
     """Optimises, unless the run is finished; goes on with one that was interrupted."""
     folder = out / weights / f"{slug(prompt)}-{seed}"
-    metrics = folder / "metrics.json"
-    if not (metrics.exists() and json.loads(metrics.read_text())["finished"]):
-        resume = ["--resume"] if (folder / "config.yaml").exists() else []
-        settings = [f"run.seed={seed}", f"prior.weights={weights}"]
-        code = motiondistill(["optimize", prompt, "--out", str(folder), *resume, *settings])
-        if code:
-            raise SystemExit(code)
+    optimized(prompt, folder, [f"run.seed={seed}", f"prior.weights={weights}"])
     return Run(prompt, seed, weights, folder)
 
 

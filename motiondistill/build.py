@@ -14,6 +14,7 @@ from motiondistill.body.anny import Phenotype, anny_body
 from motiondistill.body.base import Body
 from motiondistill.body.smplx import smplx_body
 from motiondistill.body.smplx_file import find_model
+from motiondistill.build_critics import make_critics
 from motiondistill.build_field import (
     answer_known,
     check_groups,
@@ -29,7 +30,7 @@ from motiondistill.build_prior import make_prior as make_prior
 from motiondistill.build_prior import pinned as pinned
 from motiondistill.build_regularizers import make_references, make_usual_poses
 from motiondistill.cameras import Orbit
-from motiondistill.optimize import Settings
+from motiondistill.distillation import view_parts
 from motiondistill.priors.base import VideoFormat
 from motiondistill.randomness import seeded
 from motiondistill.reference_start import as_reference
@@ -56,6 +57,7 @@ from motiondistill.render.shadow import ContactShadow
 from motiondistill.render.tailoring import clothed
 from motiondistill.report.media import read_cube_map, read_image
 from motiondistill.schema import BodyConfig, CameraConfig, OptimizeConfig, RenderConfig
+from motiondistill.stages import Settings
 from motiondistill.starts import FitSettings, Problem
 from motiondistill.structures import NUM_JOINTS, Mesh, Motion
 
@@ -212,16 +214,18 @@ def at_rest(body: Body) -> Mesh:
 def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
     """What `motiondistill optimize` optimises.
 
-    Raises ValueError for clips that the prior cannot take, and the errors of `make_references` and
-    `read_motion`.
+    Raises ValueError for clips that the prior cannot take and for views that cannot be dealt out
+    evenly, and the errors of `make_references`, `make_critics` and `read_motion`.
     """
     space = make_space(config.field)  # first: a wrong name is told before anything is loaded
+    view_parts(config.score)
     reference = _read_reference(config.init)
     prior = make_prior(config.prior, config.run.seed)
     timeline = make_timeline(config.field, config.run, prior.format)
     window = window_frames(config.run, timeline, prior.format)
     cameras = make_cameras(config.camera, prior.format)
     prior.format.check(window, *cameras.size)
+    critics = make_critics(config, window, cameras.size)
     body = make_body(config.body)
     check_groups(config.field, body)
     return Problem(
@@ -233,6 +237,7 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
         num_frames=timeline.num_frames,
         seed=config.run.seed,
         negative_prompt=config.prior.negative_prompt,
+        wording=config.words,
         changes=make_changes(config.render, body),
         references=make_references(
             config.regularize,
@@ -244,6 +249,7 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
         new_field=functools.partial(make_field, config.field, timeline, space),
         window=None if window == timeline.num_frames else window,
         loop=config.field.loop,
+        critics=critics,
         output_fps=config.run.fps,
         answer_known=answer_known(config.field),
         reference=None if reference is None else as_reference(reference, timeline),

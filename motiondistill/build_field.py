@@ -20,7 +20,7 @@ from motiondistill.motion.stances import Stance
 from motiondistill.motion.statistics import PoseStatistics, known_actions, load_statistics
 from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import VideoFormat
-from motiondistill.schema import RunConfig
+from motiondistill.run_schema import RunConfig
 from motiondistill.structures import NUM_JOINTS
 
 IMAGE_FRAMES: Final = 16

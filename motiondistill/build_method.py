@@ -1,9 +1,12 @@
 """How score distillation goes, from its knobs: every choice by name, by one `match` each."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import assert_never
 
-from motiondistill.distillation import DistillSettings, Levels, Method
+from motiondistill.critics import Levels, Method
+from motiondistill.distill_settings import DistillSettings
+from motiondistill.learning_rates import constant, warm_cosine
 from motiondistill.motion.still import frozen
 from motiondistill.score import levels, weightings
 from motiondistill.score.loss import Shaping
@@ -26,6 +29,7 @@ def make_method(knobs: DistillSettings) -> Method:
         make_weighting(knobs),
         Shaping(knobs.motion_amplification, knobs.max_gradient),
         reference,
+        make_rate(knobs),
         adapts=knobs.objective == "vsd",
     )
 
@@ -86,8 +90,21 @@ def make_levels(knobs: DistillSettings) -> Levels:
             return partial(falling, path=levels.inverse_cdf)
         case "uniform":
             return partial(levels.windowed, first=first, last=last, draw=draw)
+        case "timesteps":
+            return partial(levels.in_timesteps, first=first, last=last, draw=draw)
         case _:
             assert_never(knobs.level_path)
+
+
+def make_rate(knobs: DistillSettings) -> Callable[[float], float]:
+    """The learning rate's factor over the stage."""
+    match knobs.learning_schedule:
+        case "warm_cosine":
+            return warm_cosine
+        case "constant":
+            return constant
+        case _:
+            assert_never(knobs.learning_schedule)
 
 
 def _make_draw(knobs: DistillSettings) -> levels.Draw:

@@ -1,6 +1,5 @@
 """What score distillation keeps from one update to the next."""
 
-import copy
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -22,9 +21,9 @@ class Held:
 
 
 @final
-@dataclass
+@dataclass(frozen=True)
 class Memory:
-    """What the stage keeps from one update to the next; a part of checkpoints."""
+    """What the stage keeps for one critic from one update to the next; a part of checkpoints."""
 
     held: Held | None = None
     start: Motion | None = None
@@ -32,10 +31,6 @@ class Memory:
     adaptation: Adaptation | None = None
     adapted: Prior | None = None
     """The prior with that adaptation; made anew after a restart."""
-
-    def copy(self) -> "Memory":
-        """This memory as it is now, whatever later updates do."""
-        return Memory(self.held, self.start, copy.deepcopy(self.adaptation))
 
     def to_tree(self) -> Any:
         """What a checkpoint holds."""

@@ -1,196 +1,128 @@
-"""One update of score distillation: the clip is looked at, and the prior says what it asks for."""
+"""One update of score distillation: the clip is looked at, and priors say what they ask for."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol, final, runtime_checkable
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motiondistill import parallel
 from motiondistill.cameras import heading, view_azimuths
+from motiondistill.critics import MAIN, Critic, Method, draw
 from motiondistill.distill_memory import Held, Memory
-from motiondistill.priors.base import Conditioning, Prior
-from motiondistill.priors.guidance import Guidance, Prompts
-from motiondistill.priors.lora import initial_lora, with_lora
-from motiondistill.prompts import with_view
+from motiondistill.distill_settings import DistillSettings
+from motiondistill.gradients import watch
+from motiondistill.inquiry import Answer, Case, Look, answer, make_case
+from motiondistill.profile import timed
 from motiondistill.randomness import seeded
 from motiondistill.render.randomization import randomized
-from motiondistill.score.adaptation import Adaptation, adaptation_loss
-from motiondistill.score.levels import linear, log_snr, windowed
-from motiondistill.score.loss import Shaping, root_mean_square, score_gradient, score_loss
-from motiondistill.score.query import Objective, Query, Reference, draw_noise
-from motiondistill.score.view_negatives import negative_prompts
-from motiondistill.score.weightings import Weighting, variance
+from motiondistill.score.adaptation import Lesson
+from motiondistill.score.levels import log_snr
+from motiondistill.score.loss import root_mean_square
 from motiondistill.starts import Problem
 from motiondistill.structures import Mesh, Motion
-
-# The flow times at which an adapted prior learns.
-_LEARNED = (0.02, 0.98)
-
-
-@dataclass(frozen=True)
-class DistillSettings:
-    """Knobs of the score-distillation stage."""
-
-    # What a step asks of the prior. `csd`, classifier score distillation, follows the prompt alone;
-    # `sds`, score distillation sampling, also pulls to the mean of what the prior holds possible,
-    # and `nfsd` only to its domain. `dds` asks of the clip what it does not ask of the motion that
-    # the stage began with; `moving_minus_static` what it does not ask of the clip frozen to its
-    # mean pose. `multi_step` and `sdi` follow the prior's sampler, the second from noise found in
-    # the clip. `vsd` compares with a copy of the prior that learns the clip; it needs peft.
-    objective: Literal[
-        "csd", "sds", "nfsd", "dds", "moving_minus_static", "multi_step", "sdi", "vsd"
-    ] = "csd"
-    # Updates.
-    num_steps: int = 60
-    # Views of the full circle rendered for each update.
-    views: int = 4
-    # Updates towards the same target, with the same views, before a new one is asked for.
-    updates_per_target: int = 1
-    # `csd`: the score's weight against the regularisers. Else how far the prompt's clean estimate
-    # is pushed away from the base's; 1: not at all.
-    guidance_scale: float = 4.0
-    # To this it goes on a line during the stage; null keeps it.
-    last_guidance_scale: float | None = None
-    # What guidance pushes away from: the negative prompt, or the empty one, no text at all.
-    guidance_base: Literal["negative", "empty"] = "negative"
-    # How far the spread of the guided estimate is put back to that of the prompt's own; 1: wholly.
-    guidance_rescale: float = 0.0
-    # Pushes away from the views that the clip is not seen from, too (Perp-Neg).
-    avoid_other_views: bool = False
-    # Weight of noise levels, named by the residual that it makes: `sds` is that of the noise times
-    # its variance, `uniform` of the noise, `fantasia3d` of the noise times variance and signal,
-    # `x0` of the clean clip, `velocity` and `flow` of these.
-    weighting: Literal["sds", "uniform", "fantasia3d", "x0", "velocity", "flow"] = "sds"
-    # Factor of what the score asks for that changes in time; 1 is as it is.
-    motion_amplification: float = 1.0
-    # Largest root mean square of what the score asks of one view; null is any.
-    max_gradient: float | None = None
-    # Noise levels tau = sigma / (1 + sigma): 0.5 is as much noise as signal, and the log-SNR is
-    # 2 log((1 - tau) / tau). They go from the first to the last during the stage, on a line, by
-    # the square root of the progress, or so that tau's square falls evenly (`inverse_cdf`), and the
-    # views spread over +-jitter around them. `uniform` draws between the two all along.
-    level_path: Literal["linear", "sqrt", "inverse_cdf", "uniform"] = "linear"
-    first_level: float = 0.9
-    last_level: float = 0.6
-    level_jitter: float = 0.1
-    # How the views spread: one in each equal part, in opposite pairs, or each by itself.
-    level_draw: Literal["stratified", "antithetic", "independent"] = "stratified"
-    # Cameras stay within this angle of the centre of a named view, radians.
-    azimuth_jitter: float = 0.17
-    # Adam's, at its highest.
-    learning_rate: float = 2e-3
-    # `dds` and `moving_minus_static`: what the clip compared with shows.
-    reference_prompt: str = "a person is standing still"
-    # `nfsd`: the noise level below which all of the unprompted score leads to the prior's domain.
-    domain_level: float = 0.36
-    # `multi_step`: steps of the sampler. `sdi`: steps to the noise.
-    target_steps: int = 5
-    # `sdi`: guidance on the way to the noise; null is the opposite of the other.
-    inversion_guidance_scale: float | None = None
-    # `sdi`: share of the noise that is drawn and not found; 1 is `sds`.
-    inversion_noise: float = 0.3
-    # `vsd`: rank and learning rate of what the copy learns.
-    lora_rank: int = 4
-    lora_learning_rate: float = 1e-4
-
-
-@runtime_checkable  # for the type checks of the tests
-class Levels(Protocol):
-    """Noise levels of an update."""
-
-    def __call__(
-        self, progress: float, count: int, *, generator: torch.Generator
-    ) -> Float[Tensor, " count"]:
-        """Sigmas for so many views."""
-        ...
-
-
-@final
-@dataclass(frozen=True)
-class Method:
-    """What the names in `DistillSettings` mean."""
-
-    objective: Objective
-    levels: Levels
-    weighting: Weighting = variance
-    shaping: Shaping | None = None
-    reference: Callable[[Motion, Motion], Motion] | None = None
-    """From the motion now and at the stage's begin, the one to compare with; None for none."""
-    adapts: bool = False
-    """Whether the objective wants the prior adapted to the clips."""
 
 
 @final
 @dataclass(frozen=True)
 class Verdict:
-    """What the prior says of a motion."""
+    """What the critics say of a motion. Nothing is learned or remembered before `settled`."""
 
-    loss: Float[Tensor, ""]
-    """Its gradient is what is asked for; the value means nothing."""
+    terms: dict[str, Float[Tensor, ""]]
+    """One for each critic: the gradient of their sum is what is asked for; values mean nothing."""
     video: Float[Tensor, "views frames 3 height width"]
-    target: Float[Tensor, "views C f h w"]
-    """The latents that are asked for, before weight and shaping."""
-    latents: Float[Tensor, "views C f h w"]
-    """Those of the video, with their gradient history."""
+    target: Float[Tensor, "views C f h w"] | None
+    """The latents that the problem's own prior asks for, before weight and shaping."""
     figures: dict[str, Float[Tensor, ""]]
     """To be recorded: the levels' mean log-SNR, the gradient's size, the guidance's scale, ...
 
     `azimuth_0` and so on are the views', radians against the heading.
     """
+    memories: Sequence[Memory]
+    """The critics', for the next update, but for what their adaptations are to learn."""
+    lessons: Sequence[Lesson | None]
+    """That, in the critics' order."""
+    watched: dict[str, Float[Tensor, "..."]] = field(default_factory=dict)
+    """Latents and pixels on the gradient's way, by the names of `sizes`."""
+    sizes: dict[str, Float[Tensor, ""]] = field(default_factory=dict)
+    """Root mean squares of the gradient where it has passed already, as it does with parts."""
+
+    def settled(self) -> list[Memory]:
+        """What to keep for the next update; the adaptations learn now.
+
+        To be called once, when the motion has followed what was asked for.
+        """
+        for memory, lesson in zip(self.memories, self.lessons, strict=True):
+            if lesson is not None and memory.adaptation is not None:
+                with timed("adapt"):
+                    memory.adaptation.follow(lesson)
+        return list(self.memories)
+
+
+def critics_of(problem: Problem, knobs: DistillSettings, method: Method) -> list[Critic]:
+    """Who judges: the problem's own prior, unless it counts nothing, and the others."""
+    main = Critic(
+        MAIN,
+        problem.prior,
+        knobs,
+        method,
+        problem.negative_prompt,
+        weight=knobs.weight,
+        wording=problem.wording,
+    )
+    return [critic for critic in (main, *problem.critics) if critic.weight]
 
 
 def judge(
     problem: Problem,
     knobs: DistillSettings,
     method: Method,
-    memory: Memory,
+    memories: Sequence[Memory],
     motion: Motion,
     mesh: Mesh,
     *,
     index: int,
     begin: int,
 ) -> Verdict:
-    """What the prior asks of the motion and its mesh at the update `index`; the first is `begin`.
+    """What the critics ask of the motion and its mesh at the update `index`; the first is `begin`.
 
-    All draws are those of the update in which the target was asked for.
+    Each has a memory, in their order; before the first update there are none. All look at the same
+    views, and all draws are those of the update in which the target was asked for. The views are
+    evaluated in `knobs.accumulate` parts, by each of the processes that there are.
+
+    Raises ValueError where they cannot be dealt out evenly, and FloatingPointError where an
+    adaptation's gradient is not finite.
     """
     step = target_step(knobs, index, begin)
-    if step == index:
-        memory.held = None
-    prior, generator = problem.prior, seeded(problem.seed, step, "distill")
-    progress = (step - begin) / knobs.num_steps
+    generator = seeded(problem.seed, step, "distill")
     azimuths = view_azimuths(knobs.views, jitter=knobs.azimuth_jitter, generator=generator)
-    sigma = prior.snap(method.levels(progress, knobs.views, generator=generator))
-    facing = heading(motion) if memory.held is None else memory.held.heading
-    video = _video(problem, mesh, azimuths + facing, step)
-    latents = prior.encode(video)
-    guidance = guidance_at(knobs, progress)
-    figures = {f"azimuth_{view}": angle for view, angle in enumerate(azimuths)}
-    if memory.held is None:
-        query = Query(
-            prior,
-            latents.detach(),
-            prompts_for(problem, knobs, problem.prompt, azimuths),
-            sigma,
-            draw_noise(latents, generator),
-            guidance,
-            _reference(problem, knobs, method, memory, motion, azimuths, facing, step),
-            _adapted(problem, knobs, memory) if method.adapts else None,
-        )
-        residual = method.objective(query)
-        figures |= _adapt(query, knobs, memory, seeded(problem.seed, step, "adaptation"))
-        if knobs.updates_per_target > 1:
-            memory.held = Held(query.latents - residual, facing)
+    critics = critics_of(problem, knobs, method)
+    known = list(memories) or [Memory() for _ in critics]
+    if step == index:
+        known = [dataclasses.replace(memory, held=None) for memory in known]
+    facing = heading(motion) if known[0].held is None else known[0].held.heading
+    progress = (step - begin) / knobs.num_steps
+    size, cases = (motion.num_frames, *problem.cameras.size), []
+    for critic, memory in zip(critics, known, strict=True):
+        own = generator if critic.name == MAIN else seeded(problem.seed, step, critic.name)
+        draws = draw(critic, progress, knobs.views, size, own)
+        case = make_case(problem, critic, memory, motion, draws, step=step, progress=progress)
+        cases.append(case)
+    look, parts = _look(problem, azimuths, facing, step), view_parts(knobs)
+    sizes: dict[str, Float[Tensor, ""]] = {}
+    if len(parts) == 1:
+        video = look(mesh)
+        answers = [answer(case, look, video) for case in cases]
     else:
-        residual = latents.detach() - memory.held.target
-    gradient = score_gradient(residual, sigma, method.weighting, method.shaping)
-    figures["log_snr"] = log_snr(sigma).mean()
-    figures["score_gradient"] = root_mean_square(gradient)
-    figures["guidance_scale"] = torch.tensor(guidance.scale)
-    target = latents.detach() - residual
-    return Verdict(score_loss(latents, gradient), video, target, latents, figures)
+        video, answers, sizes = _in_parts(cases, look, mesh, parts)
+    _check_lessons(answers, f"step {index} of seed {problem.seed}")
+    verdict = _verdict(cases, answers, video, azimuths)
+    if knobs.updates_per_target > 1:
+        verdict = _holding(verdict, answers, facing)
+    return dataclasses.replace(verdict, sizes=sizes)
 
 
 def target_step(knobs: DistillSettings, index: int, begin: int) -> int:
@@ -198,81 +130,165 @@ def target_step(knobs: DistillSettings, index: int, begin: int) -> int:
     return index - (index - begin) % knobs.updates_per_target
 
 
-def guidance_at(knobs: DistillSettings, progress: float) -> Guidance:
-    """The guidance when `progress` of the stage, from 0 to 1, is behind it."""
-    last = knobs.last_guidance_scale
-    scale = knobs.guidance_scale
-    if last is not None:
-        scale = linear(progress, scale, last)
-    return Guidance(scale, knobs.guidance_base, knobs.guidance_rescale)
+def view_parts(knobs: DistillSettings) -> list[slice]:
+    """The views that are evaluated together, of all processes.
+
+    Raises ValueError where they cannot be dealt out evenly.
+    """
+    count = knobs.accumulate * parallel.size()
+    if knobs.views % count:
+        raise ValueError(
+            f"`score.views` must be a multiple of score.accumulate={knobs.accumulate} times the "
+            f"{parallel.size()} processes, got {knobs.views}; take {count} or another multiple."
+        )
+    length = knobs.views // count
+    return [slice(first, first + length) for first in range(0, knobs.views, length)]
 
 
-def prompts_for(
-    problem: Problem, knobs: DistillSettings, prompt: str, azimuths: Float[Tensor, " views"]
-) -> Prompts:
-    """The prompt as seen from these sides, and all that guidance may push away from."""
-    sides = azimuths.tolist()
-
-    def seen(text: str) -> Conditioning:
-        return problem.prior.embed([with_view(text, azimuth) for azimuth in sides])
-
-    positive, negative, empty = seen(prompt), seen(problem.negative_prompt), seen("")
-    if not knobs.avoid_other_views:
-        return Prompts(positive, negative, empty)
-    words, weights = negative_prompts(prompt, sides)
-    others = tuple(problem.prior.embed(row) for row in words)
-    return Prompts(positive, negative, empty, others, torch.tensor(weights))
-
-
-def _video(
-    problem: Problem, mesh: Mesh, azimuths: Float[Tensor, " views"], step: int
-) -> Float[Tensor, "views frames 3 height width"]:
-    """The mesh in the scene and by the cameras of this step."""
+def _look(
+    problem: Problem, azimuths: Float[Tensor, " views"], facing: Float[Tensor, ""], step: int
+) -> Look:
     scene = randomized(problem.scene, problem.changes, seeded(problem.seed, step, "scene"))
-    return scene(mesh, problem.cameras.varied(azimuths, seeded(problem.seed, step, "camera")))
+    cameras = problem.cameras.varied(azimuths + facing, seeded(problem.seed, step, "camera"))
+    return Look(scene, cameras, azimuths)
 
 
-def _reference(
-    problem: Problem,
-    knobs: DistillSettings,
-    method: Method,
-    memory: Memory,
-    motion: Motion,
-    azimuths: Float[Tensor, " views"],
-    facing: Float[Tensor, ""],
-    step: int,
-) -> Reference | None:
-    """The clips to compare with, seen by the same cameras in the same scene."""
-    if method.reference is None:
-        return None
-    memory.start = memory.start or motion.detach()
-    with torch.no_grad():
-        mesh = problem.body(method.reference(motion.detach(), memory.start))
-        latents = problem.prior.encode(_video(problem, mesh, azimuths + facing, step))
-    return Reference(latents, prompts_for(problem, knobs, knobs.reference_prompt, azimuths))
+def _in_parts(
+    cases: Sequence[Case], look: Look, mesh: Mesh, parts: Sequence[slice]
+) -> tuple[
+    Float[Tensor, "views frames 3 height width"], list[Answer], dict[str, Float[Tensor, ""]]
+]:
+    """Video, answers and the gradient's sizes as of all views at once.
+
+    Each part's graph is freed before the next's. What all parts ask of the mesh is summed, and the
+    first answer's loss gets it for its gradient.
+    """
+    vertices, joints = (part.detach().requires_grad_() for part in (mesh.vertices, mesh.joints))
+    seen = dataclasses.replace(mesh, vertices=vertices, joints=joints)
+    videos, heard, sizes = [], [], []
+    for views in parallel.own(parts):
+        there = look.part(views)
+        video = there(seen)
+        said = [answer(case.part(views), there, video, 1 / len(parts)) for case in cases]
+        watched = watch("", **_watched(cases, said, video))
+        with timed("backward"):
+            loss = torch.stack([one.loss for one in said]).sum()
+            loss.backward()  # type: ignore[no-untyped-call]
+        videos.append((views, video.detach()))
+        heard.append([one.detach() for one in said])
+        sizes.append(watched.sizes)
+    answers = [
+        _joined(case, parts, [said[index] for said in heard]) for index, case in enumerate(cases)
+    ]
+    pulls = [
+        (part * parallel.summed(leaf.grad)).sum()
+        for part, leaf in ((mesh.vertices, vertices), (mesh.joints, joints))
+        if leaf.grad is not None
+    ]
+    pull = torch.stack(pulls).sum()
+    loss = answers[0].loss + (pull - pull.detach())
+    answers[0] = dataclasses.replace(answers[0], loss=loss)
+    return _whole(videos, parts), answers, _mean_sizes(sizes, len(parts))
 
 
-def _adapted(problem: Problem, knobs: DistillSettings, memory: Memory) -> Prior:
-    """The prior with what it has learned of the clips so far; at first the prior itself."""
-    if memory.adapted is None:
-        fresh = initial_lora(problem.prior, knobs.lora_rank, seeded(problem.seed, 0, "lora"))
-        if memory.adaptation is None:
-            memory.adaptation = Adaptation(fresh)
-        memory.adaptation.to(fresh[0].device)
-        parameters = list(memory.adaptation.parameters)
-        memory.adapted = with_lora(problem.prior, knobs.lora_rank, parameters)
-    return memory.adapted
+def _joined(case: Case, parts: Sequence[slice], said: Sequence[Answer]) -> Answer:
+    """One critic's answers about this process' parts, and those of the other processes, in one."""
+    places = [case.critic.rows(views) for views in parallel.own(parts)]
+    rows = [case.critic.rows(views) for views in parts]
+
+    def whole(name: str) -> Float[Tensor, "rows C f h w"]:
+        return _whole(zip(places, [getattr(one, name) for one in said], strict=True), rows)
+
+    lessons = [one.lesson for one in said if one.lesson is not None]
+    return Answer(
+        parallel.summed(torch.stack([one.loss for one in said]).sum()),
+        whole("latents"),
+        whole("gradient"),
+        whole("target"),
+        _joined_lesson(lessons) if lessons else None,
+    )
 
 
-def _adapt(
-    query: Query, knobs: DistillSettings, memory: Memory, generator: torch.Generator
+def _joined_lesson(lessons: Sequence[Lesson]) -> Lesson:
+    """What all parts of all processes teach together."""
+    loss = parallel.summed(torch.stack([lesson.loss for lesson in lessons]).sum())
+    each = zip(*(lesson.gradients for lesson in lessons), strict=True)
+    gradients = [parallel.summed(torch.stack(parts).sum(0)) for parts in each]
+    return Lesson(loss, gradients, lessons[0].learning_rate)
+
+
+def _whole(
+    pieces: Iterable[tuple[slice, Float[Tensor, "some ..."]]], places: Sequence[slice]
+) -> Float[Tensor, "all ..."]:
+    """The pieces of all processes in one tensor, each in its place."""
+    own = list(pieces)
+    whole = own[0][1].new_zeros(places[-1].stop, *own[0][1].shape[1:])
+    for place, piece in own:
+        whole[place] = piece
+    return parallel.summed(whole)
+
+
+def _mean_sizes(
+    sizes: Sequence[dict[str, Float[Tensor, ""]]], parts: int
 ) -> dict[str, Float[Tensor, ""]]:
-    """Lets the adapted prior, if there is one, learn the clips at levels of its own; its loss."""
-    if query.adapted is None or memory.adaptation is None:
-        return {}
-    low, high = _LEARNED
-    sigma = windowed(0.0, len(query.latents), first=high, last=low, generator=generator)
-    sigma, noise = query.prior.snap(sigma), draw_noise(query.latents, generator)
-    loss = adaptation_loss(query.adapted, query.latents, query.prompts.positive, sigma, noise)
-    memory.adaptation.update(loss, knobs.lora_learning_rate)
-    return {"adaptation_loss": loss.detach()}
+    """Root mean squares over all parts, which are equally large, from those of this process'."""
+    return {
+        name: (
+            parallel.summed(torch.stack([size[name].square() for size in sizes]).sum()) / parts
+        ).sqrt()
+        for name in sizes[0]
+    }
+
+
+def _check_lessons(answers: Sequence[Answer], place: str) -> None:
+    for said in answers:
+        if said.lesson is not None and not said.lesson.is_finite():
+            raise FloatingPointError(
+                "The gradient of what the prior's copy learns must be finite, got others at "
+                f"{place}; lower score.lora_learning_rate or the learning rate."
+            )
+
+
+def _holding(verdict: Verdict, answers: Sequence[Answer], facing: Float[Tensor, ""]) -> Verdict:
+    """The verdict whose memories keep the new targets for the updates to come."""
+    memories = [
+        memory if memory.held else dataclasses.replace(memory, held=Held(said.target, facing))
+        for memory, said in zip(verdict.memories, answers, strict=True)
+    ]
+    return dataclasses.replace(verdict, memories=memories)
+
+
+def _verdict(
+    cases: Sequence[Case],
+    answers: Sequence[Answer],
+    video: Float[Tensor, "views frames 3 height width"],
+    azimuths: Float[Tensor, " views"],
+) -> Verdict:
+    """The answers of all critics in one."""
+    figures = {f"azimuth_{view}": angle for view, angle in enumerate(azimuths)}
+    for case, said in zip(cases, answers, strict=True):
+        found = {} if said.lesson is None else {"adaptation_loss": said.lesson.loss}
+        found["log_snr"] = log_snr(case.draws.sigma).mean()
+        found["score_gradient"] = root_mean_square(said.gradient)
+        found["guidance_scale"] = torch.tensor(case.guidance.scale)
+        figures |= {case.critic.named(key): value for key, value in found.items()}
+    names = [case.critic.name for case in cases]
+    return Verdict(
+        {name: said.loss for name, said in zip(names, answers, strict=True)},
+        video,
+        answers[0].target if names[0] == MAIN else None,
+        figures,
+        [case.memory for case in cases],
+        [said.lesson for said in answers],
+        _watched(cases, answers, video),
+    )
+
+
+def _watched(
+    cases: Sequence[Case],
+    answers: Sequence[Answer],
+    video: Float[Tensor, "views frames 3 height width"],
+) -> dict[str, Float[Tensor, "..."]]:
+    """What the gradient is recorded at."""
+    pairs = zip(cases, answers, strict=True)
+    return {case.critic.named("latents"): said.latents for case, said in pairs} | {"pixels": video}

@@ -1,14 +1,22 @@
-"""What a fit of motions to videos is measured by, and what guides it at its beginning."""
+"""Fits motions to videos through the renderer, or one to a reference."""
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from motiondistill.gradients import watch
+from motiondistill.learning_rates import warm_cosine
+from motiondistill.motion.stances import READY
+from motiondistill.profile import timed
+from motiondistill.reference_start import reference_error
 from motiondistill.regularizers.balance import tilt
 from motiondistill.regularizers.statistics import UsualPoses, pose_deviation
+from motiondistill.stages import Settings, State, Step, place, record, total, whole_penalties
+from motiondistill.starts import Problem, clip_of, motion_of, new_field, start_azimuths
 from motiondistill.structures import Motion
 
 # Blurs of the fit, coarse to fine, as shares of the image's height. A limb is drawn towards its
@@ -18,6 +26,79 @@ _BLURS: Final = (0.19, 0.125, 0.08, 0.05, 0.025, 0.0)
 _FIT_SCALE: Final = 100.0
 # Guides fall from their weight to this share of it, evenly in the logarithm, until this progress.
 _LEFT, _GUIDED = 0.01, 0.6
+# Progress of a fit when of the motions for each video one is kept. The blur is still coarse then,
+# but the stances that lead nowhere have fallen behind.
+_KEEP_ONE = 0.4
+
+
+def fit_state(
+    problem: Problem, targets: Float[Tensor, "samples frames 3 height width"], num_stances: int
+) -> State:
+    """The state before the first update of a fit to these videos, seen from `start_azimuths`.
+
+    It has a candidate for each video and, of it, each stance.
+    """
+    stances = READY[:num_stances]
+    fields = [
+        new_field(problem, index, stance) for index in range(len(targets)) for stance in stances
+    ]
+    return State("fit", nn.ModuleList(fields), targets)
+
+
+def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
+    """Fits one motion to each sampled video through the renderer, coarse to fine.
+
+    It is the one of several, from other stances, that has come nearest after a while. Yields after
+    every update.
+    """
+    assert state.targets is not None
+    knobs, count = settings.fit, len(state.targets)
+    for index in range(state.step, knobs.num_steps):
+        progress = index / knobs.num_steps
+        each = len(state.fields) // count
+        cameras = problem.cameras(start_azimuths(count).repeat_interleave(each))
+        motion = Motion.stack([clip_of(problem, field) for field in state.fields])
+        with timed("body"):
+            mesh = problem.body(motion)
+        with timed("render"):
+            video = problem.scene(mesh, cameras)
+        errors = fit_errors(video, state.targets.repeat_interleave(each, 0), progress)
+        terms = {"fit": errors.mean()}
+        terms |= guides(
+            motion,
+            progress,
+            upright=knobs.upright,
+            usual=knobs.usual_poses,
+            poses=problem.references.statistics,
+        )
+        terms |= whole_penalties(problem, settings, state.fields, motion, mesh)
+        loss = total(problem, index, terms)
+        rate = knobs.learning_rate * warm_cosine(progress)
+        where = place(problem, index)
+        seen = watch(where, pixels=video, vertices=mesh.vertices, pose=motion.rotations)
+        state.update(each * loss, rate, seen)  # a candidate's gradient is that without the others
+        if each > 1 and state.step >= _KEEP_ONE * knobs.num_steps:
+            best = errors.detach().view(count, each).argmin(1).tolist()
+            state.keep([each * video + stance for video, stance in enumerate(best)])
+        motion = motion_of(problem, state.fields[0])
+        yield record(index, "fit", loss, terms, motion, video, gradients=seen.sizes)
+
+
+def fit_reference(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
+    """Fits the motion to the problem's reference by its rotations and translation.
+
+    Yields after every update.
+    """
+    assert problem.reference is not None
+    for index in range(state.step, settings.fit.num_steps):
+        motion = motion_of(problem, state.fields[0])
+        terms = {"reference": reference_error(motion, problem.reference)}
+        loss = total(problem, index, terms)
+        rate = settings.fit.learning_rate * warm_cosine(index / settings.fit.num_steps)
+        seen = watch(place(problem, index), pose=motion.rotations)
+        state.update(loss, rate, seen)
+        motion = motion_of(problem, state.fields[0])
+        yield record(index, "fit", loss, terms, motion, None, gradients=seen.sizes)
 
 
 def fit_errors(
@@ -30,7 +111,7 @@ def fit_errors(
     Means over pixels, as the regularisers are: their weight against those does not depend on sizes.
     """
     sigma = video.shape[-2] * _BLURS[min(int(progress * len(_BLURS)), len(_BLURS) - 1)]
-    difference = blur((video - target).flatten(0, 1), sigma).unflatten(0, video.shape[:2])
+    difference = blur((video - target).flatten(0, 1), sigma).view(video.shape)
     # A blur of s pixels spreads an error over an area that grows as s^2: the factor keeps its
     # weight alike.
     return _FIT_SCALE * (1 + sigma**2) * difference.square().mean((1, 2, 3, 4))

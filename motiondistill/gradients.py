@@ -37,8 +37,8 @@ def watch(place: str, **tensors: Shaped[Tensor, "..."]) -> Watched:
     return watched
 
 
-def clip(fields: nn.ModuleList, most: float, watched: Watched | None = None) -> None:
-    """Scales down the gradient of each field whose norm is above `most`.
+def clip(fields: nn.ModuleList, most: float | None, watched: Watched | None = None) -> None:
+    """Scales down the gradient of each field whose norm is above `most`; None lets all pass.
 
     Raises FloatingPointError for a gradient that is not finite, before any is changed: it names the
     parameters, the first place on the way where it was not, and the update.
@@ -47,6 +47,8 @@ def clip(fields: nn.ModuleList, most: float, watched: Watched | None = None) -> 
     norms = [torch.nn.utils.get_total_norm(own) for own in gradients]
     if not bool(torch.stack(norms).isfinite().all()):
         raise FloatingPointError(_told(fields, watched))
+    if most is None:
+        return
     for own, norm in zip(fields, norms, strict=True):
         torch.nn.utils.clip_grads_with_norm_(own.parameters(), most, norm)
 

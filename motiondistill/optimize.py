@@ -3,120 +3,35 @@
 Motions are fitted to samples of a prior, and the best is refined by score distillation.
 """
 
-import dataclasses
 import logging
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
 
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from motiondistill.distill_memory import Memory
-from motiondistill.distillation import DistillSettings, Method, Verdict, judge, target_step
-from motiondistill.fitting import fit_errors, guides
-from motiondistill.gradients import Watched, clip, watch
-from motiondistill.motion.stances import READY
-from motiondistill.reference_start import reference_error
-from motiondistill.regularizers.weights import RegularizerWeights, penalties
+from motiondistill.distillation import judge, target_step
+from motiondistill.fitting import fit, fit_reference, fit_state
+from motiondistill.gradients import watch
+from motiondistill.profile import timed
+from motiondistill.stages import (
+    Settings,
+    Stage,
+    State,
+    Step,
+    place,
+    record,
+    total,
+    whole_penalties,
+)
 from motiondistill.starts import (
-    FitSettings,
     Problem,
     clip_of,
     evidence,
     motion_of,
     new_field,
     sample_targets,
-    start_azimuths,
 )
-from motiondistill.structures import Mesh, Motion
 
 _log = logging.getLogger(__name__)
-
-Stage = Literal["fit", "distill"]
-# Progress of a fit when of the motions for each video one is kept. The blur is still coarse then,
-# but the stances that lead nowhere have fallen behind.
-_KEEP_ONE = 0.4
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All knobs of the job."""
-
-    fit: FitSettings
-    distill: DistillSettings
-    regularize: RegularizerWeights
-    method: Method
-    """What `distill` names."""
-
-    @property
-    def num_steps(self) -> int:
-        """Updates of both stages together."""
-        return self.fit.updates + self.distill.num_steps
-
-
-@dataclass
-class State:
-    """All that changes during a run; what a checkpoint holds."""
-
-    stage: Stage
-    fields: nn.ModuleList
-    """The candidates while fitting; the chosen one while distilling."""
-    targets: Float[Tensor, "samples frames 3 height width"] | None
-    """The sampled videos, while fitting to them."""
-    step: int = 0
-    memory: Memory = dataclasses.field(default_factory=Memory)
-    """What the distillation keeps from one update to the next."""
-
-    def __post_init__(self) -> None:
-        self.optimizer = _adam(self.fields)
-
-    def update(
-        self, loss: Float[Tensor, ""], learning_rate: float, watched: Watched | None = None
-    ) -> None:
-        """One step of Adam; raises FloatingPointError, and changes nothing, for no gradient."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        clip(self.fields, 1.0, watched)  # each by itself: candidates do not know of each other
-        self.optimizer.step()
-        self.step += 1
-
-    def keep(self, indices: Sequence[int]) -> None:
-        """Only these candidates go on, with what their optimiser remembers."""
-        before = self.optimizer
-        self.fields = nn.ModuleList([self.fields[index] for index in indices])
-        self.optimizer = _adam(self.fields)
-        for parameter in self.fields.parameters():
-            self.optimizer.state[parameter] = before.state[parameter]
-
-    def begin_distilling(self, field: nn.Module) -> None:
-        """Ends the fit: only this candidate goes on, with a fresh optimiser."""
-        self.stage, self.fields, self.targets = "distill", nn.ModuleList([field]), None
-        self.optimizer = _adam(self.fields)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One update, detached: what a caller logs, shows or saves."""
-
-    index: int
-    stage: Stage
-    loss: Float[Tensor, ""]
-    terms: dict[str, Float[Tensor, ""]]
-    motion: Motion
-    """After the update; while fitting, the first candidate's."""
-    video: Float[Tensor, "batch frames 3 height width"] | None
-    """What the update was made from; None in a fit to a reference, which needs no picture."""
-    target: Float[Tensor, "views C f h w"] | None = None
-    """While distilling, the latents that the prior asked for."""
-    figures: dict[str, Float[Tensor, ""]] = dataclasses.field(default_factory=dict)
-    """What else there is to record of the update."""
-    gradients: dict[str, Float[Tensor, ""]] = dataclasses.field(default_factory=dict)
-    """Root mean squares of the gradient at latents, pixels, vertices and pose (rotations)."""
 
 
 def initial_state(problem: Problem, settings: Settings) -> State:
@@ -136,20 +51,6 @@ def initial_state(problem: Problem, settings: Settings) -> State:
     return State(stage, nn.ModuleList([new_field(problem, 0)]), None)
 
 
-def fit_state(
-    problem: Problem, targets: Float[Tensor, "samples frames 3 height width"], num_stances: int
-) -> State:
-    """The state before the first update of a fit to these videos, seen from `start_azimuths`.
-
-    It has a candidate for each video and, of it, each stance.
-    """
-    stances = READY[:num_stances]
-    fields = [
-        new_field(problem, index, stance) for index in range(len(targets)) for stance in stances
-    ]
-    return State("fit", nn.ModuleList(fields), targets)
-
-
 def optimize(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
     """Fits motions to the sampled videos, or one to the reference, and refines the best.
 
@@ -162,60 +63,7 @@ def optimize(problem: Problem, settings: Settings, state: State) -> Iterator[Ste
     yield from distill(problem, settings, state)
 
 
-def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
-    """Fits one motion to each sampled video through the renderer, coarse to fine.
-
-    It is the one of several, from other stances, that has come nearest after a while. Yields after
-    every update.
-    """
-    assert state.targets is not None
-    knobs, count = settings.fit, len(state.targets)
-    for index in range(state.step, knobs.num_steps):
-        progress = index / knobs.num_steps
-        each = len(state.fields) // count
-        cameras = problem.cameras(start_azimuths(count).repeat_interleave(each))
-        motion = Motion.stack([clip_of(problem, field) for field in state.fields])
-        mesh = problem.body(motion)
-        video = problem.scene(mesh, cameras)
-        errors = fit_errors(video, state.targets.repeat_interleave(each, 0), progress)
-        terms = {"fit": errors.mean()}
-        terms |= guides(
-            motion,
-            progress,
-            upright=knobs.upright,
-            usual=knobs.usual_poses,
-            poses=problem.references.statistics,
-        )
-        terms |= _penalties(problem, settings, state.fields, motion, mesh)
-        loss = _total(problem, index, terms)
-        rate = knobs.learning_rate * _warm_cosine(progress)
-        place = _place(problem, index)
-        seen = watch(place, pixels=video, vertices=mesh.vertices, pose=motion.rotations)
-        state.update(each * loss, rate, seen)  # a candidate's gradient is that without the others
-        if each > 1 and state.step >= _KEEP_ONE * knobs.num_steps:
-            best = errors.detach().view(count, each).argmin(1).tolist()
-            state.keep([each * video + stance for video, stance in enumerate(best)])
-        motion = motion_of(problem, state.fields[0])
-        yield _step(index, "fit", loss, terms, motion, video, gradients=seen.sizes)
-
-
-def fit_reference(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
-    """Fits the motion to the problem's reference by its rotations and translation.
-
-    Yields after every update.
-    """
-    assert problem.reference is not None
-    for index in range(state.step, settings.fit.num_steps):
-        motion = motion_of(problem, state.fields[0])
-        terms = {"reference": reference_error(motion, problem.reference)}
-        loss = _total(problem, index, terms)
-        rate = settings.fit.learning_rate * _warm_cosine(index / settings.fit.num_steps)
-        seen = watch(_place(problem, index), pose=motion.rotations)
-        state.update(loss, rate, seen)
-        motion = motion_of(problem, state.fields[0])
-        yield _step(index, "fit", loss, terms, motion, None, gradients=seen.sizes)
-
-
+@timed("choose")
 def choose(problem: Problem, fields: nn.ModuleList) -> nn.Module:
     """The candidate whose motion the prompt explains best."""
     if len(fields) == 1:
@@ -236,83 +84,21 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
     knobs, begin = settings.distill, settings.fit.updates
     for index in range(state.step, settings.num_steps):
         motion = clip_of(problem, state.fields[0], target_step(knobs, index, begin))
-        mesh = problem.body(motion)
+        with timed("body"):
+            mesh = problem.body(motion)
         verdict = judge(
-            problem, knobs, settings.method, state.memory, motion, mesh, index=index, begin=begin
+            problem, knobs, settings.method, state.memories, motion, mesh, index=index, begin=begin
         )
-        terms = {"score": verdict.loss}
-        terms |= _penalties(problem, settings, state.fields, motion, mesh)
-        loss = _total(problem, index, terms)
-        rate = knobs.learning_rate * _warm_cosine((index - begin) / knobs.num_steps)
+        terms = verdict.terms | whole_penalties(problem, settings, state.fields, motion, mesh)
+        loss = total(problem, index, terms)
+        rate = knobs.learning_rate * settings.method.rate((index - begin) / knobs.num_steps)
         seen = watch(
-            _place(problem, index),
-            latents=verdict.latents,
-            pixels=verdict.video,
-            vertices=mesh.vertices,
-            pose=motion.rotations,
+            place(problem, index), **verdict.watched, vertices=mesh.vertices, pose=motion.rotations
         )
-        state.update(loss, rate, seen)
+        seen.sizes.update(verdict.sizes)
+        state.update(loss, rate, seen, knobs.max_norm)
+        state.memories = verdict.settled()
         whole = motion_of(problem, state.fields[0])
-        yield _step(
+        yield record(
             index, "distill", loss, terms, whole, verdict.video, verdict, gradients=seen.sizes
         )
-
-
-def _penalties(
-    problem: Problem, settings: Settings, fields: nn.ModuleList, motion: Motion, mesh: Mesh
-) -> dict[str, Float[Tensor, ""]]:
-    """What the whole motion costs; the prior may have seen a window of it alone."""
-    if problem.window is not None or problem.loop:
-        motion = Motion.stack([motion_of(problem, field) for field in fields])
-        mesh = problem.body(motion)
-    return penalties(motion, mesh, settings.regularize, problem.references)
-
-
-def _total(problem: Problem, index: int, terms: dict[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
-    """The sum of the terms; raises FloatingPointError if it is not finite."""
-    loss = torch.stack(list(terms.values())).sum()
-    if not bool(loss.isfinite()):
-        values = ", ".join(f"{name} {term.item():g}" for name, term in terms.items())
-        broken = [name for name, term in terms.items() if not bool(term.isfinite())]
-        raise FloatingPointError(
-            f"The loss must be finite, got {loss.item()} ({values}) at {_place(problem, index)} by "
-            f"{' and '.join(broken) or 'the sum'}; lower the learning rate or the guidance."
-        )
-    return loss
-
-
-def _place(problem: Problem, index: int) -> str:
-    return f"step {index} of seed {problem.seed}"
-
-
-def _adam(fields: nn.ModuleList) -> torch.optim.Adam:
-    return torch.optim.Adam(fields.parameters(), betas=(0.9, 0.99))
-
-
-def _warm_cosine(progress: float) -> float:
-    """The learning rate's factor: up within the first twentieth, down to a tenth along a cosine."""
-    return min(1.0, 20 * progress + 0.05) * (0.1 + 0.9 * (1 + math.cos(math.pi * progress)) / 2)
-
-
-def _step(
-    index: int,
-    stage: Stage,
-    loss: Float[Tensor, ""],
-    terms: dict[str, Float[Tensor, ""]],
-    motion: Motion,
-    video: Float[Tensor, "batch frames 3 height width"] | None,
-    verdict: Verdict | None = None,
-    *,
-    gradients: dict[str, Float[Tensor, ""]],
-) -> Step:
-    return Step(
-        index,
-        stage,
-        loss.detach(),
-        {name: term.detach() for name, term in terms.items()},
-        motion.detach(),
-        None if video is None else video.detach(),
-        None if verdict is None else verdict.target,
-        {} if verdict is None else verdict.figures,
-        gradients,
-    )

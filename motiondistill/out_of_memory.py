@@ -7,8 +7,9 @@ from typing import Final
 
 import torch
 
-from motiondistill.optimize import State
+from motiondistill import parallel
 from motiondistill.schema import OptimizeConfig
+from motiondistill.stages import State
 
 # How allocators say it that raise no error of their own: the CPU's, CUDA's libraries and MPS'.
 _WORDS: Final = ("can't allocate memory", "out of memory", "alloc_failed")
@@ -56,12 +57,23 @@ def remedies(config: OptimizeConfig, *, distilling: bool) -> list[str]:
         found.append(f"render.supersampling={config.render.supersampling // 2}")
     if prior.device != "cpu" and prior.dtype == "float32":
         found.append("prior.dtype=bfloat16")
-    if distilling and config.score.views > 1:
-        found.append(f"score.views={config.score.views // 2}")
-    if not distilling and config.init.start == "sampled":
+    if distilling:
+        found += _fewer_at_once(config)
+    elif config.init.start == "sampled":
         if config.init.num_stances > 1:
             found.append("init.num_stances=1")
         if config.init.num_samples > 1:
             found.append(f"init.num_samples={config.init.num_samples // 2}")
     size = "the prior's own size" if height_and_width is None else list(height_and_width)
     return [*found, f"a camera.size below {size}"]
+
+
+def _fewer_at_once(config: OptimizeConfig) -> list[str]:
+    """Views in more parts, and fewer frames for the prior of images."""
+    views, parts = config.score.views, config.score.accumulate
+    more = [n for n in range(parts + 1, views + 1) if views % (n * parallel.size()) == 0]
+    found = [f"score.accumulate={more[0]}"] if more else []
+    images = config.image_prior
+    if images.model is not None and images.frames > 1:
+        found.append(f"image_prior.frames={images.frames // 2}")
+    return found

@@ -14,7 +14,9 @@ _MAY_CHANGE: Final = (
     "run.checkpoint_every",
     "run.keep_checkpoints",
     "run.log_every",
+    "run.profile",
     "prior.batch_size",  # what is too much for the memory
+    "score.accumulate",
 )
 
 
@@ -23,8 +25,8 @@ def stored_config(
 ) -> OptimizeConfig:
     """The configuration of the run in `folder`, which what is given now must not contradict.
 
-    A resumed run may only make more steps, and checkpoints and pictures in another rhythm, and have
-    the prior work in other batches.
+    A resumed run may only make more steps, and checkpoints and pictures in another rhythm, tell
+    where its time goes, and have the prior and the views work in other parts.
     """
     path = _stored_path(folder)
     about = configs.read_about(path)

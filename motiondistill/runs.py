@@ -17,17 +17,19 @@ import torch
 from torch import nn
 
 from motiondistill import config as configs
+from motiondistill import parallel
 from motiondistill.atomic import write_atomically
 from motiondistill.checkpoints import Tree, save_step
 from motiondistill.distill_memory import Memory
 from motiondistill.interruption import Interruption
 from motiondistill.motion.field import MotionField
-from motiondistill.optimize import State, Step, choose
+from motiondistill.optimize import choose
 from motiondistill.progress import Reporter, loss_in_words
 from motiondistill.prompts import slug
 from motiondistill.report.events import Looks, events
 from motiondistill.resuming import CONFIG
 from motiondistill.schema import OptimizeConfig
+from motiondistill.stages import State, Step
 from motiondistill.starts import Problem, motion_of
 from motiondistill.structures import Motion
 
@@ -113,7 +115,7 @@ def snapshot(state: State) -> Tree:
         "fields": state.fields.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "targets": state.targets,
-        "memory": state.memory.to_tree(),
+        "memories": [memory.to_tree() for memory in state.memories],
     }
 
 
@@ -121,8 +123,8 @@ def restore(saved: Tree, new_field: Callable[[int], nn.Module]) -> State:
     """The state of a snapshot, whose fields are of the kind that `new_field` makes by number."""
     fields = nn.ModuleList([new_field(index) for index in range(saved["num_fields"])])
     fields.load_state_dict(saved["fields"])
-    memory = Memory.from_tree(saved["memory"])
-    state = State(saved["stage"], fields, saved["targets"], saved["step"], memory)
+    memories = [Memory.from_tree(memory) for memory in saved["memories"]]
+    state = State(saved["stage"], fields, saved["targets"], saved["step"], memories)
     state.optimizer.load_state_dict(saved["optimizer"])
     return state
 
@@ -167,10 +169,18 @@ def carry_out(
             report(state.step, loss_in_words(last.loss, last.terms))
             if state.step % checkpoint_every == 0:
                 save()
-            if interruption.requested:
+            if parallel.any_of(interruption.requested):
                 break
     save()
     return last
+
+
+def take_part(steps: Iterator[Step]) -> None:
+    """Takes the steps beside the process that records them, until a Ctrl-C in any of them."""
+    with Interruption() as interruption:
+        for _ in steps:
+            if parallel.any_of(interruption.requested):
+                break
 
 
 def _saved_if_broken(
@@ -178,20 +188,14 @@ def _saved_if_broken(
 ) -> Iterator[Step]:
     """The steps; the state before one that raises FloatingPointError is saved first.
 
-    Such a step has changed neither fields nor optimiser, but it may have changed the memory.
+    Such a step has changed nothing of it.
     """
-    while True:
-        memory = state.memory.copy()
-        try:
-            step = next(steps, None)
-        except FloatingPointError:
-            state.memory = memory
-            save()
-            _log.info("the state after %d steps, before the one that failed, is kept", state.step)
-            raise
-        if step is None:
-            return
-        yield step
+    try:
+        yield from steps
+    except FloatingPointError:
+        save()
+        _log.info("the state after %d steps, before the one that failed, is kept", state.step)
+        raise
 
 
 @contextlib.contextmanager

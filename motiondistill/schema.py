@@ -9,12 +9,15 @@ from typing import Final, Literal, TypeVar
 
 from motiondistill.data.collection import WindowSettings
 from motiondistill.data.splits import SplitSettings
-from motiondistill.distillation import DistillSettings
+from motiondistill.distill_settings import DistillSettings
 from motiondistill.field_schema import FieldSettings, check_field
 from motiondistill.film import OutputSettings
+from motiondistill.image_prior_schema import ImagePriorConfig, check_critics
 from motiondistill.knobs import RANGES, check_jitters, check_ranges, check_used, knobs, show
 from motiondistill.prior_schema import PriorConfig
+from motiondistill.prompts import Wording
 from motiondistill.regularizers.weights import RegularizerWeights
+from motiondistill.run_schema import RunConfig
 from motiondistill.shots import ShotSettings
 from motiondistill.starts import FitSettings
 
@@ -116,34 +119,12 @@ class RenderConfig:
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    """What belongs to the run and not to the method."""
-
-    seed: int = 0
-    # Length of the clip, at least 3; null takes the prior's own, and for priors that know images
-    # alone 16, at 8 a second.
-    frames: int | None = None
-    # Length of the motion in place of `run.frames`, which it may exceed; null leaves it to that.
-    seconds: float | None = None
-    # Frames that the prior sees at once. Longer motions are optimised on windows, one drawn for
-    # every update; null takes the whole motion, or the prior's own clip where it takes no more.
-    window: int | None = None
-    # Frames a second of the result; null takes the prior's.
-    fps: float | None = None
-    # CPU threads; null takes every core. A run repeats bit for bit only with the same number.
-    threads: int | None = None
-    # Updates from one checkpoint to the next, and how many of the newest are kept.
-    checkpoint_every: int = 50
-    keep_checkpoints: int = 2
-    # Updates from one set of pictures and histograms for TensorBoard to the next; 0 is none.
-    log_every: int = 100
-
-
-@dataclass(frozen=True)
 class OptimizeConfig:
     """Everything `motiondistill optimize` can be told."""
 
     prior: PriorConfig = field(default_factory=PriorConfig)
+    image_prior: ImagePriorConfig = field(default_factory=ImagePriorConfig)
+    words: Wording = field(default_factory=Wording)
     init: FitSettings = field(default_factory=FitSettings)
     score: DistillSettings = field(default_factory=DistillSettings)
     regularize: RegularizerWeights = field(default_factory=RegularizerWeights)
@@ -160,6 +141,7 @@ class OptimizeConfig:
         _check_body(self)
         check_jitters(self.camera)
         check_field(self)
+        check_critics(self)
         _check_render(self)
 
 

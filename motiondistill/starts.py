@@ -11,13 +11,15 @@ from torch import Tensor, nn
 
 from motiondistill.body.base import Body
 from motiondistill.cameras import Orbit, heading
+from motiondistill.critics import Critic
 from motiondistill.motion.field import FieldMaker, MotionField
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.motion.stances import UPRIGHT, Stance
 from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import Prior
 from motiondistill.priors.sampling import sample
-from motiondistill.prompts import VIEW_NAMES, with_view
+from motiondistill.profile import timed
+from motiondistill.prompts import VIEW_NAMES, Wording
 from motiondistill.randomness import seeded
 from motiondistill.regularizers.weights import References
 from motiondistill.render.randomization import Change
@@ -42,6 +44,8 @@ class Problem:
     seed: int
     negative_prompt: str = ""
     """What guidance pushes away from, seen from the same side; empty is no text at all."""
+    wording: Wording = field(default_factory=Wording)
+    """How both prompts tell the side."""
     changes: tuple[Change, ...] = ()
     """What is drawn anew of the scene at every update of the distillation."""
     references: References = field(default_factory=References)
@@ -54,6 +58,8 @@ class Problem:
     """Whether the first frame follows the last; the fields must be such."""
     output_fps: float | None = None
     """Frames a second of the result; None is the prior's rate."""
+    critics: tuple[Critic, ...] = ()
+    """Further priors that judge while distilling."""
     answer_known: str = ""
     """What the motion was told of the answer, in words for the results; empty is nothing."""
     reference: Motion | None = None
@@ -118,12 +124,14 @@ _EVIDENCE_LEVELS = (0.75, 0.85, 0.92)  # flow times: the levels at which what mo
 _EVIDENCE_VIEWS = 4
 
 
+@timed("field")
 def motion_of(problem: Problem, field: nn.Module) -> Motion:
     """The field's motion at the problem's length and the prior's frame rate."""
     motion: Motion = field(problem.num_frames, problem.prior.format.fps)
     return motion
 
 
+@timed("field")
 def clip_of(problem: Problem, field: nn.Module, step: int | None = None) -> Motion:
     """What the prior sees of the field's motion: all of it, or a window of it.
 
@@ -160,11 +168,13 @@ def sample_targets(
     _log.info("sampling %d videos from the prior", settings.num_samples)
     latents = sample(
         problem.prior,
-        [with_view(problem.prompt, azimuth) for azimuth in azimuths],
+        [problem.wording.positive(problem.prompt, azimuth) for azimuth in azimuths],
         generator=seeded(problem.seed, 0, "start"),
         num_steps=settings.sampling_steps,
         guidance_scale=settings.guidance_scale,
-        negative_prompts=[with_view(problem.negative_prompt, azimuth) for azimuth in azimuths],
+        negative_prompts=[
+            problem.wording.negative(problem.negative_prompt, azimuth) for azimuth in azimuths
+        ],
         size=(problem.clip_frames, *problem.cameras.size),
     )
     with torch.no_grad():
@@ -181,9 +191,10 @@ def evidence(problem: Problem, motion: Motion) -> float:
     azimuths = steps * (2 * math.pi / _EVIDENCE_VIEWS)
     video = problem.scene(problem.body(motion), problem.cameras(azimuths + heading(motion)))
     latents = problem.prior.encode(video)
-    prompts = [with_view(problem.prompt, azimuth) for azimuth in azimuths.tolist()]
+    words, sides = problem.wording, azimuths.tolist()
+    prompts = [words.positive(problem.prompt, azimuth) for azimuth in sides]
     conditioning = problem.prior.embed(prompts)
-    without = [with_view(problem.negative_prompt, azimuth) for azimuth in azimuths.tolist()]
+    without = [words.negative(problem.negative_prompt, azimuth) for azimuth in sides]
     unconditional = problem.prior.embed(without)
     total = 0.0
     for index, tau in enumerate(_EVIDENCE_LEVELS):

@@ -26,12 +26,13 @@ LAYERS = [
     "score regularizers data".split(),
     [
         *"optimize starts latents probe t2m sweep shots pictures film".split(),
-        *"fitting distillation distill_memory reference_start gradients".split(),
+        *"stages fitting distillation distill_memory distill_settings critics inquiry".split(),
+        *"parallel profile reference_start gradients learning_rates".split(),
     ],
-    "knobs prior_schema field_schema schema config".split(),
+    "knobs prior_schema image_prior_schema field_schema run_schema schema config".split(),
     [
         *"build build_prior build_field build_film build_method build_regularizers".split(),
-        *"build_motion out_of_memory batch interruption resuming".split(),
+        *"build_critics build_motion out_of_memory batch interruption resuming".split(),
         *"prior_check prior_table runs report progress".split(),
     ],
     "commands".split(),

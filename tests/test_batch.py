@@ -16,7 +16,8 @@ from motiondistill import build
 from motiondistill.batch import parse_seeds, plan, read_prompts
 from motiondistill.cli import main
 from motiondistill.commands import one_run
-from motiondistill.optimize import Step, optimize
+from motiondistill.optimize import optimize
+from motiondistill.stages import Step
 
 PROMPTS = ("a person walks", "A person bows, twice!")
 FOLDERS = ["a-person-walks_seed0", "a-person-walks_seed1"]

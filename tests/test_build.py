@@ -25,13 +25,13 @@ from motiondistill.render.randomization import (
     random_light,
 )
 from motiondistill.render.scene import Scene
+from motiondistill.run_schema import RunConfig
 from motiondistill.schema import (
     BodyConfig,
     CameraConfig,
     OptimizeConfig,
     PriorConfig,
     RenderConfig,
-    RunConfig,
 )
 from motiondistill.structures import NUM_JOINTS, Motion
 

@@ -22,7 +22,7 @@ def test_every_shipped_configuration_loads_and_changes_something(job: str, name:
 
 
 def test_configurations_are_shipped() -> None:
-    assert {"quick", "neutral_start"} <= set(config.shipped("optimize"))
+    assert {"fast", "neutral_start"} <= set(config.shipped("optimize"))
 
 
 def test_defaults_then_base_then_file_then_overrides(tmp_path: Path) -> None:
@@ -73,7 +73,11 @@ def test_yaml_round_trip(
             "`score.guidence_scale` is not a key of `optimize`; "
             "did you mean `score.guidance_scale`?",
         ),
-        ("pror.model=x", "`pror.model` is not a key of `optimize`; did you mean `prior.model`?"),
+        (
+            "pror.model=x",
+            "`pror.model` is not a key of `optimize`; did you mean `prior.model` or "
+            "`image_prior.model`?",
+        ),
         ("seed=1", "`seed` is not a key of `optimize`; did you mean `run.seed`?"),
         ("zzz=1", "`zzz` is not a key of `optimize`; `motiondistill config` lists the keys."),
         ("score.views=many", "`score.views` must be a whole number, got 'many'; the default is 4."),
@@ -138,8 +142,8 @@ def test_mistakes_in_files_are_told(tmp_path: Path, text: str, message: str) -> 
 
 
 def test_a_missing_file_names_the_shipped_ones() -> None:
-    with pytest.raises(FileNotFoundError, match=r"a shipped name \(.*quick.*\), got 'quik'"):
-        config.load(OptimizeConfig, "quik")
+    with pytest.raises(FileNotFoundError, match=r"a shipped name \(.*fast.*\), got 'fst'"):
+        config.load(OptimizeConfig, "fst")
 
 
 @pytest.mark.parametrize("job", JOBS)

@@ -6,6 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from motiondistill import config
+from motiondistill.build import make_settings
 from motiondistill.knobs import USED_WITH, knobs
 from motiondistill.schema import FilmConfig, OptimizeConfig
 
@@ -51,6 +52,14 @@ OTHER: dict[str, Any] = {
     "score.target_steps": 3,
 }
 KNOBS = knobs(OptimizeConfig)
+
+
+def literals(kind: Any) -> tuple[str, ...]:
+    """The names of a choice that may be null, too."""
+    names = (name for part in (kind, *get_args(kind)) for name in get_args(part))
+    return tuple(name for name in names if isinstance(name, str))
+
+
 PAIRS = [
     (key, chooser, choice)
     for key, (chooser, _) in USED_WITH.items()
@@ -86,6 +95,48 @@ def test_the_table_names_keys_and_choices_that_there_are() -> None:
     assert set(OTHER) == set(USED_WITH)
     for key, (chooser, choices) in USED_WITH.items():
         assert key in KNOBS and set(choices) < set(get_args(KNOBS[chooser][0]))
+
+
+IMAGES: dict[str, Any] = {
+    "image_prior.device": "cuda",
+    "image_prior.dtype": "float16",
+    "image_prior.first_level": 0.5,
+    "image_prior.frames": 3,
+    "image_prior.guidance_scale": 2.0,
+    "image_prior.last_level": 0.5,
+    "image_prior.negative_prompt": "a photo",
+    "image_prior.prompt": "a photo",
+    "image_prior.revision": "main",
+    "image_prior.weight": 0.5,
+    "image_prior.weighting": "x0",
+}
+
+
+@pytest.mark.parametrize("key", IMAGES)
+def test_keys_of_an_image_prior_that_is_not_there_are_refused(key: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        config.load(OptimizeConfig, None, [f"{key}={IMAGES[key]}"])
+    start = f"`{key}` must be left out without image_prior.model, got "
+    assert str(caught.value).startswith(start)
+    config.load(OptimizeConfig, None, [f"{key}={IMAGES[key]}", "image_prior.model=gaussian"])
+
+
+def test_all_keys_of_an_image_prior_are_tried() -> None:
+    keys = {key for key in KNOBS if key.startswith("image_prior.")}
+    assert {*IMAGES, "image_prior.model"} == keys
+
+
+CHOOSERS = "score.level_path score.learning_schedule words.views image_prior.weighting".split()
+CHOICES = [(key, choice) for key in CHOOSERS for choice in literals(KNOBS[key][0])]
+
+
+@pytest.mark.parametrize(("key", "choice"), CHOICES)
+def test_every_choice_is_taken_and_others_are_told(key: str, choice: str) -> None:
+    model = "image_prior.model=gaussian"
+    settings = config.load(OptimizeConfig, None, [model, f"{key}={choice}"])
+    assert make_settings(settings).distill == settings.score  # resolved by name
+    with pytest.raises(ValueError, match=choice):
+        config.load(OptimizeConfig, None, [model, f"{key}=other"])
 
 
 @pytest.mark.slow

@@ -17,15 +17,18 @@ from motiondistill import config
 from motiondistill.build import make_settings
 from motiondistill.cameras import heading
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
-from motiondistill.distillation import DistillSettings, guidance_at, prompts_for
+from motiondistill.critics import Critic, guidance_at, prompts_for
+from motiondistill.distill_settings import DistillSettings
+from motiondistill.distillation import critics_of
 from motiondistill.motion.still import frozen
-from motiondistill.optimize import Settings, State, Step, initial_state, optimize
+from motiondistill.optimize import initial_state, optimize
 from motiondistill.priors.base import Conditioning, DiffusersPrior, Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import with_view
 from motiondistill.runs import restore, snapshot
 from motiondistill.schema import OptimizeConfig
 from motiondistill.score.query import Query, Reference
+from motiondistill.stages import Settings, State, Step
 from motiondistill.starts import Problem, motion_of, new_field
 
 FRAMES, PIXELS, STEPS = 16, 32, 4
@@ -122,7 +125,7 @@ def test_one_update_a_target_keeps_none(problem: Problem) -> None:
     knobs = settings()
     state = initial_state(problem, knobs)
     run(problem, knobs, state)
-    assert state.memory.held is None
+    assert state.memories[0].held is None
 
 
 def test_the_target_is_the_latents_less_the_residual(problem: Problem) -> None:
@@ -183,7 +186,7 @@ def test_moving_minus_static_compares_with_the_frozen_clip(problem: Problem) -> 
 
 def test_dds_compares_with_the_motion_of_the_start(problem: Problem) -> None:
     seen, steps, state = references(problem, "dds")
-    start = state.memory.start
+    start = state.memories[0].start
     assert start is not None
     assert (start.rotations - steps[-1].motion.rotations).abs().max() > 1e-5
     # Before the first update both are the same clip; only the words differ.
@@ -205,7 +208,12 @@ def rows(words: Conditioning) -> Tensor:
 def test_prompts_are_in_the_words_of_each_view(problem: Problem) -> None:
     spoken = dataclasses.replace(problem, negative_prompt="a person")
     azimuths = torch.tensor([0.0, 3.0])
-    found = prompts_for(spoken, DistillSettings(avoid_other_views=True), "a person bows", azimuths)
+
+    def judging(**knobs: Any) -> Critic:
+        chosen = settings(**knobs)
+        return critics_of(spoken, chosen.distill, chosen.method)[0]
+
+    found = prompts_for(judging(avoid_other_views=True), "a person bows", azimuths)
 
     def embedded(*texts: str) -> Tensor:
         return rows(problem.prior.embed(list(texts)))
@@ -220,7 +228,7 @@ def test_prompts_are_in_the_words_of_each_view(problem: Problem) -> None:
     assert torch.equal(others[0], embedded(f"a person bows, {front}", f"a person bows, {side}"))
     assert torch.equal(others[1], embedded(f"a person bows, {side}", f"a person bows, {front}"))
     assert found.weights is not None and found.weights.shape == (2, 2)
-    plain = prompts_for(spoken, DistillSettings(), "a person bows", azimuths)
+    plain = prompts_for(judging(), "a person bows", azimuths)
     assert plain.perpendicular == () and plain.weights is None
 
 
@@ -255,8 +263,9 @@ def test_vsd_records_how_well_the_copy_learns(problem: Problem) -> None:
     assert isinstance(state.fields, nn.ModuleList)
     steps = run(problem, knobs, state)
     assert all(float(step.figures["adaptation_loss"]) > 0 for step in steps)
-    assert state.memory.adaptation is not None
-    assert all(part.detach().abs().max() > 0 for part in state.memory.adaptation.parameters)
+    adaptation = state.memories[0].adaptation
+    assert adaptation is not None
+    assert all(bool(part.any()) for part in adaptation.parameters)
 
 
 def test_the_heading_of_a_kept_target_is_kept(problem: Problem) -> None:
@@ -264,5 +273,5 @@ def test_the_heading_of_a_kept_target_is_kept(problem: Problem) -> None:
     state = initial_state(problem, knobs)
     before = heading(motion_of(problem, state.fields[0]))
     run(problem, knobs, state)
-    assert state.memory.held is not None
-    assert torch.equal(state.memory.held.heading, before)
+    assert state.memories[0].held is not None
+    assert torch.equal(state.memories[0].held.heading, before)

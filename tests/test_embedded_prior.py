@@ -14,7 +14,7 @@ from motiondistill.body.skinning import SkinnedBody
 from motiondistill.cameras import Orbit
 from motiondistill.data.captions import canonical_caption
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.distillation import DistillSettings
+from motiondistill.distill_settings import DistillSettings
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.optimize import initial_state, optimize
 from motiondistill.priors import EMBEDDED_IMAGE_PRIOR, EMBEDDED_PRIOR, Prior, load_prior

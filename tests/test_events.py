@@ -14,13 +14,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from motiondistill import config, runs
 from motiondistill.build import make_settings
 from motiondistill.checkpoints import load_newest
-from motiondistill.optimize import Settings, State, Step, initial_state, optimize
+from motiondistill.optimize import initial_state, optimize
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.progress import LineReporter
 from motiondistill.randomness import seeded
 from motiondistill.report.events import Looks, _add_video
 from motiondistill.report.media import to_bytes
 from motiondistill.schema import OptimizeConfig
+from motiondistill.stages import Settings, State, Step
 from motiondistill.starts import Problem, new_field
 
 FRAMES, PIXELS, VIEWS = 4, 16, 2

@@ -9,18 +9,17 @@ import torch
 from small_problem import small_problem
 from torch import Tensor, nn
 
-from motiondistill import config, optimize, runs
+from motiondistill import config, optimize, runs, stages
 from motiondistill.build import make_settings
 from motiondistill.checkpoints import load_newest
 from motiondistill.cli import main
-from motiondistill.distill_memory import Memory
 from motiondistill.gradients import clip, watch
 from motiondistill.out_of_memory import is_out_of_memory, memory_told, remedies
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.progress import LineReporter
 from motiondistill.randomness import seeded
 from motiondistill.schema import OptimizeConfig
-from motiondistill.score.adaptation import Adaptation
+from motiondistill.stages import Settings, State
 from motiondistill.starts import Problem, new_field
 from motiondistill.structures import Mesh
 
@@ -42,7 +41,7 @@ def problem() -> Problem:
 
 
 @pytest.fixture(scope="module")
-def settings() -> optimize.Settings:
+def settings() -> Settings:
     given = ["init.start=neutral", f"score.num_steps={STEPS}", "score.views=1"]
     return make_settings(config.load(OptimizeConfig, None, given))
 
@@ -100,7 +99,7 @@ def test_a_gradient_that_is_no_number_is_told_by_parameter_and_nothing_changes()
 
 def broken_penalties(kind: str) -> Any:
     """The regularisers, and one that breaks in the update number `BROKEN`."""
-    kept, calls = optimize.penalties, []
+    kept, calls = stages.penalties, []
 
     def penalties(motion: Any, mesh: Mesh, *given: Any) -> dict[str, Tensor]:
         calls.append(0)
@@ -127,7 +126,7 @@ def broken_penalties(kind: str) -> Any:
 )
 def test_the_state_before_the_broken_step_is_kept(
     problem: Problem,
-    settings: optimize.Settings,
+    settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     kind: str,
@@ -135,7 +134,7 @@ def test_the_state_before_the_broken_step_is_kept(
 ) -> None:
     from rich.console import Console
 
-    def carry_out(state: optimize.State, folder: Path) -> None:
+    def carry_out(state: State, folder: Path) -> None:
         runs.carry_out(
             optimize.optimize(problem, settings, state),
             state,
@@ -147,7 +146,7 @@ def test_the_state_before_the_broken_step_is_kept(
     whole = optimize.initial_state(problem, settings)
     carry_out(whole, tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(optimize, "penalties", broken_penalties(kind))
+        patch.setattr(stages, "penalties", broken_penalties(kind))
         with pytest.raises(FloatingPointError, match=message):
             carry_out(optimize.initial_state(problem, settings), tmp_path / "cut")
     saved = load_newest(tmp_path / "cut" / runs.CHECKPOINTS)
@@ -156,21 +155,6 @@ def test_the_state_before_the_broken_step_is_kept(
     carry_out(resumed, tmp_path / "cut")
     pairs = zip(whole.fields.parameters(), resumed.fields.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
-
-
-def test_a_copy_of_the_memory_stays_as_it_is() -> None:
-    parameters = nn.ParameterList([nn.Parameter(torch.ones(3))])
-    memory = Memory(adaptation=Adaptation(parameters))
-    assert memory.adaptation is not None
-    memory.adaptation.update(parameters[0].square().sum(), 0.1)
-    kept = memory.copy()
-    before = [part.clone() for part in kept.to_tree()["adaptation"]["parameters"]]
-    memory.adaptation.update(parameters[0].square().sum(), 0.1)
-    assert kept.adaptation is not None
-    assert all(map(torch.equal, before, kept.adaptation.parameters))
-    # It learns on as the other did.
-    kept.adaptation.update(kept.adaptation.parameters[0].square().sum(), 0.1)
-    assert torch.equal(kept.adaptation.parameters[0], parameters[0])
 
 
 def test_every_allocator_is_understood_and_other_errors_pass() -> None:
@@ -201,7 +185,7 @@ def test_every_allocator_is_understood_and_other_errors_pass() -> None:
 
 
 def test_remedies_are_settings_that_there_are_and_end() -> None:
-    given: list[str] = ["render.supersampling=4", "camera.size=[32,32]"]
+    given = ["render.supersampling=4", "camera.size=[32,32]", "image_prior.model=gaussian"]
     for distilling in (True, False):
         tried = list(given)
         while (
@@ -211,10 +195,11 @@ def test_remedies_are_settings_that_there_are_and_end() -> None:
             tried = [*tried, found[0]]
             assert len(tried) < 20
         assert found == ["a camera.size below [32, 32]"]
-        keys = {word.split("=")[0] for word in tried[2:]}
-        here = {"prior.encode", "score.views"} if distilling else {"init.num_stances"}
-        assert keys >= here | {"prior.batch_size", "render.supersampling"}
-        assert ("init.num_samples" in keys) == (not distilling)
+        keys = {word.split("=")[0] for word in tried[3:]}
+        here = {"prior.encode", "score.accumulate", "image_prior.frames"}
+        assert keys == {"prior.batch_size", "render.supersampling"} | (
+            here if distilling else {"init.num_stances", "init.num_samples"}
+        )
 
 
 def test_too_little_memory_is_one_line(

@@ -29,7 +29,8 @@ from motiondistill.motion.statistics import known_actions, load_statistics
 from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import VideoFormat
 from motiondistill.randomness import seeded
-from motiondistill.schema import OptimizeConfig, RunConfig
+from motiondistill.run_schema import RunConfig
+from motiondistill.schema import OptimizeConfig
 
 ROUNDING = 1e-5  # float32
 CLIPS = VideoFormat(fps=8.0, frames=16, height=32, width=32, frame_step=0, frame_offset=16)

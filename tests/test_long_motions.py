@@ -14,15 +14,16 @@ from motiondistill.build_field import make_field, make_space
 from motiondistill.build_method import make_method
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.commands.optimize import answer_known as told
-from motiondistill.distillation import DistillSettings
+from motiondistill.distill_settings import DistillSettings
 from motiondistill.motion.field import MotionField
 from motiondistill.motion.stances import Stance
 from motiondistill.motion.timeline import Timeline
-from motiondistill.optimize import Settings, initial_state, optimize
+from motiondistill.optimize import initial_state, optimize
 from motiondistill.priors.base import Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.schema import OptimizeConfig
+from motiondistill.stages import Settings
 from motiondistill.starts import FitSettings, Problem, clip_of, motion_of, new_field
 from motiondistill.structures import Motion
 

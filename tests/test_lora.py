@@ -73,7 +73,7 @@ def test_it_learns_the_clips_and_the_prior_stays(prior: DiffusersPrior) -> None:
         float(velocity.square().mean().detach()), rel=1e-5
     )
     for _ in range(10):
-        learned.update(loss(), 1e-2)
+        learned.follow(learned.lesson(loss(), 1e-2))
     assert loss() < 0.98 * before
     residual = vsd(Query(**{**vars(query), "adapted": adapted}))
     assert residual.abs().max() > 1e-4
@@ -151,7 +151,7 @@ def test_what_it_learned_goes_on_after_a_copy(prior: DiffusersPrior, tmp_path: P
         for _ in range(steps):
             words = query.prompts.positive
             loss = adaptation_loss(adapted, query.latents, words, query.sigma, query.noise)
-            learned.update(loss, 1e-3)
+            learned.follow(learned.lesson(loss, 1e-3))
 
     whole = Adaptation(initial_lora(prior, RANK, generator()))
     train(whole, 2)

@@ -15,24 +15,19 @@ from torch import Tensor, nn
 
 from motiondistill.build_method import make_method
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
-from motiondistill.distillation import DistillSettings
+from motiondistill.distill_settings import DistillSettings
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.motion.stances import Stance
-from motiondistill.optimize import (
-    RegularizerWeights,
-    Settings,
-    Step,
-    choose,
-    initial_state,
-    optimize,
-)
+from motiondistill.optimize import choose, initial_state, optimize
 from motiondistill.priors.base import Prior, VideoFormat
 from motiondistill.priors.gaussian import Gaussian, GaussianPrior
 from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
+from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.render.randomization import random_background
 from motiondistill.runs import restore, snapshot
+from motiondistill.stages import Settings, Step
 from motiondistill.starts import FitSettings, Problem, motion_of, new_field
 from motiondistill.structures import Motion
 

@@ -11,6 +11,7 @@ import torch
 from prior_evidence import page
 from prior_evidence.groups import SAMPLES, Group, packed, unpacked
 from prior_evidence.judged import judge, mistakes, rate
+from prior_evidence.samples import Sampling
 
 from motiondistill.body.skinning import SkinnedBody
 from motiondistill.build import make_problem, make_settings
@@ -74,10 +75,8 @@ def test_the_page_is_written_from_few_steps(
     problem, settings = make_problem(config, ""), make_settings(config)
     dataset = action_dataset([], problem.body.rest_joints, 8.0, 16)
     options = argparse.Namespace(out=tmp_path, prior="embedded")
-    made = [
-        list(embedded_prior.carry_out(options, problem, settings, dataset, ["squat", "bow"]))
-        for _ in range(2)
-    ]
+    sampling = Sampling(problem, settings, dataset)
+    made = [list(embedded_prior.carry_out(options, sampling, ["squat", "bow"])) for _ in range(2)]
     assert all(torch.equal(a.joints, b.joints) for a, b in zip(*made, strict=True))
     training = tmp_path / "training"
     (training / "denoiser").mkdir(parents=True)
@@ -90,6 +89,6 @@ def test_the_page_is_written_from_few_steps(
     assert "| squat | common |" in text and "| bow | 32 |" in text
     for name in ("squat", "bow"):
         assert (tmp_path / "results" / "embedded_prior" / f"{name}.png").stat().st_size > 1000
-    other = dataclasses.replace(problem, seed=1)
+    other = dataclasses.replace(sampling, problem=dataclasses.replace(problem, seed=1))
     with pytest.raises(ValueError):
-        list(embedded_prior.carry_out(options, other, settings, dataset, ["squat"]))
+        list(embedded_prior.carry_out(options, other, ["squat"]))

@@ -10,7 +10,7 @@ from tiny_ltx import NATIVE, save_tiny
 
 from motiondistill import build, schema
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.distillation import DistillSettings
+from motiondistill.distill_settings import DistillSettings
 from motiondistill.motion.motion_file import load_motion
 from motiondistill.starts import FitSettings
 

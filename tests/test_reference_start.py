@@ -15,13 +15,14 @@ from motiondistill.build import make_problem, make_settings
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.motion.timeline import Timeline
-from motiondistill.optimize import Settings, initial_state, optimize
+from motiondistill.optimize import initial_state, optimize
 from motiondistill.priors.base import DiffusersPrior
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.randomness import seeded
 from motiondistill.reference_start import as_reference, reference_error
 from motiondistill.runs import restore, snapshot
 from motiondistill.schema import OptimizeConfig
+from motiondistill.stages import Settings
 from motiondistill.starts import FitSettings, Problem, motion_of, new_field
 from motiondistill.structures import NUM_JOINTS, Motion
 

@@ -16,11 +16,11 @@ from motiondistill import config, resuming, runs
 from motiondistill.checkpoints import load_newest
 from motiondistill.interruption import Interruption
 from motiondistill.motion.pose_field import PoseField
-from motiondistill.optimize import State, Step
 from motiondistill.progress import Reporter
 from motiondistill.prompts import slug
 from motiondistill.randomness import seeded
 from motiondistill.schema import OptimizeConfig
+from motiondistill.stages import State, Step
 
 
 class Silent(Reporter):

@@ -15,11 +15,12 @@ from motiondistill.cameras import Orbit
 from motiondistill.fitting import fit_errors
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.motion.stances import Stance
-from motiondistill.optimize import RegularizerWeights, State
 from motiondistill.randomness import seeded
+from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.render.appearance import Appearance
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.scene import Scene
+from motiondistill.stages import State
 from motiondistill.structures import JOINT_INDEX, MIRROR, Motion
 
 SPREAD = Stance(arm_lift=1.1)

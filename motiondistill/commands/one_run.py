@@ -11,12 +11,14 @@ from rich.console import Console
 from motiondistill import build, runs
 from motiondistill.checkpoints import load_newest
 from motiondistill.commands.outcomes import RUN_ERRORS
-from motiondistill.optimize import Settings, State, initial_state, optimize
+from motiondistill.optimize import initial_state, optimize
 from motiondistill.out_of_memory import memory_told
+from motiondistill.profile import Profile, write_profile
 from motiondistill.progress import make_reporter
 from motiondistill.report.events import Looks
 from motiondistill.report.results import write_results
 from motiondistill.schema import OptimizeConfig
+from motiondistill.stages import Settings, State
 from motiondistill.starts import Problem, clip_of, evidence, new_field
 
 _log = logging.getLogger(__name__)
@@ -62,10 +64,11 @@ def _conduct(
 ) -> dict[str, Any]:
     settings, run = build.make_settings(config), config.run
     state = _first_state(problem, config, settings, folder, saved)
-    started = time.monotonic()
+    started, profile = time.monotonic(), Profile()
+    steps = optimize(problem, settings, state)
     with memory_told(config, state):
         last = runs.carry_out(
-            optimize(problem, settings, state),
+            profile.watched(steps) if run.profile else steps,
             state,
             folder=folder,
             checkpoint_every=run.checkpoint_every,
@@ -73,6 +76,8 @@ def _conduct(
             keep_checkpoints=run.keep_checkpoints,
             looks=Looks(problem, state, run.log_every),
         )
+        if run.profile:
+            _log.info("%s", write_profile(folder, profile))
         field = runs.current_field(problem, state)
         finished = state.step == settings.num_steps
         earlier = runs.earlier_metrics(folder)

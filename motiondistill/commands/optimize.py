@@ -1,11 +1,12 @@
 """`motiondistill optimize`: a motion from a prompt."""
 
 import argparse
-import dataclasses
 import shlex
 
-from motiondistill import build, config, resuming, runs
+from motiondistill import build, config, parallel, resuming, runs
+from motiondistill.build_critics import pinned_priors
 from motiondistill.commands import optimize_batch
+from motiondistill.commands.follow import follow
 from motiondistill.commands.one_run import answer_known, conduct, saved_state
 from motiondistill.commands.outcomes import INTERRUPTED, USER_ERRORS
 from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
@@ -14,9 +15,26 @@ from motiondistill.schema import OptimizeConfig
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carries out the run, or goes on with it; 0, or 130 after Ctrl-C."""
-    if options.prompts is not None or options.seeds is not None:
-        return optimize_batch.run(options)
+    """Carries out the run, or goes on with it; 0, or 130 after Ctrl-C.
+
+    Where `torchrun` started several processes, the first leads.
+    """
+    with parallel.joined():
+        if options.prompts is not None or options.seeds is not None:
+            _check_alone()
+            return optimize_batch.run(options)
+        return follow() if parallel.rank() else _lead(options)
+
+
+def _check_alone() -> None:
+    if parallel.size() > 1:
+        raise ValueError(
+            "`--prompts` and `--seeds` must be left out where several processes share the views, "
+            f"got {parallel.size()} processes; start one without torchrun, or give one PROMPT."
+        )
+
+
+def _lead(options: argparse.Namespace) -> int:
     prompt, folder, saved = checked_prompt(options.prompt), options.out, None
     if options.resume:
         settings = resuming.stored_config(folder, prompt, options.config, options.overrides)
@@ -28,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
             saved = saved_state(folder)
         try:
             threads = compute_repeatably(settings.run.threads)
-            settings = dataclasses.replace(settings, prior=build.pinned(settings.prior))
+            settings = pinned_priors(settings)
+            parallel.shared((settings, prompt, saved))
             problem = build.make_problem(settings, prompt)
         except USER_ERRORS:
             if not options.resume:

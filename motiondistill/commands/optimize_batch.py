@@ -23,6 +23,7 @@ from motiondistill.batch import (
     row_of,
     write_summary,
 )
+from motiondistill.build_critics import pinned_priors
 from motiondistill.commands.one_run import answer_known, conduct, saved_state
 from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS, USER_ERRORS
 from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     with terminal() as console:
         try:
             threads = compute_repeatably(settings.run.threads)
-            settings = dataclasses.replace(settings, prior=build.pinned(settings.prior))
+            settings = pinned_priors(settings)
             problem = build.make_problem(settings, prompts[0])
         except USER_ERRORS:
             if not options.resume:

@@ -15,4 +15,5 @@ from motiondistill.regularizers.smoothness import angular_speed as angular_speed
 from motiondistill.regularizers.smoothness import geodesic_acceleration as geodesic_acceleration
 from motiondistill.regularizers.smoothness import geodesic_velocity as geodesic_velocity
 from motiondistill.regularizers.smoothness import joint_acceleration as joint_acceleration
+from motiondistill.regularizers.smoothness import rotation_6d as rotation_6d
 from motiondistill.regularizers.statistics import pose_deviation as pose_deviation

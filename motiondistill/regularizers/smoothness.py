@@ -41,6 +41,17 @@ def geodesic_acceleration(motion: Motion) -> Float[Tensor, ""]:
     return change.square().sum(-1).mean()
 
 
+def rotation_6d(motion: Motion) -> Float[Tensor, ""]:
+    """Mean over joints and steps of the squared difference of the rotations' 6D numbers: no unit.
+
+    The paper's, but that it sums over both, and takes the numbers that its network puts out: here
+    they are the first two rows of the matrix. A turn about the parent's x or y axis costs
+    `4 sin^2(angle / 2)`, and about its z axis, which moves both rows, twice that.
+    """
+    rows = motion.rotations[..., :2, :]
+    return rows.diff(dim=-4).square().sum((-1, -2)).mean()
+
+
 def _angular_velocities(motion: Motion) -> Float[Tensor, "*batch steps joints 3"]:
     """In each joint's own frame, rad/s."""
     before, after = motion.rotations[..., :-1, :, :, :], motion.rotations[..., 1:, :, :, :]

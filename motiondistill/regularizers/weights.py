@@ -22,6 +22,7 @@ from motiondistill.regularizers.smoothness import (
     geodesic_acceleration,
     geodesic_velocity,
     joint_acceleration,
+    rotation_6d,
 )
 from motiondistill.regularizers.statistics import UsualPoses, pose_deviation
 from motiondistill.structures import Mesh, Motion
@@ -45,6 +46,8 @@ class RegularizerWeights:
     geodesic_velocity: float = 0.0
     # Mean squared angular acceleration of the joints, (rad/s^2)^2.
     geodesic_acceleration: float = 0.0
+    # Mean squared difference of the joints' 6D rotations from frame to frame, as the paper's.
+    rotation_6d: float = 0.0
     # Mean squared excess of the joints over their anatomical ranges, rad^2.
     joint_limits: float = 0.0
     # Mean squared horizontal speed of feet in contact with the ground, (m/s)^2.
@@ -95,6 +98,8 @@ def penalties(
     if weights.geodesic_acceleration:
         cost = geodesic_acceleration(motion)
         terms["geodesic_acceleration"] = weights.geodesic_acceleration * cost
+    if weights.rotation_6d:
+        terms["rotation_6d"] = weights.rotation_6d * rotation_6d(motion)
     if weights.joint_limits:
         cost = joint_limits(motion, anatomical_limits())
         terms["joint_limits"] = weights.joint_limits * cost

@@ -14,10 +14,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.cameras import heading
-from motiondistill.optimize import State, Step
 from motiondistill.render.skeleton_map import skeleton_map
 from motiondistill.report.film_files import side_by_side
 from motiondistill.report.media import to_bytes
+from motiondistill.stages import State, Step
 from motiondistill.starts import Problem
 
 

@@ -1,5 +1,6 @@
 """How a prior learns what the optimised clips look like, for `vsd`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -12,6 +13,22 @@ from motiondistill.score.weightings import velocity
 
 
 @final
+@dataclass(frozen=True)
+class Lesson:
+    """What an adaptation is to learn of the clips; nothing is learned before it follows."""
+
+    loss: Float[Tensor, ""]
+    """How well it knows them; no gradient history."""
+    gradients: Sequence[Float[Tensor, "..."]]
+    """By its parameters, in their order."""
+    learning_rate: float
+
+    def is_finite(self) -> bool:
+        """Whether every gradient is."""
+        return all(bool(gradient.isfinite().all()) for gradient in self.gradients)
+
+
+@final
 @dataclass
 class Adaptation:
     """The adapted prior's own parameters, and their optimiser."""
@@ -21,13 +38,19 @@ class Adaptation:
     def __post_init__(self) -> None:
         self.optimizer = torch.optim.Adam(self.parameters)
 
-    def update(self, loss: Float[Tensor, ""], learning_rate: float) -> None:
+    def lesson(self, loss: Float[Tensor, ""], learning_rate: float) -> Lesson:
+        """What lowers the loss; its graph is freed, and nothing is changed."""
+        gradients = torch.autograd.grad(loss, list(self.parameters), materialize_grads=True)
+        return Lesson(loss.detach(), gradients, learning_rate)
+
+    def follow(self, lesson: Lesson) -> None:
         """One step of Adam."""
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+            group["lr"] = lesson.learning_rate
+        for parameter, gradient in zip(self.parameters, lesson.gradients, strict=True):
+            parameter.grad = gradient
         self.optimizer.step()
+        self.optimizer.zero_grad()
 
     def to(self, device: torch.device) -> None:
         """Moves the parameters, and with them what the optimiser remembers of them."""

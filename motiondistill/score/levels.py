@@ -5,6 +5,7 @@ family, however it scales the two. Its logarithmic form is `log_snr = -2 log sig
 / tau)`: 0 at 0.5, 4.4 at 0.1 and -4.4 at 0.9.
 """
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -54,6 +55,34 @@ def windowed(
     return annealed(
         progress, count, first=centre, last=centre, jitter=reach, generator=generator, draw=draw
     )
+
+
+def in_timesteps(
+    progress: float,
+    count: int,
+    *,
+    first: float,
+    last: float,
+    generator: torch.Generator,
+    draw: Draw | None = None,
+) -> Float[Tensor, " count"]:
+    """Sigmas of steps of Stable Diffusion's schedule, equally likely between two shares of it.
+
+    At any progress, as DreamFusion draws. ModelScope, ZeroScope and VideoCrafter2 have the same
+    schedule; for others these are their own levels nearest to it.
+    """
+    centre, reach = (first + last) / 2, abs(first - last) / 2
+    share = centre + reach * (draw or stratified)(count, generator)
+    steps = (share * len(stable_diffusion_sigmas())).round().long()
+    return stable_diffusion_sigmas()[steps.clamp(max=len(stable_diffusion_sigmas()) - 1)]
+
+
+@functools.cache
+def stable_diffusion_sigmas() -> Float[Tensor, "1000"]:
+    """Noise over signal at each step: `sigma^2 = (1 - abar) / abar`, betas even in their root."""
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64).square()
+    alphas_cumprod = (1 - betas).cumprod(0)
+    return ((1 - alphas_cumprod) / alphas_cumprod).sqrt().float()
 
 
 def sigma_of(tau: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:

@@ -6,6 +6,7 @@ Diffusion; they were not measured on any video model.
 """
 
 import math
+from collections.abc import Callable
 
 from motiondistill.prompts import with_words
 
@@ -29,11 +30,14 @@ def view_negatives(azimuth: float) -> tuple[tuple[str, float], tuple[str, float]
 
 
 def negative_prompts(
-    prompt: str, azimuths: list[float]
+    prompt: str, azimuths: list[float], filled: Callable[[str, str], str] = with_words
 ) -> tuple[list[list[str]], list[list[float]]]:
-    """For each of the two negatives, the prompts and the weights for all azimuths."""
+    """For each of the two negatives, the prompts and the weights for all azimuths.
+
+    `filled` puts a view's words to the prompt.
+    """
     pairs = [view_negatives(azimuth) for azimuth in azimuths]
-    words = [[with_words(prompt, pair[k][0]) for pair in pairs] for k in range(NUM_NEGATIVES)]
+    words = [[filled(prompt, pair[k][0]) for pair in pairs] for k in range(NUM_NEGATIVES)]
     weights = [[pair[k][1] for pair in pairs] for k in range(NUM_NEGATIVES)]
     return words, weights
 

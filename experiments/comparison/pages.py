@@ -1,0 +1,82 @@
+"""Parts of the results' pages: tables, where figures come from, and strips, failures first."""
+
+import os
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import imageio.v3
+import torch
+from jaxtyping import Float
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from comparison.judged import Judged
+from comparison.runs import Run
+from motiondistill.atomic import write_atomically
+from motiondistill.report.labels import label
+from motiondistill.report.media import read_image, to_bytes
+from motiondistill.runs import CONFIG
+
+# Views in the strip of a run, the front first.
+_STRIP_ROWS = 3
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [list(head), ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def origin(runs: Sequence[Run], command: str) -> str:
+    """By which command, from which commits and on what the figures were made."""
+    files: list[Any] = [OmegaConf.load(run.folder / CONFIG) for run in runs]
+
+    def told(values: Iterable[object]) -> str:
+        # More than one, if runs of different days stand together.
+        return ", ".join(sorted({str(value) for value in values}))
+
+    return (
+        f"Command: `python {command}`; seeds {told(run.seed for run in runs)};\n"
+        f"commit {told(file.about.commit for file in files)};\n"
+        f"{platform.machine()} ({os.cpu_count()} cores), threads: "
+        f"{told(file.run.threads for file in files)}, torch "
+        f"{told(file.about.torch for file in files)}."
+    )
+
+
+def command_of(script: str, more: Sequence[str]) -> str:
+    """The command that made a page, with what it set for all runs."""
+    return f"experiments/{script}{' --set ' * bool(more)}{' '.join(more)}"
+
+
+def sheet(
+    judged: Sequence[Judged], file: Path, words: Callable[[Judged], str] | None = None
+) -> None:
+    """One image: a row for each run, from the front, failures first, each with its words.
+
+    The words are as what the run was recognised, if nothing else is given.
+    """
+    rows = [
+        _row(each, (words or (lambda each: each.words))(each))
+        for each in sorted(judged, key=lambda each: each.right)
+    ]
+    widest = max(row.shape[-1] for row in rows)
+    rows = [torch.nn.functional.pad(row, (0, widest - row.shape[-1]), value=1.0) for row in rows]
+    image = to_bytes(torch.cat(rows, -2)[None])[0].numpy()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, lambda part: imageio.v3.imwrite(part, image, extension=".png"))
+
+
+def write(page: Path, text: str) -> None:
+    """The page, whole or not at all."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(page, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _row(judged: Judged, words: str) -> Float[Tensor, "3 rows columns"]:
+    """The run's strip from the front, at half its size."""
+    strip = read_image(judged.run.folder / "strip.png")
+    front = strip[:, : strip.shape[-2] // _STRIP_ROWS]
+    return label(torch.nn.functional.avg_pool2d(front[None], 2), words)[0]

@@ -1,0 +1,210 @@
+"""Which way to distil is best? Objectives, starts, guidance and schedules, one change at a time.
+
+    python experiments/objectives.py [--image MODEL] [--out runs/objectives] [--seeds 0 1 2]
+        [--only GROUP] [--set key=value ...]
+
+Every run is `motiondistill optimize` with the defaults and what the table names. All variants are
+screened on two prompts that no result is reported for, with the first seed. The best four are
+compared on six others with every seed, beside the default; with `--image`, the name or folder of an
+image prior, also beside that prior alone, and both priors together. Runs that are finished are not
+run again. `--set` is for all runs.
+
+Writes results/objectives.md. `--only` screens one group and writes no page: for processes side by
+side, each on its own core (OMP_NUM_THREADS=1), before the call that does.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, median
+from typing import Final
+
+from comparison.asked import COMPARED, DEVELOPMENT
+from comparison.judged import FIGURES, Judged, in_cells, judge, medians, merit
+from comparison.pages import command_of, origin, sheet, table, write
+from comparison.runs import DISTILLED_ALONE, Variant, carry_out, prompt_of
+from prior_evidence.judged import rate
+
+from motiondistill.build import make_body
+from motiondistill.metrics.recogniser import load_recogniser
+from motiondistill.prompts import slug
+from motiondistill.schema import BodyConfig
+
+PAGE_FILE: Final = Path("results/objectives.md")
+BEST: Final = 4
+DEFAULT: Final = Variant("default")
+
+
+def guided(name: str, scale: float, *more: str) -> Variant:
+    """An objective with the guidance that its authors recommend, or near it."""
+    settings = (f"score.objective={name}", f"score.guidance_scale={scale:g}", *more)
+    return Variant(" ".join([name, *more]).replace("score.", ""), settings)
+
+
+SCREENED: Final[dict[str, tuple[Variant, ...]]] = {
+    "objective": (
+        DEFAULT,
+        guided("sds", 30),
+        guided("sds", 30, "score.weighting=x0"),
+        guided("sds", 30, "score.weighting=velocity"),
+        guided("sds", 30, "score.weighting=flow"),
+        guided("nfsd", 7.5),
+        guided("dds", 7.5),
+        guided("moving_minus_static", 7.5),
+        guided("multi_step", 7.5),
+        guided("sdi", 7.5),
+        guided("vsd", 7.5),
+    ),
+    "start": (
+        Variant("neutral", DISTILLED_ALONE),
+        Variant("mean pose", (*DISTILLED_ALONE, "field.start=mean")),
+        Variant("eight samples", ("init.num_samples=8",)),
+        Variant("long distillation", ("score.num_steps=150",)),
+    ),
+    "guidance": (
+        Variant("guidance 2", ("score.guidance_scale=2",)),
+        Variant("guidance 8", ("score.guidance_scale=8",)),
+        Variant("falling", ("score.guidance_scale=8", "score.last_guidance_scale=2")),
+        Variant("from no text", ("score.guidance_base=empty",)),
+        Variant("away from other views", ("score.avoid_other_views=true",)),
+        Variant("amplified", ("score.motion_amplification=2",)),
+    ),
+    "schedule": (
+        Variant("square root", ("score.level_path=sqrt",)),
+        Variant("inverse cdf", ("score.level_path=inverse_cdf",)),
+        Variant(
+            "uniform",
+            ("score.level_path=uniform", "score.first_level=0.98", "score.last_level=0.02"),
+        ),
+        Variant("down to 0.3", ("score.last_level=0.3",)),
+        Variant("antithetic", ("score.level_draw=antithetic",)),
+        Variant("three updates a target", ("score.updates_per_target=3",)),
+        Variant("eight views", ("score.views=8",)),
+    ),
+}
+
+PAGE: Final = """# Objectives, starts, guidance and schedules
+
+Every row is the default but for the settings it names. Motions are judged by the
+[recogniser](recogniser.md), which learned from motion capture. Variants are ranked by how many of
+their motions are recognised, then by the mean probability of the action that was asked for. All
+runs use the embedded prior{images}.
+
+## The best on six prompts
+
+{compared}
+
+**{verdict}** Prompts: {prompts}. Intervals are Wilson's, for 95 of 100; figures are medians.
+
+{about}
+
+## Screening
+
+On two prompts that no result is reported for ({development}), with one seed. The best {best} went
+to the comparison above.
+
+{screened}
+
+## All compared motions
+
+From the front, failures first, each with what it was recognised as.
+
+{sheets}
+"""
+
+
+def priors(image: str) -> tuple[Variant, ...]:
+    """The image prior alone, which knows no motion to start from, and beside the video prior."""
+    return (
+        Variant("image prior", (f"prior.model={image}", *DISTILLED_ALONE)),
+        Variant("both priors", (f"image_prior.model={image}",)),
+    )
+
+
+def by_variant(judged: Sequence[Judged]) -> dict[Variant, list[Judged]]:
+    """The motions of each variant, the best variant first."""
+    grouped: dict[Variant, list[Judged]] = {}
+    for each in judged:
+        grouped.setdefault(each.run.variant, []).append(each)
+    return dict(sorted(grouped.items(), key=lambda item: merit(item[1]), reverse=True))
+
+
+def comparison_table(judged: Sequence[Judged]) -> str:
+    """A row for each variant, the best first."""
+    rows = []
+    for variant, these in by_variant(judged).items():
+        figures = in_cells(medians([each.plausible for each in these]))
+        rows.append(
+            (
+                variant.name,
+                f"`{' '.join(variant.settings)}`" if variant.settings else "",
+                rate([each.right for each in these]),
+                rate([each.among_three for each in these]),
+                f"{mean(each.probability for each in these):.2f}",
+                *figures,
+                f"{median(each.run.seconds for each in these):.0f}",
+            )
+        )
+    head = ("variant", "settings", "recognised", "among three", "probability", *FIGURES, "seconds")
+    return table(head, rows)
+
+
+def verdict(ranked: Sequence[Variant]) -> str:
+    """What the comparison says of the default."""
+    better = [variant.name for variant in ranked[: ranked.index(DEFAULT)]]
+    return f"Better than the default: {', '.join(better)}." if better else "The default is best."
+
+
+def write_page(screened: Sequence[Judged], compared: Sequence[Judged], command: str) -> None:
+    """The page with a sheet for each compared variant."""
+    folder, blocks = PAGE_FILE.with_suffix(""), []
+    for variant, these in by_variant(compared).items():
+        file = folder / f"{slug(variant.name)}.png"
+        sheet(these, file)
+        hits = sum(each.right for each in these)
+        image = f"{folder.name}/{file.name}"
+        blocks.append(f"{variant.name}, {hits} of {len(these)}:\n\n![]({image})")
+    by_hand = any("image" in each.run.variant.name for each in compared)
+    text = PAGE.format(
+        images=", but for those that name an image prior" if by_hand else "",
+        compared=comparison_table(compared),
+        verdict=verdict(list(by_variant(compared))),
+        prompts="; ".join(prompt_of(action) for action in COMPARED),
+        about=origin([each.run for each in (*screened, *compared)], command),
+        development="; ".join(prompt_of(action) for action in DEVELOPMENT),
+        best=BEST,
+        screened=comparison_table(screened),
+        sheets="\n\n".join(blocks),
+    )
+    write(PAGE_FILE, text)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Screens, compares, and writes the page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--image", metavar="MODEL")
+    parser.add_argument("--out", type=Path, default=Path("runs/objectives"))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", choices=tuple(SCREENED))
+    parser.add_argument("--set", dest="more", metavar="key=value", nargs="+", default=[])
+    options = parser.parse_args(arguments)
+    groups = [options.only] if options.only else list(SCREENED)
+    variants = [variant for group in groups for variant in SCREENED[group]]
+    runs = carry_out(variants, DEVELOPMENT, options.seeds[:1], options.out, options.more)
+    if options.only:
+        return
+    body, recogniser = make_body(BodyConfig()), load_recogniser()
+    screened = judge(runs, body, recogniser)
+    chosen = dict.fromkeys([*list(by_variant(screened))[:BEST], DEFAULT])
+    if options.image:
+        chosen |= dict.fromkeys(priors(options.image))
+    runs = carry_out(chosen, COMPARED, options.seeds, options.out, options.more)
+    image = f" --image {options.image}" if options.image else ""
+    command = command_of(f"objectives.py{image}", options.more)
+    write_page(screened, judge(runs, body, recogniser), command)
+
+
+if __name__ == "__main__":
+    main()
