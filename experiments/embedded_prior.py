@@ -62,7 +62,7 @@ def main() -> None:
     actions = options.only or list(captions.ACTIONS)
     groups = list(carry_out(options, sampling, actions))
     if not options.only:
-        command = f"experiments/embedded_prior.py --prior {options.prior}"
+        command = f"experiments/embedded_prior.py --prior {options.prior} --mocap FOLDER"
         write_page(groups, sampling.problem, options.training, command)
 
 
