@@ -95,6 +95,10 @@ def test_parts_draw_what_the_whole_draws_and_ask_for_the_same(
         assert step.terms.keys() == other.terms.keys()
         for found, expected in (*zip(other.terms.values(), step.terms.values(), strict=True),):
             assert torch.allclose(found, expected, rtol=1e-4, atol=1e-7)
+        assert {"latents", "image_score_latents", "pixels", "vertices"} < step.gradients.keys()
+        assert step.gradients.keys() == other.gradients.keys()
+        for name, size in step.gradients.items():
+            assert torch.allclose(other.gradients[name], size, rtol=1e-3), name
         assert step.figures.keys() == other.figures.keys()
         for name, figure in step.figures.items():
             assert torch.allclose(other.figures[name], figure, rtol=1e-5), name

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from motiondistill import parallel
 from motiondistill.checkpoints import load_newest
+from motiondistill.cli import main
 
 ROOT = Path(__file__).parent.parent
 # In single precision the sums of the same parts may differ by their order.
@@ -61,6 +62,20 @@ def test_alone_a_process_is_the_first_of_one() -> None:
         given = torch.ones(2, requires_grad=True)
         assert torch.equal(parallel.summed(given), torch.ones(2))
         assert not parallel.summed(given).requires_grad
+
+
+@pytest.mark.parametrize("given", [["--seeds", "0-1"], ["--seeds", "3"]])
+def test_batches_are_for_one_process(
+    given: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(parallel, "size", lambda: 2)
+    out = tmp_path / "batch"
+    assert main(["optimize", "a person bows", "--out", str(out), *given]) == 2
+    assert "where several processes share the views, got 2 processes" in capsys.readouterr().err
+    assert not out.exists()
 
 
 @pytest.mark.slow
