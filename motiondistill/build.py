@@ -258,9 +258,15 @@ def make_problem(config: OptimizeConfig, prompt: str) -> Problem:
 
 def _make_usual_poses(config: OptimizeConfig) -> UsualPoses | None:
     weights = {"regularize.pose_deviation": config.regularize.pose_deviation}
-    if config.init.updates and config.init.start == "sampled":
+    if _fit_settings(config).guided:
         weights["init.usual_poses"] = config.init.usual_poses
     return make_usual_poses(weights, make_statistics(config.field))
+
+
+def _fit_settings(config: OptimizeConfig) -> FitSettings:
+    """Those of the start; what knows no poses is not held near usual ones."""
+    known = config.field.statistics != "none"
+    return config.init if known else dataclasses.replace(config.init, usual_poses=0.0)
 
 
 def _read_reference(config: FitSettings) -> Motion | None:
@@ -277,4 +283,6 @@ def _read_reference(config: FitSettings) -> Motion | None:
 
 def make_settings(config: OptimizeConfig) -> Settings:
     """The loop's knobs."""
-    return Settings(config.init, config.score, config.regularize, make_method(config.score))
+    return Settings(
+        _fit_settings(config), config.score, config.regularize, make_method(config.score)
+    )

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from motiondistill import rotations
 from motiondistill.motion.motion_file import MotionFile, load_motion
 from motiondistill.structures import Motion
@@ -35,9 +37,13 @@ def _check(key: str, path: Path, motion: Motion) -> None:
             f"`{key}` must hold frames at a rate above 0, got {motion.num_frames} at "
             f"{motion.fps:g} in {path}; make it anew."
         )
-    turns = motion.rotations
+    parts = [motion.rotations]
+    parts += [] if motion.hands is None else [motion.hands]
+    parts += [] if motion.jaw is None else [motion.jaw[:, None]]
+    turns = torch.cat(parts, 1)
     off = (turns @ turns.transpose(-1, -2) - rotations.identity()).abs().amax((1, 2, 3))
-    whole = (off < _ORTHOGONAL) & motion.translation.isfinite().all(-1)  # false for nan, too
+    proper = (torch.linalg.det(turns) > 0).all(-1)  # no reflections
+    whole = (off < _ORTHOGONAL) & proper & motion.translation.isfinite().all(-1)  # false for nan
     if not bool(whole.all()):
         raise ValueError(
             f"`{key}` must hold finite positions and rotation matrices, got others at frame "

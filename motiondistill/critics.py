@@ -67,7 +67,8 @@ class Critic:
     prior: Prior
     knobs: DistillSettings
     method: Method
-    """What the knobs name. Views, updates and their rate are those of the problem's own prior."""
+    """What the knobs name. Of further critics, `weight`, views, parts, updates and their rate are
+    not looked at: those are the problem's own prior's."""
     negative_prompt: str = ""
     """What guidance pushes away from, seen from the same side; empty is no text at all."""
     prompt: str | None = None

@@ -14,7 +14,7 @@ from motiondistill.cameras import heading, view_azimuths
 from motiondistill.critics import MAIN, Critic, Method, draw
 from motiondistill.distill_memory import Held, Memory
 from motiondistill.distill_settings import DistillSettings
-from motiondistill.gradients import watch
+from motiondistill.gradients import broken, watch
 from motiondistill.inquiry import Answer, Case, Look, answer, make_case
 from motiondistill.profile import timed
 from motiondistill.randomness import seeded
@@ -113,12 +113,13 @@ def judge(
         cases.append(case)
     look, parts = _look(problem, azimuths, facing, step), view_parts(knobs)
     sizes: dict[str, Float[Tensor, ""]] = {}
+    place = f"step {index} of seed {problem.seed}"
     if len(parts) == 1:
         video = look(mesh)
         answers = [answer(case, look, video) for case in cases]
     else:
-        video, answers, sizes = _in_parts(cases, look, mesh, parts)
-    _check_lessons(answers, f"step {index} of seed {problem.seed}")
+        video, answers, sizes = _in_parts(cases, look, mesh, parts, place)
+    _check_lessons(answers, place)
     verdict = _verdict(cases, answers, video, azimuths)
     if knobs.updates_per_target > 1:
         verdict = _holding(verdict, answers, facing)
@@ -154,14 +155,14 @@ def _look(
 
 
 def _in_parts(
-    cases: Sequence[Case], look: Look, mesh: Mesh, parts: Sequence[slice]
+    cases: Sequence[Case], look: Look, mesh: Mesh, parts: Sequence[slice], place: str
 ) -> tuple[
     Float[Tensor, "views frames 3 height width"], list[Answer], dict[str, Float[Tensor, ""]]
 ]:
     """Video, answers and the gradient's sizes as of all views at once.
 
     Each part's graph is freed before the next's. What all parts ask of the mesh is summed, and the
-    first answer's loss gets it for its gradient.
+    first answer's loss gets it for its gradient. Raises FloatingPointError where it is not finite.
     """
     vertices, joints = (part.detach().requires_grad_() for part in (mesh.vertices, mesh.joints))
     seen = dataclasses.replace(mesh, vertices=vertices, joints=joints)
@@ -180,15 +181,18 @@ def _in_parts(
     answers = [
         _joined(case, parts, [said[index] for said in heard]) for index, case in enumerate(cases)
     ]
-    pulls = [
-        (part * parallel.summed(leaf.grad)).sum()
+    asked = [
+        (part, parallel.summed(leaf.grad))
         for part, leaf in ((mesh.vertices, vertices), (mesh.joints, joints))
         if leaf.grad is not None
     ]
-    pull = torch.stack(pulls).sum()
+    mean_sizes = _mean_sizes(sizes, len(parts))
+    if not all(bool(gradient.isfinite().all()) for _, gradient in asked):
+        raise FloatingPointError(broken("the mesh", mean_sizes, place))
+    pull = torch.stack([(part * gradient).sum() for part, gradient in asked]).sum()
     loss = answers[0].loss + (pull - pull.detach())
     answers[0] = dataclasses.replace(answers[0], loss=loss)
-    return _whole(videos, parts), answers, _mean_sizes(sizes, len(parts))
+    return _whole(videos, parts), answers, mean_sizes
 
 
 def _joined(case: Case, parts: Sequence[slice], said: Sequence[Answer]) -> Answer:
@@ -232,12 +236,12 @@ def _mean_sizes(
     sizes: Sequence[dict[str, Float[Tensor, ""]]], parts: int
 ) -> dict[str, Float[Tensor, ""]]:
     """Root mean squares over all parts, which are equally large, from those of this process'."""
-    return {
-        name: (
-            parallel.summed(torch.stack([size[name].square() for size in sizes]).sum()) / parts
-        ).sqrt()
-        for name in sizes[0]
+    squares = {
+        # In the same order in all processes: hooks may fire in different ones.
+        name: parallel.summed(torch.stack([size[name].square() for size in sizes]).sum())
+        for name in sorted(sizes[0])
     }
+    return {name: (squares[name] / parts).sqrt() for name in sizes[0]}
 
 
 def _check_lessons(answers: Sequence[Answer], place: str) -> None:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from motiondistill import parallel
 from motiondistill.gradients import watch
 from motiondistill.learning_rates import warm_cosine
 from motiondistill.motion.stances import READY
@@ -15,7 +16,16 @@ from motiondistill.profile import timed
 from motiondistill.reference_start import reference_error
 from motiondistill.regularizers.balance import tilt
 from motiondistill.regularizers.statistics import UsualPoses, pose_deviation
-from motiondistill.stages import Settings, State, Step, place, record, total, whole_penalties
+from motiondistill.stages import (
+    Settings,
+    State,
+    Step,
+    place,
+    record,
+    total,
+    whole_motions,
+    whole_penalties,
+)
 from motiondistill.starts import Problem, clip_of, motion_of, new_field, start_azimuths
 from motiondistill.structures import Motion
 
@@ -65,7 +75,7 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
         errors = fit_errors(video, state.targets.repeat_interleave(each, 0), progress)
         terms = {"fit": errors.mean()}
         terms |= guides(
-            motion,
+            whole_motions(problem, state.fields, motion),
             progress,
             upright=knobs.upright,
             usual=knobs.usual_poses,
@@ -79,7 +89,8 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
         state.update(each * loss, rate, seen)  # a candidate's gradient is that without the others
         if each > 1 and state.step >= _KEEP_ONE * knobs.num_steps:
             best = errors.detach().view(count, each).argmin(1).tolist()
-            state.keep([each * video + stance for video, stance in enumerate(best)])
+            kept = [each * video + stance for video, stance in enumerate(best)]
+            state.keep(parallel.shared(kept))  # processors may round differently
         motion = motion_of(problem, state.fields[0])
         yield record(index, "fit", loss, terms, motion, video, gradients=seen.sizes)
 

@@ -57,18 +57,26 @@ def _note(sizes: dict[str, Float[Tensor, ""]], name: str, gradient: Shaped[Tenso
     sizes[name] = gradient.detach().square().mean().sqrt()
 
 
-def _told(fields: nn.ModuleList, watched: Watched | None) -> str:
-    named = fields.named_parameters()
-    broken = [name for name, each in named if each.grad is not None and not _finite(each.grad)]
-    listed = _listed(f"`{name}`" for name in broken) or "the norm of all parameters together"
-    sizes = {} if watched is None else watched.sizes
+def broken(where: str, sizes: dict[str, Float[Tensor, ""]], place: str) -> str:
+    """What to say of a gradient that is not finite `where` it was looked at.
+
+    `sizes` are those on the way there, the first place first, and `place` is the update.
+    """
     first = next((name for name, size in sizes.items() if not _finite(size)), None)
     since = f", and from the {first} on," if first else ""
-    where = f" at {watched.place}" if watched else ""
+    then = f" at {place}" if place else ""
     return (
-        f"The gradient must be finite, got others at {listed}{since}{where}; lower the learning "
+        f"The gradient must be finite, got others at {where}{since}{then}; lower the learning "
         "rate or the guidance."
     )
+
+
+def _told(fields: nn.ModuleList, watched: Watched | None) -> str:
+    named = fields.named_parameters()
+    bad = [name for name, each in named if each.grad is not None and not _finite(each.grad)]
+    listed = _listed(f"`{name}`" for name in bad) or "the norm of all parameters together"
+    seen = watched or Watched("")
+    return broken(listed, seen.sizes, seen.place)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -13,8 +13,8 @@ from motiondistill.prior_schema import Precision
 class ImagePriorConfig:
     """A prior that judges frames by themselves, beside the one of videos.
 
-    What is not said here is as for the first one: `prior.*` where it is placed, `score.*` what it
-    is asked.
+    What is not said here is as for the first one: `prior.*` how its weights are loaded, placed and
+    run (so `prior.weights=random` makes both random), and `score.*` what it is asked.
     """
 
     # As `prior.model`, a model that takes single frames; null asks none.

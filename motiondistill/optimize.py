@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from motiondistill import parallel
 from motiondistill.distillation import judge, target_step
 from motiondistill.fitting import fit, fit_reference, fit_state
 from motiondistill.gradients import watch
@@ -38,8 +39,13 @@ def initial_state(problem: Problem, settings: Settings) -> State:
     """The state before the first update.
 
     Fields at the neutral stance and, for a sampled start, sampled videos. Raises ValueError for a
-    reference start of a problem without a reference.
+    start that needs what the problem does not have.
     """
+    if settings.fit.guided and problem.references.statistics is None:
+        raise ValueError(
+            "`problem.references.statistics` must be given for a fit with "
+            f"usual_poses={settings.fit.usual_poses:g}, got None; give them, or set usual_poses=0."
+        )
     if settings.fit.updates and settings.fit.start == "sampled":
         return fit_state(problem, sample_targets(problem, settings.fit), settings.fit.num_stances)
     if settings.fit.start == "reference" and problem.reference is None:
@@ -70,7 +76,7 @@ def choose(problem: Problem, fields: nn.ModuleList) -> nn.Module:
         return fields[0]
     _log.info("choosing among %d candidates", len(fields))
     gains = [evidence(problem, clip_of(problem, field).detach()) for field in fields]
-    best = max(range(len(gains)), key=gains.__getitem__)
+    best = parallel.shared(max(range(len(gains)), key=gains.__getitem__))
     listed = ", ".join(f"{gain:.2g}" for gain in gains)
     _log.info("kept candidate %d of those with evidence %s", best, listed)
     return fields[best]

@@ -21,15 +21,17 @@ Thing = TypeVar("Thing")
 def joined() -> Iterator[None]:
     """Within its `with`, the processes that were started together know each other.
 
-    They speak by gloo about what lies on the CPU, and by nccl about what lies on CUDA devices, of
-    which each process has its own: that is what the device `cuda` means then.
+    They speak by gloo about what lies on the CPU. Where each has a CUDA device of its own, that is
+    what the device `cuda` means, and they speak by nccl about what lies there; more processes than
+    devices share the first one, and speak by gloo.
     """
     if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
         yield
         return
-    cuda = torch.cuda.is_available()
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
+    cuda = here <= torch.cuda.device_count()
     if cuda:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", os.environ["RANK"])))
     distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
     try:
         yield

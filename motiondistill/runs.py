@@ -37,6 +37,7 @@ _log = logging.getLogger(__name__)
 
 CHECKPOINTS: Final = "checkpoints"
 LOG: Final = "log.txt"
+_LAYOUT: Final = 2  # of snapshots; 1, which had no mark, knew a single prior
 
 
 def new_folder(out: Path | None, prompt: str) -> Path:
@@ -109,6 +110,7 @@ def earlier_metrics(folder: Path) -> dict[str, Any]:
 def snapshot(state: State) -> Tree:
     """All that a checkpoint needs to go on from here, bit for bit."""
     return {
+        "layout": _LAYOUT,
         "stage": state.stage,
         "step": state.step,
         "num_fields": len(state.fields),
@@ -120,7 +122,15 @@ def snapshot(state: State) -> Tree:
 
 
 def restore(saved: Tree, new_field: Callable[[int], nn.Module]) -> State:
-    """The state of a snapshot, whose fields are of the kind that `new_field` makes by number."""
+    """The state of a snapshot, whose fields are of the kind that `new_field` makes by number.
+
+    Raises ValueError for a snapshot of another layout than `snapshot` gives.
+    """
+    if saved.get("layout") != _LAYOUT:
+        raise ValueError(
+            f"the checkpoint must be of layout {_LAYOUT}, got {saved.get('layout')}; resume with "
+            "the release that wrote it, or start the run anew."
+        )
     fields = nn.ModuleList([new_field(index) for index in range(saved["num_fields"])])
     fields.load_state_dict(saved["fields"])
     memories = [Memory.from_tree(memory) for memory in saved["memories"]]

@@ -111,15 +111,22 @@ class Step:
     """Root mean squares of the gradient at latents, pixels, vertices and pose (rotations)."""
 
 
+def whole_motions(problem: Problem, fields: nn.ModuleList, seen: Motion) -> Motion:
+    """The fields' motions of which the prior has `seen` all, or a window."""
+    if problem.window is None and not problem.loop:
+        return seen
+    return Motion.stack([motion_of(problem, field) for field in fields])
+
+
 @timed("regularise")
 def whole_penalties(
     problem: Problem, settings: Settings, fields: nn.ModuleList, motion: Motion, mesh: Mesh
 ) -> dict[str, Float[Tensor, ""]]:
     """What the whole motion costs; the prior may have seen a window of it alone."""
-    if problem.window is not None or problem.loop:
-        motion = Motion.stack([motion_of(problem, field) for field in fields])
-        mesh = problem.body(motion)
-    return penalties(motion, mesh, settings.regularize, problem.references)
+    whole = whole_motions(problem, fields, motion)
+    if whole is not motion:
+        mesh = problem.body(whole)
+    return penalties(whole, mesh, settings.regularize, problem.references)
 
 
 def total(problem: Problem, index: int, terms: dict[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:

@@ -96,7 +96,8 @@ class FitSettings:
     # Weight of 1 - cos of the pelvis' lean at the first update of a fit to videos; it falls to a
     # hundredth within 60 % of the updates. `regularize.tilt` stays beside it.
     upright: float = 2.0
-    # Likewise of the deviation from usual poses, those of `field.statistics`, by dimension.
+    # Likewise of the deviation from usual poses, those of `field.statistics`, by dimension; left
+    # out where there are none.
     usual_poses: float = 0.3
     # `sampled`: motions are fitted to videos sampled from the prior. `neutral`: nothing is fitted,
     # the motion stands still. `reference`: it is fitted to `init.motion`.
@@ -111,6 +112,11 @@ class FitSettings:
                 "`init.num_steps` must be above 0 with init.start=reference, got 0; leave it out, "
                 "or start without a fit by init.start=neutral."
             )
+
+    @property
+    def guided(self) -> bool:
+        """Whether it needs to know usual poses."""
+        return self.start == "sampled" and self.num_steps > 0 and self.usual_poses > 0
 
     @property
     def updates(self) -> int:

@@ -15,6 +15,7 @@ from tiny_ltx import save_tiny
 
 from motiondistill import build, rotations
 from motiondistill.cameras import Orbit
+from motiondistill.field_schema import FieldSettings
 from motiondistill.priors.base import DiffusersPrior, VideoFormat
 from motiondistill.render.background import FACE_NAMES
 from motiondistill.render.cpu import CpuRasterizer
@@ -89,6 +90,15 @@ def test_a_problem_is_the_configurations(folder: Path) -> None:
     assert isinstance(problem.scene.rasterizer, CpuRasterizer)
     longer = dataclasses.replace(config, run=RunConfig(frames=13))
     assert build.make_problem(longer, "x").num_frames == 13
+
+
+def test_what_may_know_no_poses_is_not_held_near_usual_ones(folder: Path) -> None:
+    config = OptimizeConfig(prior=PriorConfig(str(folder)), field=FieldSettings(statistics="none"))
+    assert build.make_settings(config).fit.usual_poses == 0
+    assert build.make_problem(config, "x").references.statistics is None
+    knowing = OptimizeConfig(prior=PriorConfig(str(folder)))
+    assert build.make_settings(knowing).fit.usual_poses > 0
+    assert build.make_problem(knowing, "x").references.statistics is not None
 
 
 def test_priors_of_images_get_clips_of_two_seconds(tmp_path: Path) -> None:

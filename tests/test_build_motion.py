@@ -48,7 +48,16 @@ def _nowhere(arrays: Any) -> None:
     arrays["translation"][2, 0] = np.inf
 
 
-@pytest.mark.parametrize("harm", [_sheared, _unknown, _nowhere])
+def _mirrored(arrays: Any) -> None:
+    arrays["rotations"][2, 5] *= -1
+
+
+def _lost_jaw(arrays: Any) -> None:
+    arrays["jaw"] = np.tile(np.eye(3, dtype=np.float32), (len(arrays["rotations"]), 1, 1))
+    arrays["jaw"][2] = np.nan
+
+
+@pytest.mark.parametrize("harm", [_sheared, _unknown, _nowhere, _mirrored, _lost_jaw])
 def test_what_is_no_motion_is_told_with_its_frame(harm: Any, path: Path) -> None:
     with np.load(path) as file:
         arrays = dict(file)

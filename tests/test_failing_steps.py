@@ -11,7 +11,7 @@ import torch
 from small_problem import small_problem
 from torch import Tensor
 
-from motiondistill import config, inquiry, optimize, stages
+from motiondistill import config, distillation, inquiry, optimize, stages
 from motiondistill.build import make_settings
 from motiondistill.critics import Critic
 from motiondistill.priors.base import DiffusersPrior
@@ -97,3 +97,27 @@ def test_a_failing_update_changes_nothing_and_may_be_tried_again(
     assert len(state.memories) == (2 if broken else 0)
     next(optimize.optimize(problem, settings, state))
     assert not same(snapshot(state), before)
+
+
+def test_a_gradient_that_breaks_in_one_part_is_told_by_where_it_breaks(
+    prior: DiffusersPrior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["init.start=neutral", "score.views=2", "score.accumulate=2", "score.num_steps=2"]
+    settings = make_settings(config.load(OptimizeConfig, None, given))
+    problem = small_problem(prior, pixels=32, frames=16)
+    state = optimize.initial_state(problem, settings)
+    before = copy.deepcopy(snapshot(state))
+    whole, calls = distillation.answer, []
+
+    def spoilt(*asked: Any) -> Any:
+        """The second part's loss has a slope without bounds."""
+        calls.append(0)
+        said = whole(*asked)
+        return dataclasses.replace(said, loss=said.loss * torch.inf) if len(calls) == 2 else said
+
+    with monkeypatch.context() as patch:
+        patch.setattr(distillation, "answer", spoilt)
+        told = "got others at the mesh, and from the latents on, at step 0 of seed 0; lower"
+        with pytest.raises(FloatingPointError, match=told):
+            next(optimize.optimize(problem, settings, state))
+    assert same(snapshot(state), before)

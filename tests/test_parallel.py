@@ -116,7 +116,7 @@ def torchrun(out: Path, *more: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_torchrun_optimizes_stops_at_ctrl_c_and_goes_on(tmp_path: Path) -> None:
+def test_torchrun_stops_at_ctrl_c_and_leaves_what_it_has(tmp_path: Path) -> None:
     out = tmp_path / "run"
     process = torchrun(out, "score.num_steps=100000", "run.checkpoint_every=1")
     deadline = time.monotonic() + 300

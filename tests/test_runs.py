@@ -118,6 +118,13 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> N
     assert torch.equal(resumed.targets, whole.targets)
 
 
+def test_a_checkpoint_of_another_layout_is_told() -> None:
+    saved = runs.snapshot(_state())
+    del saved["layout"]  # as those of the first layout
+    with pytest.raises(ValueError, match="must be of layout 2, got None; resume with the release"):
+        runs.restore(saved, _field)
+
+
 def test_checkpoints_are_written_before_between_and_after_the_steps(tmp_path: Path) -> None:
     state = _state()
     steps, folder = _steps(state, 5), tmp_path / runs.CHECKPOINTS

@@ -10,6 +10,7 @@ from small_problem import FRAMES, body, rendered, small_problem, usual_poses
 from tiny_ltx import save_tiny
 from torch import Tensor, nn
 
+from motiondistill import fitting as fitting_module
 from motiondistill import rotations
 from motiondistill.build_method import make_method
 from motiondistill.data.parametric import parametric_motion
@@ -21,7 +22,7 @@ from motiondistill.priors.base import Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import view_name
 from motiondistill.regularizers.statistics import pose_deviation
-from motiondistill.regularizers.weights import RegularizerWeights
+from motiondistill.regularizers.weights import References, RegularizerWeights
 from motiondistill.runs import restore, snapshot
 from motiondistill.stages import Settings, State
 from motiondistill.starts import (
@@ -155,6 +156,28 @@ def test_guides_fall_evenly_in_the_logarithm_and_stay_at_a_hundredth() -> None:
     assert float(usual) == pytest.approx(0.07 * float(pose_deviation(pose, usual_poses())))
     with pytest.raises(ValueError, match="`poses` must be given"):
         guides(leaning, 0.0, upright=0.0, usual=0.7, poses=None)
+
+
+def test_a_guided_start_needs_usual_poses_before_it_samples(prior: Prior) -> None:
+    unknowing = dataclasses.replace(small_problem(prior), references=References())
+    with pytest.raises(ValueError, match=r"`problem\.references\.statistics` must be given .*0\.3"):
+        initial_state(unknowing, fitting(1, 2))
+
+
+def test_guides_look_at_the_whole_motion_where_the_prior_sees_a_window(
+    prior: Prior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, seen = small_problem(prior, frames=11), []
+    videos = rendered(problem, new_field(problem, 0)(FRAMES, 8.0), start_azimuths(1))
+
+    def noted(motion: Motion, *given: object, **named: object) -> dict[str, Tensor]:
+        seen.append(motion.num_frames)
+        return {}
+
+    monkeypatch.setattr(fitting_module, "guides", noted)
+    problem = dataclasses.replace(problem, window=FRAMES)
+    next(fit(problem, fitting(1, 2), fit_state(problem, videos, 1)))
+    assert seen == [11]
 
 
 def fitting(num_stances: int, num_steps: int) -> Settings:

@@ -16,7 +16,7 @@ from motiondistill.report.results import RESULTS
 from motiondistill.resuming import CONFIG, stored_config
 
 DISTILLED_ALONE: Final = ("init.start=neutral", "score.num_steps=450", "score.learning_rate=4e-3")
-"""The settings of `neutral_start`: no samples of the prior, and updates for the same time."""
+"""The settings of `neutral_start`: no samples of the prior, and more updates by its score."""
 
 ASKED: Final = "asked.json"
 """In a finished run's folder: prompt and settings, told apart faster than configurations."""

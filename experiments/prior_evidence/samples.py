@@ -57,10 +57,18 @@ def sampling_of(prior: str, seed: int, mocap: Path | None) -> Sampling:
 def stored_group(out: Path, prior: str, sampling: Sampling, key: Key) -> Group:
     """The group, made unless it lies in the folder.
 
-    Raises ValueError for one there of another prior or seed.
+    Raises ValueError for one there of another prior or seed, other settings of the fit, or other
+    recordings.
     """
     file = out / "-".join(map(str, key)).replace(" ", "_")
-    origin = {"prior": prior, "seed": sampling.problem.seed}
+    settings = sampling.settings
+    origin = {
+        "prior": prior,
+        "seed": sampling.problem.seed,
+        "fit": str(settings.fit),
+        "regularize": str(settings.regularize),
+        "actions": len(sampling.dataset.actions),
+    }
     kept = stored(
         file.with_suffix(".safetensors"), origin, lambda: packed(make_group(sampling, key))
     )

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from motiondistill import rotations
 
-# Starts outside the limits are taken to this share of them, where the soft clamp still has a slope.
+# Starts outside the limits are taken to this share of them, where a clamp still has a slope.
 _INSIDE: Final = 0.95
 
 
@@ -75,9 +75,13 @@ class HardRange(Constraint):
         return rotations.from_axis_angle(raw.clamp(-bound, bound)) @ self.mean.to(raw)
 
     def inverse(self, pose: Float[Tensor, "below 3 3"]) -> Float[Tensor, "below 3"]:
-        """The numbers of the nearest pose in the range, its edge included."""
-        bound = self.bound.to(pose)
-        return _offset(pose, self.mean).clamp(-bound, bound)
+        """The numbers of the pose; what is outside the range is brought inside, where it can move.
+
+        On the edge itself one update outwards would take the gradient away.
+        """
+        bound, offset = self.bound.to(pose), _offset(pose, self.mean)
+        edge = _INSIDE * bound
+        return torch.where(offset.abs() > bound, offset.clamp(-edge, edge), offset)
 
 
 @final

@@ -66,7 +66,7 @@ def in_timesteps(
     generator: torch.Generator,
     draw: Draw | None = None,
 ) -> Float[Tensor, " count"]:
-    """Sigmas of steps of Stable Diffusion's schedule, equally likely between two shares of it.
+    """Sigmas of steps of Stable Diffusion's schedule, uniformly drawn between two shares of it.
 
     At any progress, as DreamFusion draws. ModelScope, ZeroScope and VideoCrafter2 have the same
     schedule; for others these are their own levels nearest to it.
