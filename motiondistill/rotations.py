@@ -124,9 +124,12 @@ def geodesic(
 
 
 def squared_angle(
-    a: Float[Tensor, "*batch 3 3"], b: Float[Tensor, "*batch 3 3"]
-) -> Float[Tensor, "*batch"]:
-    """The square of the angle between two rotations, rad^2; smooth, but at half turns."""
+    a: Float[Tensor, "*#batch 3 3"], b: Float[Tensor, "*#batch 3 3"]
+) -> Float[Tensor, "..."]:
+    """The square of the angle between two rotations, rad^2; smooth, but at half turns.
+
+    Broadcasts.
+    """
     return to_axis_angle(a.transpose(-1, -2) @ b).square().sum(-1)
 
 

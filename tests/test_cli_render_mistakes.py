@@ -25,11 +25,14 @@ def torch_as_before() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["MISSING"], "no motion file at "),
-        (["EMPTY"], "no motion file at "),
-        (["TEXT"], "TEXT must be a motion file, got damaged data: "),
-        (["OTHER"], "OTHER must hold rotations, translation, joints, shape, fps, body, prompt, "),
-        (["NAN"], "NAN must hold frames of finite numbers to be drawn"),
+        (["MISSING"], "`FILE` must be a motion file or a run's folder, got MISSING; check "),
+        (["EMPTY"], "`FILE` must be a motion file or a run's folder, got EMPTY"),
+        (["TEXT"], "`FILE` must be a motion file: TEXT must be a motion file, got damaged "),
+        (["OTHER"], "`FILE` must be a motion file: OTHER must hold rotations, translation, "),
+        (
+            ["NAN"],
+            "`FILE` must hold finite positions and rotation matrices, got others at frame 2 ",
+        ),
         (["RUN", "--out", "a.gif"], "`--out` must end in .mp4, got a.gif; name it a.mp4."),
         (["RUN", "--out", "/proc/a.mp4"], "`--out` must be in a folder that can be written"),
         (["RUN", "--out", "used.mp4"], "`--out` must name new files, got used.mp4, which exists"),
