@@ -76,7 +76,7 @@ def choose(problem: Problem, fields: nn.ModuleList) -> nn.Module:
         return fields[0]
     _log.info("choosing among %d candidates", len(fields))
     gains = [evidence(problem, clip_of(problem, field).detach()) for field in fields]
-    best = parallel.shared(max(range(len(gains)), key=gains.__getitem__))
+    best: int = parallel.shared(max(range(len(gains)), key=gains.__getitem__))
     listed = ", ".join(f"{gain:.2g}" for gain in gains)
     _log.info("kept candidate %d of those with evidence %s", best, listed)
     return fields[best]
