@@ -140,7 +140,7 @@ def test_a_sample_is_a_video_and_a_strip(
         (["optimize", "x", "run.frames=100000"], "`run.frames` must be between 3 and 1024, got"),
         (["optimize", "x", "run.frames=10", "PRIOR"], "`frames` must be 4k+1 for this prior, got"),
         (["optimize", "x", "camera.size=[32,44]", "PRIOR"], "`width` must be a multiple of 8"),
-        (["optimize", "x", "prior.model=/nowhere"], "`prior.model` must be one of embedded,"),
+        (["optimize", "x", "prior.model=/nowhere"], "`prior.model` must be a name that "),
         (["optimize", "x", "--resume"], "`--resume` needs `--out`"),
         (["optimize", "x", "--resume", "--out", "empty"], "`--out` must be a run's folder to"),
         (["sample", "x", "--out", "a.gif"], "`--out` must end in .mp4, got a.gif; name it a.mp4."),

@@ -123,7 +123,7 @@ def test_what_is_nowhere_is_told(capsys):
         capsys, "ltx"
     )
     assert "someone/nothing is not downloaded" in fails(capsys, "someone/nothing")
-    assert "`prior.model` must be one of embedded, embedded-image, gaussian, latte" in fails(
+    assert "`prior.model` must be a name that `motiondistill priors` lists, " in fails(
         capsys, "/nowhere"
     )
     assert fails(capsys, "wan2.1-1.3").endswith("got 'wan2.1-1.3'; did you mean wan2.1-1.3b?")

@@ -277,6 +277,6 @@ def test_repositories_without_an_index_are_refused(cache, tmp_path, monkeypatch)
 def test_what_is_nothing_at_all_is_told_with_the_names(cache, model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "..")
     with pytest.raises(
-        FileNotFoundError, match=r"`prior\.model` must be one of embedded, .*ltx.*got"
+        FileNotFoundError, match=r"`prior\.model` must be a name that `motiondistill .*got"
     ):
         locate(model)

@@ -78,8 +78,8 @@ def locate(model: str, revision: str | None = None) -> Location:
             *(item.name for family in FAMILIES for item in family.checkpoints),
         ]
         raise FileNotFoundError(
-            f"`prior.model` must be one of {', '.join(names)}, a pipeline folder, or a hub id "
-            f"OWNER/NAME, got {model!r}; {_meant(model, names)}"
+            "`prior.model` must be a name that `motiondistill priors` lists, a pipeline folder, or "
+            f"a hub id OWNER/NAME, got {model!r}; {_meant(model, names)}"
         )
     hub_id = checkpoint.hub_id if checkpoint else model
     folder = cached(hub_id, revision) or _download(hub_id, revision)
