@@ -24,6 +24,7 @@ from motiondistill.atomic import write_atomically
 from motiondistill.build import make_problem, make_settings
 from motiondistill.critics import prompts_for
 from motiondistill.distillation import critics_of
+from motiondistill.gradients import clip
 from motiondistill.optimize import initial_state, optimize
 from motiondistill.regularizers.weights import penalties
 from motiondistill.runs import origin
@@ -80,7 +81,7 @@ def parts(problem: Problem, settings: Settings) -> dict[str, Callable[[], object
         torch.stack(list(terms.values())).sum().backward()
 
     def optimise() -> None:
-        torch.nn.utils.clip_grad_norm_(field.parameters(), 1.0)
+        clip(state.fields, settings.distill.max_norm)
         state.optimizer.step()
 
     return {
