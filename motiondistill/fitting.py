@@ -1,7 +1,7 @@
 """Fits motions to videos through the renderer, or one to a reference."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from motiondistill import parallel
 from motiondistill.gradients import watch
 from motiondistill.learning_rates import warm_cosine
-from motiondistill.motion.stances import READY
+from motiondistill.motion.stances import READY, Stance
 from motiondistill.profile import timed
 from motiondistill.reference_start import reference_error
 from motiondistill.regularizers.balance import tilt
@@ -46,13 +46,26 @@ def fit_state(
 ) -> State:
     """The state before the first update of a fit to these videos, seen from `start_azimuths`.
 
-    It has a candidate for each video and, of it, each stance.
+    It has a candidate for each video and, of it, each stance that the field can take.
     """
-    stances = READY[:num_stances]
+    stances = _distinct(problem, READY[:num_stances])
     fields = [
         new_field(problem, index, stance) for index in range(len(targets)) for stance in stances
     ]
     return State("fit", nn.ModuleList(fields), targets)
+
+
+@torch.no_grad()
+def _distinct(problem: Problem, stances: Sequence[Stance]) -> list[Stance]:
+    """The stances without those that look like one before: arms that do not move are not lifted."""
+    kept: list[Stance] = []
+    poses: list[Tensor] = []
+    for stance in stances:
+        pose = motion_of(problem, new_field(problem, 0, stance)).rotations
+        if not any(torch.equal(pose, other) for other in poses):
+            kept.append(stance)
+            poses.append(pose)
+    return kept
 
 
 def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:

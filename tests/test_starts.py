@@ -16,7 +16,9 @@ from motiondistill.build_method import make_method
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.distill_settings import DistillSettings
 from motiondistill.fitting import blur, fit, fit_errors, fit_state, guides
-from motiondistill.motion.stances import READY
+from motiondistill.motion.pose_field import PoseField
+from motiondistill.motion.pose_space import PoseSpace
+from motiondistill.motion.stances import READY, Stance
 from motiondistill.optimize import initial_state
 from motiondistill.priors.base import Prior
 from motiondistill.priors.loading import load_prior
@@ -210,6 +212,15 @@ def test_the_stance_that_comes_nearest_is_kept_with_its_optimiser(
     assert {*kept} == {*state.fields.parameters()} < {*remembered}
     assert all(int(memory["step"]) == 4 for memory in kept.values())
     assert len(list(steps)) == 4 and len(state.fields) == 2
+
+
+def test_a_field_that_cannot_lift_its_arms_has_one_stance(prior: Prior, two_videos: Tensor) -> None:
+    def rigid(*, stance: Stance, generator: torch.Generator) -> PoseField:
+        space = PoseSpace(groups=("orientation", "translation"))
+        return PoseField(space=space, stance=stance, generator=generator)
+
+    problem = dataclasses.replace(small_problem(prior), new_field=rigid)
+    assert len(fit_state(problem, two_videos, 3).fields) == 2
 
 
 def test_stances_do_not_know_of_each_other(prior: Prior, two_videos: Tensor) -> None:
