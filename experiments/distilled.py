@@ -75,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         reasons(list(failed), options.evidence, "embedded", sampling, recogniser),
     )
     mocap = " --mocap FOLDER" if options.mocap else ""
-    write_page(findings, command_of(f"distilled.py{mocap}", options.more))
+    chosen = () if tuple(options.actions) == every else options.actions
+    write_page(findings, command_of(f"distilled.py{mocap}", options.more, chosen))
 
 
 if __name__ == "__main__":

@@ -152,7 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     runs = runs_of(options.actions, options.seeds, options.out, options.more)
     judged = judge(runs, make_body(BodyConfig()), load_recogniser())
-    write_page(judged, options.actions, command_of("leak.py", options.more))
+    chosen = () if tuple(options.actions) == told_actions() else options.actions
+    write_page(judged, options.actions, command_of("leak.py", options.more, chosen))
 
 
 if __name__ == "__main__":

@@ -164,9 +164,9 @@ def write_page(screened: Sequence[Judged], compared: Sequence[Judged], command: 
         hits = sum(each.right for each in these)
         image = f"{folder.name}/{file.name}"
         blocks.append(f"{variant.name}, {hits} of {len(these)}:\n\n![]({image})")
-    with_images = any("image" in each.run.variant.name for each in compared)
+    named = any("prior.model=" in key for each in compared for key in each.run.variant.settings)
     text = PAGE.format(
-        images=", but for those that name an image prior" if with_images else "",
+        images=", but for those that name another" if named else "",
         compared=comparison_table(compared),
         verdict=verdict(list(by_variant(compared))),
         prompts="; ".join(prompt_of(action) for action in COMPARED),

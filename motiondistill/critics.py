@@ -138,17 +138,9 @@ def draw(
         frames, size = torch.stack(orders)[:, : critic.images], (1, *size[1:])
     rows = views * critic.rows_per_view
     sigma = critic.prior.snap(critic.method.levels(progress, rows, generator=generator))
-    return Draws(sigma, noise_for(critic.prior, rows, size, generator), frames)
-
-
-def noise_for(
-    prior: Prior, rows: int, size: tuple[int, int, int], generator: torch.Generator
-) -> Float[Tensor, "rows C f h w"]:
-    """Standard normal noise for latents of clips of this size (frames, height, width).
-
-    Drawn on the CPU, so that a run on another device sees the same noise.
-    """
-    return torch.randn((rows, *prior.latent_shape(*size)), generator=generator)
+    # Drawn on the CPU, so that a run on another device sees the same noise.
+    noise = torch.randn((rows, *critic.prior.latent_shape(*size)), generator=generator)
+    return Draws(sigma, noise, frames)
 
 
 def guidance_at(knobs: DistillSettings, progress: float) -> Guidance:

@@ -113,7 +113,7 @@ def judge(
         cases.append(case)
     look, parts = _look(problem, azimuths, facing, step), view_parts(knobs)
     sizes: dict[str, Float[Tensor, ""]] = {}
-    place = f"step {index} of seed {problem.seed}"
+    place = problem.place(index)
     if len(parts) == 1:
         video = look(mesh)
         answers = [answer(case, look, video) for case in cases]

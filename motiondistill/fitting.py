@@ -20,14 +20,13 @@ from motiondistill.stages import (
     Settings,
     State,
     Step,
-    place,
     record,
     total,
     whole_motions,
     whole_penalties,
 )
 from motiondistill.starts import Problem, clip_of, motion_of, new_field, start_azimuths
-from motiondistill.structures import Motion
+from motiondistill.structures import Camera, Motion
 
 # Blurs of the fit, coarse to fine, as shares of the image's height. A limb is drawn towards its
 # place only from within the blur's reach.
@@ -76,36 +75,48 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
     """
     assert state.targets is not None
     knobs, count = settings.fit, len(state.targets)
+    each, cameras, targets = _wanted(problem, state)
     for index in range(state.step, knobs.num_steps):
         progress = index / knobs.num_steps
-        each = len(state.fields) // count
-        cameras = problem.cameras(start_azimuths(count).repeat_interleave(each))
         motion = Motion.stack([clip_of(problem, field) for field in state.fields])
         with timed("body"):
             mesh = problem.body(motion)
         with timed("render"):
             video = problem.scene(mesh, cameras)
-        errors = fit_errors(video, state.targets.repeat_interleave(each, 0), progress)
+        errors = fit_errors(video, targets, progress)
         terms = {"fit": errors.mean()}
+        whole = whole_motions(problem, state.fields, motion)
         terms |= guides(
-            whole_motions(problem, state.fields, motion),
+            whole,
             progress,
             upright=knobs.upright,
             usual=knobs.usual_poses,
             poses=problem.references.statistics,
         )
-        terms |= whole_penalties(problem, settings, state.fields, motion, mesh)
+        terms |= whole_penalties(problem, settings, whole, mesh if whole is motion else None)
         loss = total(problem, index, terms)
         rate = knobs.learning_rate * warm_cosine(progress)
-        where = place(problem, index)
+        where = problem.place(index)
         seen = watch(where, pixels=video, vertices=mesh.vertices, pose=motion.rotations)
         state.update(each * loss, rate, seen)  # a candidate's gradient is that without the others
         if each > 1 and state.step >= _KEEP_ONE * knobs.num_steps:
             best = errors.detach().view(count, each).argmin(1).tolist()
             kept = [each * video + stance for video, stance in enumerate(best)]
             state.keep(parallel.shared(kept))  # processors may round differently
+            each, cameras, targets = _wanted(problem, state)
         motion = motion_of(problem, state.fields[0])
         yield record(index, "fit", loss, terms, motion, video, gradients=seen.sizes)
+
+
+def _wanted(
+    problem: Problem, state: State
+) -> tuple[int, Camera, Float[Tensor, "candidates frames 3 height width"]]:
+    """How many candidates each video has, and for each candidate its camera and its video."""
+    assert state.targets is not None
+    count = len(state.targets)
+    each = len(state.fields) // count
+    cameras = problem.cameras(start_azimuths(count).repeat_interleave(each))
+    return each, cameras, state.targets.repeat_interleave(each, 0) if each > 1 else state.targets
 
 
 def fit_reference(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
@@ -119,7 +130,7 @@ def fit_reference(problem: Problem, settings: Settings, state: State) -> Iterato
         terms = {"reference": reference_error(motion, problem.reference)}
         loss = total(problem, index, terms)
         rate = settings.fit.learning_rate * warm_cosine(index / settings.fit.num_steps)
-        seen = watch(place(problem, index), pose=motion.rotations)
+        seen = watch(problem.place(index), pose=motion.rotations)
         state.update(loss, rate, seen)
         motion = motion_of(problem, state.fields[0])
         yield record(index, "fit", loss, terms, motion, None, gradients=seen.sizes)

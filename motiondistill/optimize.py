@@ -18,9 +18,9 @@ from motiondistill.stages import (
     Stage,
     State,
     Step,
-    place,
     record,
     total,
+    whole_motions,
     whole_penalties,
 )
 from motiondistill.starts import (
@@ -95,16 +95,18 @@ def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step
         verdict = judge(
             problem, knobs, settings.method, state.memories, motion, mesh, index=index, begin=begin
         )
-        terms = verdict.terms | whole_penalties(problem, settings, state.fields, motion, mesh)
+        whole = whole_motions(problem, state.fields, motion)
+        costs = whole_penalties(problem, settings, whole, mesh if whole is motion else None)
+        terms = verdict.terms | costs
         loss = total(problem, index, terms)
         rate = knobs.learning_rate * settings.method.rate((index - begin) / knobs.num_steps)
         seen = watch(
-            place(problem, index), **verdict.watched, vertices=mesh.vertices, pose=motion.rotations
+            problem.place(index), **verdict.watched, vertices=mesh.vertices, pose=motion.rotations
         )
         seen.sizes.update(verdict.sizes)
         state.update(loss, rate, seen, knobs.max_norm)
         state.memories = verdict.settled()
-        whole = motion_of(problem, state.fields[0])
+        motion = motion_of(problem, state.fields[0])
         yield record(
-            index, "distill", loss, terms, whole, verdict.video, verdict, gradients=seen.sizes
+            index, "distill", loss, terms, motion, verdict.video, verdict, gradients=seen.sizes
         )

@@ -120,13 +120,11 @@ def whole_motions(problem: Problem, fields: nn.ModuleList, seen: Motion) -> Moti
 
 @timed("regularise")
 def whole_penalties(
-    problem: Problem, settings: Settings, fields: nn.ModuleList, motion: Motion, mesh: Mesh
+    problem: Problem, settings: Settings, whole: Motion, mesh: Mesh | None
 ) -> dict[str, Float[Tensor, ""]]:
-    """What the whole motion costs; the prior may have seen a window of it alone."""
-    whole = whole_motions(problem, fields, motion)
-    if whole is not motion:
-        mesh = problem.body(whole)
-    return penalties(whole, mesh, settings.regularize, problem.references)
+    """What the whole motions cost; their mesh is made where the prior has seen a window alone."""
+    posed = problem.body(whole) if mesh is None else mesh
+    return penalties(whole, posed, settings.regularize, problem.references)
 
 
 def total(problem: Problem, index: int, terms: dict[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
@@ -136,15 +134,10 @@ def total(problem: Problem, index: int, terms: dict[str, Float[Tensor, ""]]) -> 
         values = ", ".join(f"{name} {term.item():g}" for name, term in terms.items())
         broken = [name for name, term in terms.items() if not bool(term.isfinite())]
         raise FloatingPointError(
-            f"The loss must be finite, got {loss.item()} ({values}) at {place(problem, index)} by "
+            f"The loss must be finite, got {loss.item()} ({values}) at {problem.place(index)} by "
             f"{' and '.join(broken) or 'the sum'}; lower the learning rate or the guidance."
         )
     return loss
-
-
-def place(problem: Problem, index: int) -> str:
-    """Where a run is, for errors."""
-    return f"step {index} of seed {problem.seed}"
 
 
 def _adam(fields: nn.ModuleList) -> torch.optim.Adam:

@@ -70,6 +70,10 @@ class Problem:
         """How long the motion lasts, at the prior's rate."""
         return Timeline(self.num_frames, self.prior.format.fps, self.loop)
 
+    def place(self, index: int) -> str:
+        """Which update of which run it is, for errors."""
+        return f"step {index} of seed {self.seed}"
+
     @property
     def clip_frames(self) -> int:
         """How many frames the prior sees at once."""

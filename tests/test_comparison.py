@@ -11,10 +11,11 @@ import pytest
 import torch
 from comparison import asked, reasons, runs
 from comparison.distilled_page import following, signed
-from comparison.judged import Judged, Plausibility, judge, medians, merit, mistakes
+from comparison.judged import Judged, Plausibility, judge, medians, merit
 from comparison.real_clips import meets, real_clips, shares
 from comparison.runs import Variant, carry_out
 from prior_evidence.groups import SAMPLES, Group
+from prior_evidence.judged import mistakes
 from prior_evidence.samples import Key, Sampling
 from quick_runs import QuickOptimizer
 from small_problem import small_problem
@@ -243,7 +244,8 @@ def test_the_page_of_distilled_motions(
         line for line in lines if line.startswith("| a person squats |") and "| prior |" in line
     ]
     assert [line for line in lines if "| 32 | 0 of 2 |" in line and "| optimisation |" in line]
-    assert "Command: `python experiments/distilled.py --set score.views=3`; seeds 3, 4;" in lines
+    chosen = "--actions walk 'jumping jacks' squat bow --set score.views=3"
+    assert f"Command: `python experiments/distilled.py {chosen}`; seeds 3, 4;" in lines
     order = [line for line in lines if line.startswith("a person ") and line.endswith(":")]
     assert order[0].startswith("a person squats, 0 of 2")
     assert text.count("![](distilled/") == 4 + 3

@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ import tiny_latte
 import torch
 from small_problem import small_problem
 from torch import Tensor
+from trees import same
 
 from motiondistill import config, distillation, inquiry, optimize, stages
 from motiondistill.build import make_settings
@@ -28,23 +29,6 @@ STEPS = 4
 @pytest.fixture(scope="module")
 def prior(tmp_path_factory: pytest.TempPathFactory) -> DiffusersPrior:
     return load_prior(tiny_latte.save_tiny(tmp_path_factory.mktemp("prior")))
-
-
-def leaves(tree: Any) -> Iterator[Any]:
-    match tree:
-        case dict():
-            for value in tree.values():
-                yield from leaves(value)
-        case list() | tuple():
-            for value in tree:
-                yield from leaves(value)
-        case _:
-            yield tree
-
-
-def same(first: Any, second: Any) -> bool:
-    pairs = zip(leaves(first), leaves(second), strict=True)
-    return all(torch.equal(a, b) if isinstance(a, Tensor) else a == b for a, b in pairs)
 
 
 def not_finite(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:

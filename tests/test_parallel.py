@@ -6,14 +6,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 import two_processes
-from torch import Tensor
+from trees import same
 
 from motiondistill import parallel
 from motiondistill.checkpoints import load_newest
@@ -30,27 +28,6 @@ SMALL = [
     "run.threads=1",
     "camera.size=[16,16]",
 ]
-
-
-def leaves(tree: Any) -> Iterator[Any]:
-    match tree:
-        case dict():
-            for value in tree.values():
-                yield from leaves(value)
-        case list() | tuple():
-            for value in tree:
-                yield from leaves(value)
-        case _:
-            yield tree
-
-
-def same(first: Any, second: Any, tolerance: float) -> bool:
-    pairs = list(zip(leaves(first), leaves(second), strict=True))
-    assert any(isinstance(a, Tensor) for a, _ in pairs)
-    return all(
-        torch.allclose(a, b, rtol=tolerance, atol=tolerance) if isinstance(a, Tensor) else a == b
-        for a, b in pairs
-    )
 
 
 def test_alone_a_process_is_the_first_of_one() -> None:

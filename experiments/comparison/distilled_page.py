@@ -6,10 +6,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Final
 
-from prior_evidence.judged import rate
+from prior_evidence.judged import mistakes, rate
 
 from comparison.asked import RARE, REPORTED
-from comparison.judged import FIGURES, Judged, in_cells, medians, mistakes
+from comparison.judged import FIGURES, Judged, in_cells, medians
 from comparison.pages import origin, sheet, table, write
 from comparison.real_clips import LEAST_PENETRATION, RealClips, meets, shares
 from comparison.reasons import RULE, Reason

@@ -1,7 +1,6 @@
 """What is said of a motion: as what it is recognised, and how plausible it is physically."""
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from statistics import mean, median
@@ -105,9 +104,3 @@ def in_cells(figures: Plausibility) -> tuple[str, ...]:
 def merit(judged: Sequence[Judged]) -> tuple[int, float]:
     """What settings are ranked by: how many are recognised, then how likely the right action is."""
     return sum(each.right for each in judged), mean(each.probability for each in judged)
-
-
-def mistakes(judged: Iterable[Judged]) -> str:
-    """What the wrong ones were taken for, the most frequent first."""
-    names = Counter(each.found.action for each in judged if not each.right)
-    return ", ".join(f"{name} {count}" for name, count in names.most_common()) or "none"

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,10 @@ def origin(runs: Sequence[Run], command: str) -> str:
     )
 
 
-def command_of(script: str, more: Sequence[str]) -> str:
-    """The command that made a page, with what it set for all runs."""
-    return f"experiments/{script}{' --set ' * bool(more)}{' '.join(more)}"
+def command_of(script: str, more: Sequence[str], actions: Sequence[str] = ()) -> str:
+    """The command that made a page: the actions, if some were chosen, and what all runs had set."""
+    chosen = " --actions " + " ".join(map(shlex.quote, actions)) if actions else ""
+    return f"experiments/{script}{chosen}{' --set ' * bool(more)}{' '.join(more)}"
 
 
 def sheet(

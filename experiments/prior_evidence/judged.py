@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from motiondistill.metrics.recogniser import Recogniser, Recognition
 from prior_evidence.groups import Group
@@ -59,7 +60,19 @@ def rate(hits: Sequence[bool]) -> str:
     return f"{share:.0%} ({low:.0%} to {high:.0%})".replace("%", " %").replace(" % to", " to")
 
 
-def mistakes(judged: Iterable[Judged]) -> str:
+class Named(Protocol):
+    """What was recognised, rightly or not: a sample here, a run in the comparisons."""
+
+    @property
+    def found(self) -> Recognition:
+        """As what."""
+
+    @property
+    def right(self) -> bool:
+        """Whether that is what was asked for."""
+
+
+def mistakes(judged: Iterable[Named]) -> str:
     """What the wrong ones were taken for, the most frequent first."""
     names = Counter(each.found.action for each in judged if not each.right)
     return ", ".join(f"{name} {count}" for name, count in names.most_common()) or "none"
