@@ -49,7 +49,7 @@ the web.
 {summary}
 
 Intervals are Wilson's, for 95 of 100. "Asked side": of recognised actions that one limb does, how
-often the asked one. The aim is {aim:.0%} of common actions, with trained captions and with unseen
+often the asked one. The aim is {aim:.0f} % of common actions, with trained captions and with unseen
 templates around seen verbs: **it is {verdict}**.
 [What was tried, and what is left](embedded_prior_tried.md).
 
@@ -81,7 +81,7 @@ def write_page(
     text = PAGE.format(
         actions=len(actions),
         summary="\n".join(_summary(judged)),
-        aim=AIM,
+        aim=100 * AIM,
         verdict="met" if all(_share(judged, kind) >= AIM for kind in AIMED_AT) else "missed",
         command=command,
         seed=problem.seed,
@@ -113,10 +113,10 @@ def _share(judged: Sequence[Judged], kind: Kind) -> float:
     return sum(hits) / max(len(hits), 1)
 
 
-def _order(judged: Sequence[Judged], action: str) -> float:
-    """Failures first."""
+def _order(judged: Sequence[Judged], action: str) -> tuple[float, str]:
+    """Failures first, equals by name."""
     hits = [each.right for each in _of(judged, "trained", action)]
-    return sum(hits) / len(hits)
+    return sum(hits) / len(hits), action
 
 
 def _summary(judged: Sequence[Judged]) -> list[str]:
