@@ -43,7 +43,7 @@ class Row:
     steps: int
     loss: float | None
     evidence: float | None
-    """How much the prompt helps the prior to denoise the motion; see `starts.evidence`."""
+    """How much the prompt helps the prior to denoise the motion; see `candidates.evidence`."""
     seconds: float | None
     folder: str
     """Within that of the batch."""

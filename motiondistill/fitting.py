@@ -67,6 +67,17 @@ def _distinct(problem: Problem, stances: Sequence[Stance]) -> list[Stance]:
     return kept
 
 
+def wanted(
+    problem: Problem, state: State
+) -> tuple[int, Camera, Float[Tensor, "candidates frames 3 height width"]]:
+    """How many candidates each video of a fit has, and for each candidate its camera and video."""
+    assert state.targets is not None
+    count = len(state.targets)
+    each = len(state.fields) // count
+    cameras = problem.cameras(start_azimuths(count).repeat_interleave(each))
+    return each, cameras, state.targets.repeat_interleave(each, 0) if each > 1 else state.targets
+
+
 def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
     """Fits one motion to each sampled video through the renderer, coarse to fine.
 
@@ -75,7 +86,7 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
     """
     assert state.targets is not None
     knobs, count = settings.fit, len(state.targets)
-    each, cameras, targets = _wanted(problem, state)
+    each, cameras, targets = wanted(problem, state)
     for index in range(state.step, knobs.num_steps):
         progress = index / knobs.num_steps
         motion = Motion.stack([clip_of(problem, field) for field in state.fields])
@@ -103,20 +114,9 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
             best = errors.detach().view(count, each).argmin(1).tolist()
             kept = [each * video + stance for video, stance in enumerate(best)]
             state.keep(parallel.shared(kept))  # processors may round differently
-            each, cameras, targets = _wanted(problem, state)
+            each, cameras, targets = wanted(problem, state)
         motion = motion_of(problem, state.fields[0])
         yield record(index, "fit", loss, terms, motion, video, gradients=seen.sizes)
-
-
-def _wanted(
-    problem: Problem, state: State
-) -> tuple[int, Camera, Float[Tensor, "candidates frames 3 height width"]]:
-    """How many candidates each video has, and for each candidate its camera and its video."""
-    assert state.targets is not None
-    count = len(state.targets)
-    each = len(state.fields) // count
-    cameras = problem.cameras(start_azimuths(count).repeat_interleave(each))
-    return each, cameras, state.targets.repeat_interleave(each, 0) if each > 1 else state.targets
 
 
 def fit_reference(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:

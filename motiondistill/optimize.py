@@ -3,12 +3,11 @@
 Motions are fitted to samples of a prior, and the best is refined by score distillation.
 """
 
-import logging
 from collections.abc import Iterator
 
 from torch import nn
 
-from motiondistill import parallel
+from motiondistill.candidates import choose
 from motiondistill.distillation import judge, target_step
 from motiondistill.fitting import fit, fit_reference, fit_state
 from motiondistill.gradients import watch
@@ -26,13 +25,10 @@ from motiondistill.stages import (
 from motiondistill.starts import (
     Problem,
     clip_of,
-    evidence,
     motion_of,
     new_field,
     sample_targets,
 )
-
-_log = logging.getLogger(__name__)
 
 
 def initial_state(problem: Problem, settings: Settings) -> State:
@@ -65,21 +61,8 @@ def optimize(problem: Problem, settings: Settings, state: State) -> Iterator[Ste
     if state.stage == "fit":
         fitted = fit_reference if settings.fit.start == "reference" else fit
         yield from fitted(problem, settings, state)
-        state.begin_distilling(choose(problem, state.fields))
+        state.begin_distilling(choose(problem, state))
     yield from distill(problem, settings, state)
-
-
-@timed("choose")
-def choose(problem: Problem, fields: nn.ModuleList) -> nn.Module:
-    """The candidate whose motion the prompt explains best."""
-    if len(fields) == 1:
-        return fields[0]
-    _log.info("choosing among %d candidates", len(fields))
-    gains = [evidence(problem, clip_of(problem, field).detach()) for field in fields]
-    best: int = parallel.shared(max(range(len(gains)), key=gains.__getitem__))
-    listed = ", ".join(f"{gain:.2g}" for gain in gains)
-    _log.info("kept candidate %d of those with evidence %s", best, listed)
-    return fields[best]
 
 
 def distill(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:

@@ -19,11 +19,11 @@ from torch import nn
 from motiondistill import config as configs
 from motiondistill import parallel
 from motiondistill.atomic import write_atomically
+from motiondistill.candidates import choose
 from motiondistill.checkpoints import Tree, save_step
 from motiondistill.distill_memory import Memory
 from motiondistill.interruption import Interruption
 from motiondistill.motion.field import MotionField
-from motiondistill.optimize import choose
 from motiondistill.progress import Reporter, loss_in_words
 from motiondistill.prompts import slug
 from motiondistill.report.events import Looks, events
@@ -141,7 +141,7 @@ def restore(saved: Tree, new_field: Callable[[int], nn.Module]) -> State:
 
 def current_field(problem: Problem, state: State) -> nn.Module:
     """What stands for the motion: the chosen candidate or, while fitting, the best one."""
-    return state.fields[0] if state.stage == "distill" else choose(problem, state.fields)
+    return state.fields[0] if state.stage == "distill" else choose(problem, state)
 
 
 def result_of(problem: Problem, field: nn.Module) -> Motion:

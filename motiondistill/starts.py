@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from motiondistill.body.base import Body
-from motiondistill.cameras import Orbit, heading
+from motiondistill.cameras import Orbit
 from motiondistill.critics import Critic
 from motiondistill.motion.field import FieldMaker, MotionField
 from motiondistill.motion.pose_field import PoseField
@@ -24,7 +24,6 @@ from motiondistill.randomness import seeded
 from motiondistill.regularizers.weights import References
 from motiondistill.render.randomization import Change
 from motiondistill.render.scene import Scene
-from motiondistill.score.objectives import prompt_evidence
 from motiondistill.structures import Motion
 
 _log = logging.getLogger(__name__)
@@ -130,8 +129,6 @@ class FitSettings:
 
 # In these views neither arm is hidden and front and back cannot be confused.
 _START_VIEWS = (0, 1, 7)
-_EVIDENCE_LEVELS = (0.75, 0.85, 0.92)  # flow times: the levels at which what moves is decided
-_EVIDENCE_VIEWS = 4
 
 
 @timed("field")
@@ -189,33 +186,3 @@ def sample_targets(
     )
     with torch.no_grad():
         return problem.prior.decode(latents)
-
-
-@torch.no_grad()
-def evidence(problem: Problem, motion: Motion) -> float:
-    """How much the prompt helps the prior to denoise this motion.
-
-    Averaged over views of the full circle and over noise levels.
-    """
-    steps = torch.arange(_EVIDENCE_VIEWS)
-    azimuths = steps * (2 * math.pi / _EVIDENCE_VIEWS)
-    video = problem.scene(problem.body(motion), problem.cameras(azimuths + heading(motion)))
-    latents = problem.prior.encode(video)
-    words, sides = problem.wording, azimuths.tolist()
-    prompts = [words.positive(problem.prompt, azimuth) for azimuth in sides]
-    conditioning = problem.prior.embed(prompts)
-    without = [words.negative(problem.negative_prompt, azimuth) for azimuth in sides]
-    unconditional = problem.prior.embed(without)
-    total = 0.0
-    for index, tau in enumerate(_EVIDENCE_LEVELS):
-        gain = prompt_evidence(
-            problem.prior,
-            latents,
-            conditioning,
-            unconditional,
-            sigma=torch.full((len(prompts),), tau / (1 - tau)),
-            # The same noise for every candidate.
-            generator=seeded(problem.seed, index, "evidence"),
-        )
-        total += gain.mean().item()
-    return total / len(_EVIDENCE_LEVELS)

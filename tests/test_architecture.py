@@ -27,7 +27,7 @@ LAYERS = [
     [
         *"optimize starts latents probe t2m sweep shots pictures film".split(),
         *"stages fitting distillation distill_memory distill_settings critics inquiry".split(),
-        *"parallel profile reference_start gradients learning_rates".split(),
+        *"candidates parallel profile reference_start gradients learning_rates".split(),
     ],
     "knobs prior_schema image_prior_schema field_schema run_schema schema config".split(),
     [

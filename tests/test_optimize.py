@@ -9,27 +9,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_problem import FRAMES, PROMPT, rendered, small_problem
+from pose_oracle import ORACLE, all_around, oracle, pose
+from small_problem import FRAMES, PROMPT, small_problem
 from tiny_ltx import save_tiny
-from torch import Tensor, nn
 
 from motiondistill.build_method import make_method
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.distill_settings import DistillSettings
-from motiondistill.motion.pose_field import PoseField
-from motiondistill.motion.stances import Stance
-from motiondistill.optimize import choose, initial_state, optimize
-from motiondistill.priors.base import Prior, VideoFormat
-from motiondistill.priors.gaussian import Gaussian, GaussianPrior
+from motiondistill.optimize import initial_state, optimize
+from motiondistill.priors.base import Prior
 from motiondistill.priors.loading import load_prior
-from motiondistill.prompts import VIEW_NAMES
-from motiondistill.randomness import seeded
 from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.render.randomization import random_background
 from motiondistill.runs import restore, snapshot
 from motiondistill.stages import Settings, Step
 from motiondistill.starts import FitSettings, Problem, motion_of, new_field
-from motiondistill.structures import Motion
 
 FIT, DISTILL = 3, 3
 VIEWS = 2
@@ -42,8 +36,6 @@ SETTINGS = Settings(
 )
 NEUTRAL = dataclasses.replace(SETTINGS, fit=dataclasses.replace(SETTINGS.fit, num_steps=0))
 REGULARIZERS = {"angular_speed", "joint_acceleration", "ground_penetration", "tilt"}
-# Frames and pixels of the oracle: its eigenvectors are a matrix of all pixels by all pixels.
-ORACLE = VideoFormat(fps=8.0, frames=3, height=16, width=16)
 ROUNDING = 1e-5  # float32 rotations
 
 
@@ -185,36 +177,6 @@ def test_a_loss_that_is_no_number_ends_the_run(prior: Prior, settings: Settings)
     assert all(map(torch.equal, before, state.fields.parameters()))
 
 
-def pose(arm_lift: float, aside: float) -> Motion:
-    """A stance, displaced sideways (metres), that moves no more."""
-    still = PoseField(stance=Stance(arm_lift=arm_lift), generator=seeded(0))(
-        ORACLE.frames, ORACLE.fps
-    ).detach()
-    return dataclasses.replace(still, translation=still.translation + torch.tensor([aside, 0, 0]))
-
-
-def all_around(goal: Motion) -> Tensor:
-    """Its videos in the eight named views."""
-    empty = small_problem(GaussianPrior({}, ORACLE), pixels=16, frames=ORACLE.frames)
-    return rendered(empty, goal, torch.arange(8) * (math.pi / 4))
-
-
-def oracle(goals: dict[str, Motion]) -> GaussianPrior:
-    """A prior whose clips of each prompt lie around the renderings of its goal."""
-    size = 3 * ORACLE.frames * ORACLE.height * ORACLE.width
-    eye, variances = torch.eye(size), torch.full((size,), 0.01)
-    return GaussianPrior(
-        {
-            f"{prompt}, {view}": Gaussian(mean, variances, eye)
-            for prompt, goal in goals.items()
-            for view, mean in zip(
-                VIEW_NAMES, all_around(goal).transpose(1, 2).flatten(1), strict=True
-            )
-        },
-        ORACLE,
-    )
-
-
 def test_distillation_brings_the_renderings_to_the_priors_mean() -> None:
     goal = pose(0.3, 0.15)
     videos = all_around(goal)
@@ -240,19 +202,6 @@ def test_distillation_brings_the_renderings_to_the_priors_mean() -> None:
         pass
     # The thin arms of a body of ten pixels are the rest.
     assert distance() < before / 2
-
-
-@pytest.mark.parametrize("wanted", [0, 1])
-def test_the_candidate_that_the_prompt_explains_best_is_chosen(wanted: int) -> None:
-    prompts = ("a person stands on the right", "a person stands on the left")
-    prior = oracle({prompts[0]: pose(0.0, -0.2), prompts[1]: pose(0.0, 0.2)})
-    problem = small_problem(prior, pixels=16, frames=ORACLE.frames, prompt=prompts[wanted])
-    fields = [PoseField(generator=seeded(index)) for index in range(2)]
-    for field, aside in zip(fields, (-0.2, 0.2), strict=True):
-        with torch.no_grad():
-            # The third last output is the way aside, bounded softly by one metre.
-            field.layers.get_parameter("4.bias")[-3] = math.atanh(aside)
-    assert choose(problem, nn.ModuleList(fields)) is fields[wanted]
 
 
 def test_after_the_fit_one_candidate_goes_on_with_a_fresh_optimiser(problem: Problem) -> None:

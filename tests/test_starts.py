@@ -29,7 +29,6 @@ from motiondistill.runs import restore, snapshot
 from motiondistill.stages import Settings, State
 from motiondistill.starts import (
     FitSettings,
-    evidence,
     motion_of,
     new_field,
     sample_targets,
@@ -121,20 +120,6 @@ def test_samples_are_videos_of_the_problem_and_repeat_with_the_seed(prior: Prior
     assert torch.equal(videos, sample_targets(small_problem(prior), settings))
     for other in (small_problem(prior, seed=1), small_problem(prior, prompt="a person squats")):
         assert not torch.equal(videos, sample_targets(other, settings))
-
-
-def test_evidence_draws_the_same_noise_for_every_candidate(prior: Prior) -> None:
-    problem = small_problem(prior)
-    motions = [
-        parametric_motion(
-            "wave", side, torch.Generator().manual_seed(0), body().rest_joints, 8.0, FRAMES
-        )
-        for side in ("left", "right")
-    ]
-    gains = [evidence(problem, motion) for motion in motions]
-    assert gains == [evidence(problem, motion) for motion in motions]
-    assert gains[0] != gains[1]
-    assert gains[0] != evidence(small_problem(prior, seed=1), motions[0])
 
 
 def test_guides_fall_evenly_in_the_logarithm_and_stay_at_a_hundredth() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from motiondistill import build, runs
+from motiondistill.candidates import evidence
 from motiondistill.checkpoints import load_newest
 from motiondistill.commands.outcomes import RUN_ERRORS
 from motiondistill.optimize import initial_state, optimize
@@ -19,7 +20,7 @@ from motiondistill.report.events import Looks
 from motiondistill.report.results import write_results
 from motiondistill.schema import OptimizeConfig
 from motiondistill.stages import Settings, State
-from motiondistill.starts import Problem, clip_of, evidence, new_field
+from motiondistill.starts import Problem, clip_of, new_field
 
 _log = logging.getLogger(__name__)
 

@@ -1,0 +1,89 @@
+"""Which of several fitted motions goes on: what the prior and the pictures say of each."""
+
+import logging
+import math
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from motiondistill import parallel
+from motiondistill.cameras import heading
+from motiondistill.fitting import fit_errors, wanted
+from motiondistill.profile import timed
+from motiondistill.randomness import seeded
+from motiondistill.score.objectives import prompt_evidence
+from motiondistill.stages import State
+from motiondistill.starts import Problem, clip_of
+from motiondistill.structures import Motion
+
+_LEVELS: Final = (0.75, 0.85, 0.92)  # flow times: the levels at which what moves is decided
+_VIEWS: Final = 4
+
+_log = logging.getLogger(__name__)
+
+
+@timed("choose")
+def choose(problem: Problem, state: State) -> nn.Module:
+    """The candidate with the greatest evidence and the least misfit, in standard scores.
+
+    Either tells right motions from wrong ones, and both together better: a video that no body can
+    follow, with torn limbs or a limb too many, leaves a misfit (results/candidates.md).
+    """
+    if len(state.fields) == 1:
+        return state.fields[0]
+    _log.info("choosing among %d candidates", len(state.fields))
+    motions = [clip_of(problem, field).detach() for field in state.fields]
+    gains = torch.tensor([evidence(problem, motion) for motion in motions])
+    left = misfits(problem, state)
+    scores = standard_scores(gains) - standard_scores(left)
+    best: int = parallel.shared(int(scores.argmax()))
+    listed = ", ".join(f"{gain:.2g} ({error:.2f})" for gain, error in zip(gains, left, strict=True))
+    _log.info("kept candidate %d of those with evidence (and misfit) %s", best, listed)
+    return state.fields[best]
+
+
+def standard_scores(values: Float[Tensor, " candidates"]) -> Float[Tensor, " candidates"]:
+    """How many standard deviations each lies above the mean; zero where all are alike."""
+    deviations = values - values.mean()
+    spread = deviations.square().mean().sqrt()
+    return deviations / spread if spread > 0 else torch.zeros_like(values)
+
+
+@torch.no_grad()
+def misfits(problem: Problem, state: State) -> Float[Tensor, " candidates"]:
+    """What is left of the fit's error for each candidate, without any blur."""
+    _, cameras, targets = wanted(problem, state)
+    motion = Motion.stack([clip_of(problem, field) for field in state.fields])
+    return fit_errors(problem.scene(problem.body(motion), cameras), targets, 1.0)
+
+
+@torch.no_grad()
+def evidence(problem: Problem, motion: Motion) -> float:
+    """How much the prompt helps the prior to denoise this motion.
+
+    Averaged over views of the full circle and over noise levels.
+    """
+    steps = torch.arange(_VIEWS)
+    azimuths = steps * (2 * math.pi / _VIEWS)
+    video = problem.scene(problem.body(motion), problem.cameras(azimuths + heading(motion)))
+    latents = problem.prior.encode(video)
+    words, sides = problem.wording, azimuths.tolist()
+    prompts = [words.positive(problem.prompt, azimuth) for azimuth in sides]
+    conditioning = problem.prior.embed(prompts)
+    without = [words.negative(problem.negative_prompt, azimuth) for azimuth in sides]
+    unconditional = problem.prior.embed(without)
+    total = 0.0
+    for index, tau in enumerate(_LEVELS):
+        gain = prompt_evidence(
+            problem.prior,
+            latents,
+            conditioning,
+            unconditional,
+            sigma=torch.full((len(prompts),), tau / (1 - tau)),
+            # The same noise for every candidate.
+            generator=seeded(problem.seed, index, "evidence"),
+        )
+        total += gain.mean().item()
+    return total / len(_LEVELS)
