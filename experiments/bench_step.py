@@ -9,14 +9,13 @@ their medians are compared. `--quick` is a tiny run that only shows that all of 
 
 import argparse
 import dataclasses
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from this_machine import this_machine
 from torch import Tensor
 
 from motiondistill import config
@@ -166,7 +165,7 @@ def main() -> None:
         "rounds": rounds,
         "threads": options.threads,
         "commit": origin("")["commit"],
-        "machine": f"{platform.machine()} ({os.cpu_count()} cores)",
+        "machine": this_machine(),
         "torch": torch.__version__,
         "views": settings.distill.views,
         "frames": problem.clip_frames,

@@ -13,8 +13,6 @@ two processes side by side, each on its own core (OMP_NUM_THREADS=1), before the
 
 import argparse
 import json
-import os
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +21,7 @@ import imageio.v3
 import numpy as np
 from comparison.runs import optimized
 from omegaconf import OmegaConf
+from this_machine import this_machine
 
 from motiondistill.metrics.signatures import SIGNATURES, Check
 from motiondistill.motion.motion_file import load_motion
@@ -158,7 +157,7 @@ def write(trained: list[Run], random: list[Run]) -> None:
         seeds=", ".join(map(str, sorted({run.seed for run in trained}))),
         # More than one, if runs of different days stand together.
         commit=", ".join(sorted({str(each.about.commit) for each in configurations})),
-        machine=f"{platform.machine()} ({os.cpu_count()} cores)",
+        machine=this_machine(),
         threads=configuration.run.threads,
         torch=configuration.about.torch,
         trained="\n".join(table(trained) + sheets(trained)),

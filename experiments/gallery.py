@@ -8,14 +8,13 @@ Writes one image a sheet, and beside the folder a page of the same name that sho
 import argparse
 import dataclasses
 import math
-import os
-import platform
 from pathlib import Path
 from typing import Any
 
 import imageio.v3
 import torch
 from jaxtyping import Float
+from this_machine import this_machine
 from torch import Tensor
 
 from motiondistill import rotations
@@ -210,7 +209,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     about = origin("")
     page = "# What can be seen\n\nCommand: `python experiments/gallery.py`; "
-    page += f"seed {SEED}; commit {about['commit']};\n{platform.machine()} ({os.cpu_count()} cores)"
+    page += f"seed {SEED}; commit {about['commit']};\n{this_machine()}"
     page += f", torch {about['torch']}. Drawn by the `cpu` rasteriser.\n"
     for sheet in (appearances, scenes, bodies, cameras, outputs):
         with torch.no_grad():

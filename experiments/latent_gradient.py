@@ -7,12 +7,11 @@ its gradient taken to the pixels and on to the joints' rotations: through the en
 through the decoder. Writes results/latent_gradient.md.
 """
 
-import os
-import platform
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from this_machine import this_machine
 from torch import Tensor
 
 from motiondistill.atomic import write_atomically
@@ -106,7 +105,7 @@ def main() -> None:
     page = PAGE.format(
         seed=SEED,
         commit=about["commit"],
-        machine=f"{platform.machine()} ({os.cpu_count()} cores)",
+        machine=this_machine(),
         torch=about["torch"],
         guidance=GUIDANCE,
         rows="\n".join(rows),

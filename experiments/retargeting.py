@@ -14,8 +14,6 @@ figure above our body, worst clips first.
 import argparse
 import csv
 import dataclasses
-import os
-import platform
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -27,6 +25,7 @@ import torch
 from jaxtyping import Float
 from retargeting_parts.measure import LIMBS, SIDES, Joints, Result, habits, quantile, results_of
 from retargeting_parts.sheets import sheet
+from this_machine import this_machine
 from torch import Tensor
 
 from motiondistill import rotations
@@ -221,7 +220,7 @@ def write(
     groups = results | {"all": everything}
     page = PAGE.format(
         commit=origin("")["commit"],
-        machine=f"{platform.machine()} ({os.cpu_count()} cores)",
+        machine=this_machine(),
         threads=torch.get_num_threads(),
         torch=torch.__version__,
         clips=len(everything),

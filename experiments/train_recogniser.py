@@ -12,8 +12,6 @@ of some seeds, then the weights to ship learn from all clips. Leaves in OUT: `re
 import argparse
 import dataclasses
 import json
-import os
-import platform
 import subprocess
 import sys
 import time
@@ -33,6 +31,7 @@ from recogniser.training import (
     train,
 )
 from safetensors.torch import save_file
+from this_machine import this_machine
 from torch import Tensor
 
 from motiondistill.body.anny import anny_body
@@ -63,7 +62,7 @@ def main() -> None:
     text = card(real, made, about | {"parameters": parameters, "share": PARAMETRIC_SHARE})
     (args.out / "README.md").write_text(text)
     confusion_matrix(runs[0], args.out / "recogniser.png")
-    machine = f"{platform.machine()} ({os.cpu_count()} cores), threads: {args.threads}"
+    machine = f"{this_machine()}, threads: {args.threads}"
     about |= {
         "batch": BATCH,
         "folds": len(folds_of(real)),

@@ -1,7 +1,5 @@
 """Parts of the results' pages: tables, where figures come from, and strips, failures first."""
 
-import os
-import platform
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ import imageio.v3
 import torch
 from jaxtyping import Float
 from omegaconf import OmegaConf
+from this_machine import this_machine
 from torch import Tensor
 
 from comparison.judged import Judged
@@ -41,7 +40,7 @@ def origin(runs: Sequence[Run], command: str) -> str:
     return (
         f"Command: `python {command}`; seeds {told(run.seed for run in runs)};\n"
         f"commit {told(file.about.commit for file in files)};\n"
-        f"{platform.machine()} ({os.cpu_count()} cores), threads: "
+        f"{this_machine()}, threads: "
         f"{told(file.run.threads for file in files)}, torch "
         f"{told(file.about.torch for file in files)}."
     )

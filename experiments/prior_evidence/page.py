@@ -1,14 +1,13 @@
 """The results page of the embedded prior: tables, contact sheets, curves."""
 
 import json
-import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import torch
 from PIL import Image
+from this_machine import this_machine
 from torch import Tensor
 
 from motiondistill.atomic import write_atomically
@@ -86,7 +85,7 @@ def write_page(
         command=command,
         seed=problem.seed,
         commit=about["commit"],
-        machine=f"{platform.machine()} ({os.cpu_count()} cores)",
+        machine=this_machine(),
         threads=torch.get_num_threads(),
         torch=about["torch"],
         table="\n".join(_table(judged, actions)),
