@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import tiny_latte
 import torch
 import two_processes
 from trees import same
@@ -56,11 +57,15 @@ def test_batches_are_for_one_process(
 
 
 @pytest.mark.slow
-def test_two_processes_do_what_two_parts_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", two_processes.KINDS)
+def test_two_processes_do_what_two_parts_do(kind: two_processes.Kind, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    script = [sys.executable, str(ROOT / "tests" / "two_processes.py"), str(tmp_path)]
+    # Here, as transformers lets only the first of several processes save.
+    prior = tiny_latte.save_tiny(tmp_path / "prior")
+    script = [sys.executable, str(ROOT / "tests" / "two_processes.py")]
+    script += [kind, str(prior), str(tmp_path)]
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     processes = [
         subprocess.Popen(
@@ -72,12 +77,13 @@ def test_two_processes_do_what_two_parts_do(tmp_path: Path) -> None:
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
     assert same(first, second, 0.0)
     torch.use_deterministic_algorithms(True)
-    assert same(first, two_processes.run(2), ROUNDING)
-    whole = two_processes.run(1)
-    assert torch.equal(first["steps"][0]["video"], whole["steps"][0]["video"])
-    assert torch.allclose(
-        first["steps"][0]["score_gradient"], whole["steps"][0]["score_gradient"], rtol=1e-5
+    assert same(first, two_processes.run(kind, 2, prior), ROUNDING)
+    whole = two_processes.run(kind, 1, prior)
+    one, all_at_once = (
+        next(step for step in done["steps"] if "score" in step) for done in (first, whole)
     )
+    assert torch.allclose(one["video"], all_at_once["video"], atol=ROUNDING)
+    assert torch.allclose(one["score_gradient"], all_at_once["score_gradient"], rtol=1e-5)
 
 
 def torchrun(out: Path, *more: str) -> subprocess.Popen[str]:
@@ -108,6 +114,22 @@ def test_torchrun_stops_at_ctrl_c_and_leaves_what_it_has(tmp_path: Path) -> None
     done = load_newest(out / "checkpoints")["step"]
     assert (out / "motion.npz").is_file()
     assert 0 < done < 100_000
+
+
+@pytest.mark.slow
+def test_torchrun_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    given = ("score.num_steps=4", "run.checkpoint_every=1", "run.keep_checkpoints=9")
+    text, _ = torchrun(out, *given).communicate(timeout=540)
+    *_, before_last, last = sorted((out / "checkpoints").glob("*.safetensors"))
+    whole = load_newest(out / "checkpoints")
+    last.unlink()
+    before_last.unlink()
+    assert load_newest(out / "checkpoints")["step"] == 2, text
+    process = torchrun(out, "--resume", *given)
+    text, _ = process.communicate(timeout=540)
+    assert process.returncode == 0, text
+    assert same(load_newest(out / "checkpoints"), whole)
 
 
 @pytest.mark.slow

@@ -1,8 +1,12 @@
-"""One of the processes of `test_parallel`: a short run with its share of the views."""
+"""One of the processes of `test_parallel`: a short run with its share of the views.
+
+python tests/two_processes.py KIND PRIOR OUT
+"""
 
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Final, Literal, get_args
 
 import torch
 from small_problem import small_problem
@@ -13,27 +17,46 @@ from motiondistill.critics import Critic
 from motiondistill.distill_settings import DistillSettings
 from motiondistill.optimize import initial_state, optimize
 from motiondistill.priors.gaussian_videos import gaussian_videos
+from motiondistill.priors.loading import load_prior
 from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.runs import snapshot
 from motiondistill.stages import Settings
-from motiondistill.starts import FitSettings
+from motiondistill.starts import FitSettings, Problem
 
-KNOBS = DistillSettings(objective="sds", num_steps=3, views=4, updates_per_target=2)
+Kind = Literal["neutral", "sampled", "vsd"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+KNOBS = DistillSettings(objective="sds", num_steps=3, views=4)
 
 
-def run(accumulate: int) -> dict[str, object]:
-    """What the run leaves: every update's tensors, and the state."""
-    knobs = dataclasses.replace(KNOBS, accumulate=accumulate)
-    prior, method = gaussian_videos(), make_method(knobs)
-    image = Critic("image_score", prior, knobs, method, weight=0.5, images=2)
-    usual = small_problem(prior, pixels=16, frames=4)
-    problem = dataclasses.replace(usual, critics=(image,))
-    settings = Settings(FitSettings(num_steps=0), knobs, RegularizerWeights(), method)
+def run(kind: Kind, accumulate: int, folder: Path) -> dict[str, object]:
+    """What the run leaves; `vsd` reads its prior from the folder."""
+    knobs, still = dataclasses.replace(KNOBS, accumulate=accumulate), FitSettings(num_steps=0)
+    match kind:
+        case "neutral":  # a second critic, and targets that serve two updates
+            knobs = dataclasses.replace(knobs, updates_per_target=2)
+            problem = small_problem(gaussian_videos(), pixels=16, frames=4)
+            image = Critic(
+                "image_score", problem.prior, knobs, make_method(knobs), weight=0.5, images=2
+            )
+            return left(dataclasses.replace(problem, critics=(image,)), knobs, still)
+        case "sampled":
+            start = FitSettings(num_samples=2, sampling_steps=2, num_steps=4)
+            return left(small_problem(gaussian_videos(), pixels=16, frames=4), knobs, start)
+        case "vsd":
+            knobs = dataclasses.replace(knobs, objective="vsd", num_steps=2)
+            prior = load_prior(folder)
+            return left(small_problem(prior, pixels=32, frames=16), knobs, still)
+
+
+def left(problem: Problem, knobs: DistillSettings, start: FitSettings) -> dict[str, object]:
+    """Every update's tensors, and the state at the end."""
+    settings = Settings(start, knobs, RegularizerWeights(), make_method(knobs))
     state = initial_state(problem, settings)
-    with torch.no_grad():  # a start that moves
-        state.fields[0].layers.get_parameter("4.weight").normal_(
-            0, 0.05, generator=torch.Generator().manual_seed(0)
-        )
+    if state.stage == "distill":
+        with torch.no_grad():  # a start that moves
+            state.fields[0].layers.get_parameter("4.weight").normal_(
+                0, 0.05, generator=torch.Generator().manual_seed(0)
+            )
     steps = [
         {"video": step.video, "target": step.target, **step.terms, **step.figures}
         for step in optimize(problem, settings, state)
@@ -46,4 +69,6 @@ if __name__ == "__main__":
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
     with parallel.joined():
-        torch.save(run(1), Path(sys.argv[1]) / f"{parallel.rank()}.pt")
+        kind, prior, out = sys.argv[1:]
+        done = run(KINDS[KINDS.index(kind)], 1, Path(prior))
+        torch.save(done, Path(out) / f"{parallel.rank()}.pt")
