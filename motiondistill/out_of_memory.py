@@ -34,20 +34,19 @@ def memory_told(config: OptimizeConfig, state: State | None = None) -> Iterator[
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        stage = None if state is None else state.stage
         place = "" if state is None else f" at step {state.step}"
         wanted = _WANTED.search(str(error))
         got = f"{wanted[1]} more were wanted" if wanted else "it ran out"
-        first, *others = remedies(config, distilling=stage == "distill")
+        first, *others = remedies(config, state)
         then = f", then {', '.join(others)}" if others else ""
         raise MemoryError(
             f"The memory must hold what one update needs, but {got}{place}; try {first}{then}."
         ) from error
 
 
-def remedies(config: OptimizeConfig, *, distilling: bool) -> list[str]:
+def remedies(config: OptimizeConfig, state: State | None) -> list[str]:
     """Settings that need less memory than these, those first that change the result least."""
-    found = []
+    found, distilling = [], state is not None and state.stage == "distill"
     prior, height_and_width = config.prior, config.camera.size
     if prior.batch_size != 1:
         found.append("prior.batch_size=1")
@@ -60,12 +59,17 @@ def remedies(config: OptimizeConfig, *, distilling: bool) -> list[str]:
     if distilling:
         found += _fewer_at_once(config)
     elif config.init.start == "sampled":
-        if config.init.num_stances > 1:
+        # Later in a fit, of each video's stances one is left anyway.
+        if config.init.num_stances > 1 and (state is None or _several_stances(state)):
             found.append("init.num_stances=1")
         if config.init.num_samples > 1:
             found.append(f"init.num_samples={config.init.num_samples // 2}")
     size = "the prior's own size" if height_and_width is None else list(height_and_width)
     return [*found, f"a camera.size below {size}"]
+
+
+def _several_stances(state: State) -> bool:
+    return state.targets is not None and len(state.fields) > len(state.targets)
 
 
 def _fewer_at_once(config: OptimizeConfig) -> list[str]:

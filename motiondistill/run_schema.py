@@ -25,5 +25,6 @@ class RunConfig:
     keep_checkpoints: int = 2
     # Updates from one set of pictures and histograms for TensorBoard to the next; 0 is none.
     log_every: int = 100
-    # Writes where the time goes, stage by stage, to profile.json and the log.
+    # Writes where the time goes, stage by stage, to profile.json and the log; of a resumed run only
+    # since then.
     profile: bool = False

@@ -14,6 +14,7 @@ from motiondistill.build import make_settings
 from motiondistill.checkpoints import load_newest
 from motiondistill.cli import main
 from motiondistill.gradients import clip, watch
+from motiondistill.motion.pose_field import PoseField
 from motiondistill.out_of_memory import is_out_of_memory, memory_told, remedies
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.progress import LineReporter
@@ -184,22 +185,29 @@ def test_every_allocator_is_understood_and_other_errors_pass() -> None:
             raise other
 
 
-def test_remedies_are_settings_that_there_are_and_end() -> None:
+DISTILLING = State("distill", nn.ModuleList([PoseField()]), None)
+
+
+@pytest.mark.parametrize("state", [None, DISTILLING])
+def test_remedies_are_settings_that_there_are_and_end(state: State | None) -> None:
     given = ["render.supersampling=4", "camera.size=[32,32]", "image_prior.model=gaussian"]
-    for distilling in (True, False):
-        tried = list(given)
-        while (
-            len(found := remedies(config.load(OptimizeConfig, None, tried), distilling=distilling))
-            > 1
-        ):
-            tried = [*tried, found[0]]
-            assert len(tried) < 20
-        assert found == ["a camera.size below [32, 32]"]
-        keys = {word.split("=")[0] for word in tried[3:]}
-        here = {"prior.encode", "score.accumulate", "image_prior.frames"}
-        assert keys == {"prior.batch_size", "render.supersampling"} | (
-            here if distilling else {"init.num_stances", "init.num_samples"}
-        )
+    tried = list(given)
+    while len(found := remedies(config.load(OptimizeConfig, None, tried), state)) > 1:
+        tried = [*tried, found[0]]
+        assert len(tried) < 20
+    assert found == ["a camera.size below [32, 32]"]
+    keys = {word.split("=")[0] for word in tried[3:]}
+    here = {"prior.encode", "score.accumulate", "image_prior.frames"}
+    assert keys == {"prior.batch_size", "render.supersampling"} | (
+        here if state is DISTILLING else {"init.num_stances", "init.num_samples"}
+    )
+
+
+@pytest.mark.parametrize("stances", [3, 1])
+def test_fewer_stances_are_no_remedy_once_one_is_left(stances: int) -> None:
+    fields = nn.ModuleList([PoseField() for _ in range(2 * stances)])
+    state = State("fit", fields, torch.zeros(2, 1, 3, 1, 1))
+    assert ("init.num_stances=1" in remedies(OptimizeConfig(), state)) == (stances > 1)
 
 
 def test_too_little_memory_is_one_line(
