@@ -25,7 +25,7 @@ from comparison.judged import judge
 from comparison.pages import command_of
 from comparison.real_clips import real_clips
 from comparison.reasons import reasons
-from comparison.runs import Run, Variant, carry_out
+from comparison.runs import Run, Variant, carry_out, planned
 from prior_evidence.samples import sampling_of
 
 from motiondistill.metrics.recogniser import load_recogniser
@@ -42,7 +42,9 @@ def runs_of(weights: str, options: argparse.Namespace) -> list[Run]:
     """All prompts with trained weights; the common ones with random weights."""
     actions = (*REPORTED, *RARE) if weights == "pretrained" else REPORTED
     actions = tuple(action for action in actions if action in options.actions)
-    return carry_out([VARIANTS[weights]], actions, options.seeds, options.out, options.more)
+    return carry_out(
+        planned([VARIANTS[weights]], actions, options.seeds, options.out, options.more)
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

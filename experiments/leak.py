@@ -19,7 +19,7 @@ from typing import Final
 from comparison.asked import RARE, REPORTED
 from comparison.judged import FIGURES, Judged, in_cells, judge, medians
 from comparison.pages import command_of, origin, sheet, table, write
-from comparison.runs import DISTILLED_ALONE, Run, Variant, carry_out
+from comparison.runs import DISTILLED_ALONE, Run, Variant, carry_out, planned
 from prior_evidence.judged import rate
 
 from motiondistill.build import make_body
@@ -99,11 +99,13 @@ def runs_of(
         for action in actions
         for variant in variants(action)
         for run in carry_out(
-            [variant],
-            [action],
-            seeds[:1] if variant.name.startswith(NOTHING) else seeds,
-            out,
-            more,
+            planned(
+                [variant],
+                [action],
+                seeds[:1] if variant.name.startswith(NOTHING) else seeds,
+                out,
+                more,
+            )
         )
     ]
 

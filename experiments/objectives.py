@@ -1,16 +1,17 @@
 """Which way to distil is best? Objectives, starts, guidance and schedules, one change at a time.
 
     python experiments/objectives.py [--image MODEL] [--out runs/objectives] [--seeds 0 1 2]
-        [--only GROUP] [--set key=value ...]
+        [--part 1/2] [--set key=value ...]
 
 Every run is `motiondistill optimize` with the defaults and what the table names. All variants are
 screened on two prompts that no result is reported for, with the first seed. The best four are
 compared on six others with every seed, beside the default; with `--image`, the name or folder of an
-image prior, also beside that prior alone, and both priors together. Runs that are finished are not
-run again. `--set` is for all runs.
+image prior, also beside that prior alone, and both priors together. Variants that differ only in
+how they distill share their starts. Runs that are finished are not run again. `--set` is for all.
 
-Writes results/objectives.md. `--only` screens one group and writes no page: for processes side by
-side, each on its own core (OMP_NUM_THREADS=1), before the call that does.
+Writes results/objectives.md. `--part 1/2` does the first of two shares of the prompts and writes no
+page: for processes side by side, each on its own core (OMP_NUM_THREADS=1). It compares only once
+all shares are screened: call it again then, and at the end without it for the page.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from typing import Final
 from comparison.asked import COMPARED, DEVELOPMENT
 from comparison.judged import FIGURES, Judged, in_cells, judge, medians, merit
 from comparison.pages import command_of, origin, sheet, table, write
-from comparison.runs import DISTILLED_ALONE, Variant, carry_out, prompt_of
+from comparison.runs import DISTILLED_ALONE, Variant, carry_out, finished, planned, prompt_of
 from prior_evidence.judged import rate
 
 from motiondistill.build import make_body
@@ -179,6 +180,17 @@ def write_page(screened: Sequence[Judged], compared: Sequence[Judged], command: 
     write(PAGE_FILE, text)
 
 
+def share(text: str) -> tuple[int, int]:
+    """`2/3` is the second of three shares: its place from zero, and how many there are.
+
+    Raises ValueError for what is none.
+    """
+    place, _, count = text.partition("/")
+    if not 0 < int(place) <= int(count):
+        raise ValueError(f"`--part` must be a share such as 1/2, got {text}; name another.")
+    return int(place) - 1, int(count)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Screens, compares, and writes the page."""
     parser = argparse.ArgumentParser(
@@ -187,22 +199,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--image", metavar="MODEL")
     parser.add_argument("--out", type=Path, default=Path("runs/objectives"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", choices=tuple(SCREENED))
+    parser.add_argument("--part", type=share)
     parser.add_argument("--set", dest="more", metavar="key=value", nargs="+", default=[])
     options = parser.parse_args(arguments)
-    groups = [options.only] if options.only else list(SCREENED)
-    variants = [variant for group in groups for variant in SCREENED[group]]
-    runs = carry_out(variants, DEVELOPMENT, options.seeds[:1], options.out, options.more)
-    if options.only:
+    place, count = options.part or (0, 1)
+    out, more, starts = options.out, options.more, options.out / "starts"
+
+    variants = [variant for group in SCREENED.values() for variant in group]
+    carry_out(planned(variants, DEVELOPMENT[place::count], options.seeds[:1], out, more), starts)
+    runs = planned(variants, DEVELOPMENT, options.seeds[:1], out, more)
+    if not all(finished(run.prompt, run.folder, runs[run]) for run in runs):
+        print("screened; the other shares have not")
         return
     body, recogniser = make_body(BodyConfig()), load_recogniser()
     screened = judge(runs, body, recogniser)
+
     chosen = dict.fromkeys([*list(by_variant(screened))[:BEST], DEFAULT])
     if options.image:
         chosen |= dict.fromkeys(priors(options.image))
-    runs = carry_out(chosen, COMPARED, options.seeds, options.out, options.more)
+    carry_out(planned(chosen, COMPARED[place::count], options.seeds, out, more), starts)
+    if options.part:
+        return
+    runs = planned(chosen, COMPARED, options.seeds, out, more)
     image = f" --image {options.image}" if options.image else ""
-    command = command_of(f"objectives.py{image}", options.more)
+    command = command_of(f"objectives.py{image}", more)
     write_page(screened, judge(runs, body, recogniser), command)
 
 

@@ -22,6 +22,9 @@ from motiondistill.atomic import write_atomically
 Tree = Any
 """Dicts, lists and tuples, nested at will, around tensors, numbers, strings, booleans and None."""
 
+CHECKPOINTS: Final = "checkpoints"
+"""The folder of them in that of a run."""
+
 _VERSION: Final = 1
 _PATTERN: Final = "step_*.safetensors"
 
@@ -70,6 +73,12 @@ def save_step(folder: Path, step: int, state: Tree, keep: int = 2) -> None:
     save_checkpoint(folder / f"step_{step:08d}.safetensors", state)
     for old in sorted(folder.glob(_PATTERN))[:-keep]:
         old.unlink()
+
+
+def newest_step(folder: Path) -> int:
+    """The step of the newest checkpoint of a run, whole or not; 0 where there is none."""
+    names = sorted(path.stem for path in folder.glob(_PATTERN))
+    return int(names[-1].removeprefix("step_")) if names else 0
 
 
 def load_newest(folder: Path) -> Tree:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from motiondistill import config as configs
+from motiondistill.checkpoints import CHECKPOINTS, newest_step
 from motiondistill.schema import OptimizeConfig
 
 CONFIG: Final = "config.yaml"
@@ -18,6 +19,8 @@ _MAY_CHANGE: Final = (
     "prior.batch_size",  # what is too much for the memory
     "score.accumulate",
 )
+# What a run that has not begun to distill may do differently, too: nothing before depends on it.
+_NOT_YET_USED: Final = ("score.", "image_prior.")
 
 
 def stored_config(
@@ -26,7 +29,8 @@ def stored_config(
     """The configuration of the run in `folder`, which what is given now must not contradict.
 
     A resumed run may only make more steps, and checkpoints and pictures in another rhythm, tell
-    where its time goes, and have the prior and the views work in other parts.
+    where its time goes, and have the prior and the views work in other parts. While it has not
+    begun to distill, it may distill in any other way.
     """
     path = _stored_path(folder)
     about = configs.read_about(path)
@@ -40,7 +44,13 @@ def stored_config(
             f"`PROMPT` must be the stored run's {about.get('prompt')!r}, got {prompt!r}; "
             "repeat it, or start a new run."
         )
-    return _grown(path, config, overrides)
+    return _grown(path, config, overrides, has_distilled(path.parent))
+
+
+def has_distilled(folder: Path) -> bool:
+    """Whether the run in the folder has saved a state after its first update of that stage."""
+    stored = configs.load(OptimizeConfig, str(folder / CONFIG))
+    return newest_step(folder / CHECKPOINTS) > stored.init.updates
 
 
 def _stored_path(folder: Path | None) -> Path:
@@ -55,11 +65,13 @@ def _stored_path(folder: Path | None) -> Path:
     return path
 
 
-def _grown(path: Path, config: str | None, overrides: list[str]) -> OptimizeConfig:
+def _grown(
+    path: Path, config: str | None, overrides: list[str], distilled: bool = True
+) -> OptimizeConfig:
     """The stored configuration with what is given now."""
     stored = configs.load(OptimizeConfig, str(path))
     wanted = configs.load(OptimizeConfig, config, overrides, base=configs.to_dict(stored))
-    check_changes(stored, wanted)
+    check_changes(stored, wanted, distilled)
     return wanted
 
 
@@ -77,12 +89,16 @@ def stored_batch(
     return _grown(path, config, overrides), tuple(seeds)
 
 
-def check_changes(stored: OptimizeConfig, wanted: OptimizeConfig) -> None:
-    """Raises ValueError for the first key that a resumed run may not change."""
+def check_changes(stored: OptimizeConfig, wanted: OptimizeConfig, distilled: bool = True) -> None:
+    """Raises ValueError for the first key that a resumed run may not change.
+
+    What belongs to the distillation may change until it has begun.
+    """
     before = dict(configs.flat(configs.to_dict(stored)))
     for key, value in configs.flat(configs.to_dict(wanted)):
         grows = key == _MAY_GROW and value > before[key]
-        if value != before[key] and not grows and key not in _MAY_CHANGE:
+        free = key in _MAY_CHANGE or (not distilled and key.startswith(_NOT_YET_USED))
+        if value != before[key] and not grows and not free:
             raise ValueError(
                 f"`{key}` must be the stored run's {before[key]!r}, got {value!r}; "
                 f"leave it out, or start a new run (only {_MAY_GROW} may grow)."

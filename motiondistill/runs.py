@@ -20,7 +20,7 @@ from motiondistill import config as configs
 from motiondistill import parallel
 from motiondistill.atomic import write_atomically
 from motiondistill.candidates import choose
-from motiondistill.checkpoints import Tree, save_step
+from motiondistill.checkpoints import CHECKPOINTS, Tree, save_step
 from motiondistill.distill_memory import Memory
 from motiondistill.interruption import Interruption
 from motiondistill.motion.field import MotionField
@@ -35,7 +35,6 @@ from motiondistill.structures import Motion
 
 _log = logging.getLogger(__name__)
 
-CHECKPOINTS: Final = "checkpoints"
 LOG: Final = "log.txt"
 _LAYOUT: Final = 2  # of snapshots; 1, which had no mark, knew a single prior
 

@@ -11,6 +11,7 @@ from comparison.runs import prompt_of
 
 from motiondistill import runs
 from motiondistill.body.skinning import SkinnedBody
+from motiondistill.checkpoints import CHECKPOINTS, save_step
 from motiondistill.config import load
 from motiondistill.data.captions import ACTIONS
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
@@ -57,4 +58,5 @@ class QuickOptimizer:
         imageio.v3.imwrite(folder / "strip.png", np.full((96, 256, 3), 200, np.uint8))
         for name in set(RESULTS) - {"motion.npz", "metrics.json", "strip.png"}:
             (folder / name).touch()
+        save_step(folder / CHECKPOINTS, steps, {})
         runs.write_config(folder, config, runs.origin(prompt))

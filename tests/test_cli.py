@@ -1,6 +1,7 @@
 """The command line end to end with a tiny random prior: results, kills, resumption, mistakes."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -90,6 +91,21 @@ cli.main(sys.argv[1:])
     assert not (folder / "motion.npz").exists()
     assert main(["optimize", PROMPT, "--out", str(folder), "--resume"]) == 0
     assert (folder / "motion.npz").read_bytes() == (finished / "motion.npz").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_start_distilled_later_in_another_way_gives_the_same_bits(
+    settings: list[str], tmp_path: Path
+) -> None:
+    start, later, whole = (str(tmp_path / name) for name in ("start", "later", "whole"))
+    given = ["--out", start, *settings]
+    assert main(["optimize", PROMPT, *given, "score.num_steps=0"]) == 0
+    shutil.copytree(start, later)
+    other = ["score.objective=dds", "score.views=3", "score.num_steps=4"]
+    assert main(["optimize", PROMPT, "--out", later, "--resume", *other]) == 0
+    assert main(["optimize", PROMPT, "--out", whole, *settings, *other]) == 0
+    assert Path(later, "motion.npz").read_bytes() == Path(whole, "motion.npz").read_bytes()
+    assert main(["optimize", PROMPT, "--out", later, "--resume", "score.objective=sds"]) == 2
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from comparison import asked, reasons, runs
 from comparison.distilled_page import following, signed
 from comparison.judged import Judged, Plausibility, judge, medians, merit
 from comparison.real_clips import meets, real_clips, shares
-from comparison.runs import Variant, carry_out
+from comparison.runs import Variant, carry_out, planned
 from prior_evidence.groups import SAMPLES, Group
 from prior_evidence.judged import mistakes
 from prior_evidence.samples import Key, Sampling
@@ -80,27 +80,27 @@ def test_every_variant_can_be_configured_and_differs() -> None:
 
 @pytest.mark.slow
 def test_runs_are_made_once(quick: QuickOptimizer, tmp_path: Path) -> None:
-    first = carry_out([DEFAULT], ["walk", "squat"], [0, 1], tmp_path)
+    first = carry_out(planned([DEFAULT], ["walk", "squat"], [0, 1], tmp_path))
     assert [(run.action, run.seed) for run in first] == [
         ("walk", 0),
         ("walk", 1),
         ("squat", 0),
         ("squat", 1),
     ]
-    assert carry_out([DEFAULT], ["walk", "squat"], [0, 1], tmp_path) == first
+    assert carry_out(planned([DEFAULT], ["walk", "squat"], [0, 1], tmp_path)) == first
     assert len(quick.calls) == 4
     with pytest.raises(ValueError, match=r"`score\.views` must be the stored run's 4, got 2"):
-        carry_out([DEFAULT], ["walk"], [0], tmp_path, ["score.views=2"])
-    carry_out([DEFAULT], ["walk"], [0], tmp_path, ["score.num_steps=70"])
+        carry_out(planned([DEFAULT], ["walk"], [0], tmp_path, ["score.views=2"]))
+    carry_out(planned([DEFAULT], ["walk"], [0], tmp_path, ["score.num_steps=70"]))
     assert len(quick.calls) == 5 and "--resume" in quick.calls[-1], "more updates: it goes on"
     (first[3].folder / "strip.png").unlink()
-    carry_out([DEFAULT], ["squat"], [1], tmp_path)
+    carry_out(planned([DEFAULT], ["squat"], [1], tmp_path))
     assert len(quick.calls) == 6, "its results are not all there"
 
 
 def test_what_is_recognised_ranks(quick: QuickOptimizer, tmp_path: Path) -> None:
     weak = Variant("weak", ("prior.weights=random",))
-    made = carry_out([DEFAULT, weak], ["jumping jacks", "kick"], [0], tmp_path)
+    made = carry_out(planned([DEFAULT, weak], ["jumping jacks", "kick"], [0], tmp_path))
     judged = judge(made, quick.body, load_recogniser())
     assert [each.right for each in judged] == [True, True, False, False]
     assert merit(judged[:2]) > merit(judged[2:])
@@ -146,7 +146,7 @@ def test_reasons_follow_the_rule() -> None:
 def test_controls_ask_for_something_else(quick: QuickOptimizer, tmp_path: Path) -> None:
     other = following(["walk", "run", "jump"])
     assert other == {"walk": "run", "run": "jump", "jump": "walk"}
-    made = carry_out([DEFAULT], ["jumping jacks", "squat", "kick"], [0, 1], tmp_path)
+    made = carry_out(planned([DEFAULT], ["jumping jacks", "squat", "kick"], [0, 1], tmp_path))
     judged: Sequence[Judged] = judge(made, quick.body, load_recogniser())
     assert signed(judged, str) == [True] * 4, "a kick has no signature"
     assert signed(judged, following(list(SIGNATURES)).__getitem__) == [False] * 4
@@ -162,19 +162,27 @@ def test_the_best_variants_are_compared(
     good = [Variant(f"good {k}", (f"score.views={k}",)) for k in (5, 6, 7, 8)]
     screened = {"objective": (objectives.DEFAULT, *weak), "start": tuple(good)}
     monkeypatch.setattr(objectives, "SCREENED", screened)
-    objectives.main(["--seeds", "0", "--only", "objective"])
-    assert len(quick.calls) == 4 and not objectives.PAGE_FILE.exists()
+    objectives.main(["--seeds", "0", "--part", "1/2"])
+    start, weak_run = 1, 1
+    assert len(quick.calls) == start + weak_run + 5 and not objectives.PAGE_FILE.exists()
+    objectives.main(["--seeds", "0", "--part", "2/2"])
+    screen = 2 * (start + weak_run + 5)
+    assert len(quick.calls) == screen + start + 5, "the best four and the default, on its prompt"
+    assert not objectives.PAGE_FILE.exists()
     objectives.main(["--seeds", "0"])
-    assert len(quick.calls) == 12 + 2 * 5, "the best four and the default, on both prompts"
+    compared = 2 * (start + 5)
+    assert len(quick.calls) == screen + compared
+    starts = [call for call in quick.calls if "score.num_steps=0" in call]
+    assert len(starts) == 4 and not any("score.views=5" in call for call in starts)
     text = objectives.PAGE_FILE.read_text(encoding="utf-8")
-    compared = text.split("## Screening")[0]
-    assert "weak" not in compared and compared.count("| good ") == 4
-    assert "**Better than the default: good 5, good 6, good 7, good 8.**" in compared
+    best = text.split("## Screening")[0]
+    assert "weak" not in best and best.count("| good ") == 4
+    assert "**Better than the default: good 5, good 6, good 7, good 8.**" in best
     assert text.count("![](objectives/") == 5
     for name in ("default", "good-5"):
         assert (objectives.PAGE_FILE.with_suffix("") / f"{name}.png").stat().st_size > 500
     objectives.main(["--seeds", "0", "--image", "gaussian"])
-    assert len(quick.calls) == 12 + 2 * 5 + 2 * 2, "the image prior alone, and both"
+    assert len(quick.calls) == screen + compared + 2 * 2, "the image prior alone, and both"
     text = objectives.PAGE_FILE.read_text(encoding="utf-8")
     assert "| image prior | `prior.model=gaussian " in text
     assert "| both priors | `image_prior.model=gaussian` |" in text
@@ -257,8 +265,8 @@ def test_a_real_run_is_made_and_read(tmp_path: Path, low_body: SkinnedBody) -> N
     still = Variant("still", leak.MOVED_BY[leak.NOTHING])
     moved = Variant("moved", ("init.num_steps=0", "score.num_steps=1"))
     made = [
-        *carry_out([still, moved], ["walk"], [0], tmp_path, tiny),
-        *carry_out([still, moved], ["walk"], [0], tmp_path, tiny),
+        *carry_out(planned([still, moved], ["walk"], [0], tmp_path, tiny)),
+        *carry_out(planned([still, moved], ["walk"], [0], tmp_path, tiny)),
     ]
     judged = judge(made, low_body, load_recogniser())
     assert judged[0].plausible.speed == 0 < judged[1].plausible.speed

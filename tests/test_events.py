@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from motiondistill import config, runs
 from motiondistill.build import make_settings
-from motiondistill.checkpoints import load_newest
+from motiondistill.checkpoints import CHECKPOINTS, load_newest
 from motiondistill.optimize import initial_state, optimize
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.progress import LineReporter
@@ -134,8 +134,8 @@ def test_after_a_resume_every_step_stands_once(
     state = initial_state(problem, settings)
     carry_out(problem, settings, state, tmp_path, 0, stop=3)
     # The last checkpoint is lost, so that a step is taken again.
-    (tmp_path / runs.CHECKPOINTS / "step_00000003.safetensors").unlink()
-    saved = load_newest(tmp_path / runs.CHECKPOINTS)
+    (tmp_path / CHECKPOINTS / "step_00000003.safetensors").unlink()
+    saved = load_newest(tmp_path / CHECKPOINTS)
     assert saved["step"] == 2
     resumed = runs.restore(saved, lambda index: new_field(problem, index))
     carry_out(problem, settings, resumed, tmp_path, 0)

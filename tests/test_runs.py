@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from motiondistill import config, resuming, runs
-from motiondistill.checkpoints import load_newest
+from motiondistill.checkpoints import CHECKPOINTS, load_newest, save_step
 from motiondistill.interruption import Interruption
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.progress import Reporter
@@ -108,7 +108,7 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> N
     whole, cut = _state(), _state()
     _carry_out(tmp_path / "whole", whole, 9)
     _carry_out(tmp_path / "cut", cut, 5)
-    resumed = runs.restore(load_newest(tmp_path / "cut" / runs.CHECKPOINTS), _field)
+    resumed = runs.restore(load_newest(tmp_path / "cut" / CHECKPOINTS), _field)
     assert (resumed.step, resumed.stage) == (5, "fit")
     _carry_out(tmp_path / "cut", resumed, 9)
     for name, value in whole.fields.state_dict().items():
@@ -127,7 +127,7 @@ def test_a_checkpoint_of_another_layout_is_told() -> None:
 
 def test_checkpoints_are_written_before_between_and_after_the_steps(tmp_path: Path) -> None:
     state = _state()
-    steps, folder = _steps(state, 5), tmp_path / runs.CHECKPOINTS
+    steps, folder = _steps(state, 5), tmp_path / CHECKPOINTS
     seen = []
 
     def watched() -> Iterator[Step]:
@@ -156,7 +156,7 @@ def test_ctrl_c_ends_after_the_step_and_saves_it(tmp_path: Path) -> None:
     )
     assert last is not None
     assert last.index == 2
-    assert load_newest(tmp_path / runs.CHECKPOINTS)["step"] == 3
+    assert load_newest(tmp_path / CHECKPOINTS)["step"] == 3
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -171,7 +171,7 @@ def test_without_steps_left_nothing_is_lost(tmp_path: Path) -> None:
     state = _state()
     _carry_out(tmp_path, state, 3)
     assert _carry_out(tmp_path, state, 3) is None
-    assert load_newest(tmp_path / runs.CHECKPOINTS)["step"] == 3
+    assert load_newest(tmp_path / CHECKPOINTS)["step"] == 3
 
 
 def test_the_log_is_in_the_folder_while_the_run_lasts(tmp_path: Path) -> None:
@@ -187,9 +187,10 @@ def test_the_log_is_in_the_folder_while_the_run_lasts(tmp_path: Path) -> None:
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Path:
-    """A folder with a stored configuration."""
+    """A folder with a stored configuration, of a run that has begun to distill."""
     settings = config.load(OptimizeConfig, None, ["score.views=3", "run.seed=7"])
     runs.write_config(tmp_path, settings, runs.origin("a person walks"))
+    save_step(tmp_path / CHECKPOINTS, settings.init.updates + 1, {})
     return tmp_path
 
 
@@ -216,6 +217,21 @@ def test_contradictions_to_the_stored_run_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         resuming.stored_config(stored, prompt, None, [override])
+
+
+@pytest.mark.parametrize("fitted", [0, 1])
+def test_until_it_begins_to_distill_a_run_may_do_so_in_any_way(stored: Path, fitted: int) -> None:
+    for old in (stored / CHECKPOINTS).iterdir():
+        old.unlink()
+    if fitted:
+        save_step(stored / CHECKPOINTS, OptimizeConfig().init.updates, {})
+    other = ["score.objective=sds", "score.num_steps=1", "image_prior.model=gaussian"]
+    changed = resuming.stored_config(stored, "a person walks", None, other)
+    assert (changed.score.objective, changed.score.num_steps) == ("sds", 1)
+    assert changed.image_prior.model == "gaussian"
+    for override in ("init.num_samples=9", "regularize.tilt=9", "run.seed=8"):
+        with pytest.raises(ValueError, match=r"must be the stored run's"):
+            resuming.stored_config(stored, "a person walks", None, [override])
 
 
 def test_resuming_needs_a_run(tmp_path: Path) -> None:

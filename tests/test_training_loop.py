@@ -14,7 +14,7 @@ from embedded_training.denoising import clip_batch, tokeniser
 from tiny_training import TOKENS, caption_tokenizer, four_clips, tiny_denoising
 from torch import Tensor, nn
 
-from motiondistill.checkpoints import load_newest
+from motiondistill.checkpoints import CHECKPOINTS, load_newest
 
 RECIPE = loop.Recipe(steps=6, batch=2, rate=1e-2, seed=3, warm_up=2)
 
@@ -79,10 +79,10 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     run: Callable[..., tuple[bool, Any]], tmp_path: Path
 ) -> None:
     _, whole = run(tmp_path)
-    kept = sorted((tmp_path / stage.CHECKPOINTS).iterdir())
+    kept = sorted((tmp_path / CHECKPOINTS).iterdir())
     assert [path.stem for path in kept] == ["step_00000004", "step_00000006"]
     kept[1].write_bytes(kept[1].read_bytes()[:-7])
-    assert load_newest(tmp_path / stage.CHECKPOINTS)["step"] == 4
+    assert load_newest(tmp_path / CHECKPOINTS)["step"] == 4
     ended, again = run(tmp_path)
     assert ended and equal(again, whole)
 

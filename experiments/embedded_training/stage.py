@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from rich.console import Console
 from torch import nn
@@ -13,10 +12,8 @@ from torch import nn
 from embedded_training.loop import Draw, Training, updates
 from embedded_training.records import Records
 from embedded_training.stopping import Stop
-from motiondistill.checkpoints import load_newest, save_step
+from motiondistill.checkpoints import CHECKPOINTS, load_newest, save_step
 from motiondistill.progress import make_reporter
-
-CHECKPOINTS: Final = "checkpoints"
 
 _log = logging.getLogger(__name__)
 

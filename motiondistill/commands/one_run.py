@@ -10,7 +10,7 @@ from rich.console import Console
 
 from motiondistill import build, runs
 from motiondistill.candidates import evidence
-from motiondistill.checkpoints import load_newest
+from motiondistill.checkpoints import CHECKPOINTS, load_newest
 from motiondistill.commands.outcomes import RUN_ERRORS
 from motiondistill.optimize import initial_state, optimize
 from motiondistill.out_of_memory import memory_told
@@ -31,7 +31,7 @@ def saved_state(folder: Path) -> Any:
     A run that ended before its first checkpoint begins again with its stored settings. That a
     checkpoint is damaged stands in the run's log.
     """
-    checkpoints = folder / runs.CHECKPOINTS
+    checkpoints = folder / CHECKPOINTS
     if not checkpoints.is_dir():
         return None
     with runs.logged(folder):

@@ -129,7 +129,7 @@ def _carry_out_one(
     saved = None
     if (job.folder / resuming.CONFIG).is_file():
         stored = resuming.stored_config(job.folder, job.prompt, None, [])
-        resuming.check_changes(stored, settings)
+        resuming.check_changes(stored, settings, resuming.has_distilled(job.folder))
         saved = saved_state(job.folder)
     else:
         runs.new_folder(job.folder, job.prompt)
