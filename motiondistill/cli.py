@@ -48,6 +48,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             help="settings; `motiondistill config COMMAND` lists them",
         )
     convert.add_to(commands)
+    doctor = commands.add_parser(
+        "doctor", help="what works on this machine, and what mends the rest"
+    )
+    doctor.set_defaults(command="doctor", overrides=[])
     # argparse takes the overrides behind the first option for unknown words.
     options, others = parser.parse_known_args(arguments)
     unknown = [word for word in others if word.startswith("-")]
@@ -153,6 +157,10 @@ def _run(options: argparse.Namespace) -> int:
             from motiondistill.commands import priors
 
             return priors.run(options)
+        case "doctor":
+            from motiondistill.commands import doctor
+
+            return doctor.run(options)
         case "convert":
             return convert.run(options)
         case "dataset":
