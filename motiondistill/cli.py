@@ -48,6 +48,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             help="settings; `motiondistill config COMMAND` lists them",
         )
     convert.add_to(commands)
+    view = commands.add_parser("view", help="saved motions in the browser, side by side")
+    view.add_argument(
+        "motions", metavar="FILE|DIR", type=Path, nargs="+", help="motion files, or runs' folders"
+    )
+    view.add_argument("--host", default="127.0.0.1", help="who may see it (this machine alone)")
+    view.add_argument("--port", type=int, default=8080, help="or the next free one (8080)")
+    view.set_defaults(command="view", overrides=[])
     doctor = commands.add_parser(
         "doctor", help="what works on this machine, and what mends the rest"
     )
@@ -157,6 +164,10 @@ def _run(options: argparse.Namespace) -> int:
             from motiondistill.commands import priors
 
             return priors.run(options)
+        case "view":
+            from motiondistill.commands import view
+
+            return view.run(options)
         case "doctor":
             from motiondistill.commands import doctor
 

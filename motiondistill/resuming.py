@@ -16,6 +16,7 @@ _MAY_CHANGE: Final = (
     "run.keep_checkpoints",
     "run.log_every",
     "run.profile",
+    "run.live",
     "prior.batch_size",  # what is too much for the memory
     "score.accumulate",
 )

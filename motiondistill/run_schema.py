@@ -28,3 +28,5 @@ class RunConfig:
     # Writes where the time goes, stage by stage, to profile.json and the log; of a resumed run only
     # since then.
     profile: bool = False
+    # Shows the motion as it evolves in a page on this machine; needs viser.
+    live: bool = False

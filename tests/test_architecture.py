@@ -33,7 +33,7 @@ LAYERS = [
     [
         *"build build_prior build_field build_film build_method build_regularizers".split(),
         *"build_critics build_motion out_of_memory batch interruption resuming".split(),
-        *"prior_check prior_table checkup runs report progress".split(),
+        *"prior_check prior_table checkup runs report progress viewer".split(),
     ],
     "commands".split(),
     "cli __main__".split(),
@@ -55,6 +55,7 @@ LEAVES = {
     "imageio_ffmpeg": "report/",
     "PIL": "report/",
     "omegaconf": "config.py",
+    "viser": "viewer/",
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc"}
 MAX_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS = 300, 50, 8

@@ -21,6 +21,7 @@ from motiondistill.report.results import write_results
 from motiondistill.schema import OptimizeConfig
 from motiondistill.stages import Settings, State
 from motiondistill.starts import Problem, clip_of, new_field
+from motiondistill.viewer.live import shown_live
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +68,8 @@ def _conduct(
     state = _first_state(problem, config, settings, folder, saved)
     started, profile = time.monotonic(), Profile()
     steps = optimize(problem, settings, state)
+    if run.live:
+        steps = shown_live(steps, problem.prompt, problem.body)
     with memory_told(config, state):
         last = runs.carry_out(
             profile.watched(steps) if run.profile else steps,

@@ -1,0 +1,155 @@
+"""A page in the browser that shows clips side by side, by viser."""
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Final, final
+
+from motiondistill.viewer.clips import Clip
+
+LOOPBACK: Final = "127.0.0.1"
+INSTALL: Final = 'pip install "motiondistill[view]"'
+_TICK: Final = 1 / 30
+_SPEEDS: Final = ("0.25", "0.5", "1", "2")
+_SPACING: Final = 1.2
+_SHOWN: Final = ("body", "skeleton", "both")
+
+
+@final
+class Stage:
+    """What is shown, and the timeline; `tick` moves it on.
+
+    The page can be reached from this machine alone, unless another host is named.
+    """
+
+    def __init__(self, host: str = LOOPBACK, port: int = 8080) -> None:
+        """Opens the page at this port, or the next one that is free.
+
+        Raises ImportError without viser.
+        """
+        try:
+            import viser
+        except ImportError as error:
+            raise ImportError(f"the viewer needs the library viser; {INSTALL}.") from error
+        self._server = viser.ViserServer(host=host, port=port, verbose=False, label="motiondistill")
+        self.address = f"http://{host}:{self._server.get_port()}"
+        self._lock, self._stopped = threading.Lock(), threading.Event()
+        self._clips: Sequence[Clip] = ()
+        self._meshes: list[list[Any]] = []
+        self._bones: list[Any] = []
+        self._frames: list[Any] = []
+        self._seen = self._told = 0.0
+        self._look: tuple[object, ...] = ()
+        self._build()
+
+    def _build(self) -> None:
+        scene, gui = self._server.scene, self._server.gui
+        scene.set_up_direction("+y")
+        scene.add_grid("/ground", plane="xz", infinite_grid=True, section_size=1.0, cell_size=0.5)
+        self._play = gui.add_checkbox("play", initial_value=True)
+        # viser declares its values read-only to type checkers, and sets them all the same.
+        self._time: Any = gui.add_slider("seconds", min=0.0, max=1.0, step=0.01, initial_value=0.0)
+        self._speed = gui.add_dropdown("speed", _SPEEDS, initial_value="1")
+        self._kind = gui.add_dropdown("show", _SHOWN, initial_value="body")
+        self._spacing = gui.add_slider(
+            "spacing", min=0.0, max=3.0, step=0.1, initial_value=_SPACING, hint="metres"
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Where the timeline stands."""
+        return float(self._time.value)
+
+    def show(self, clips: Sequence[Clip]) -> None:
+        """Shows these, side by side; where the same bodies are shown already, they move anew."""
+        with self._lock, self._server.atomic():
+            same = [clip.name for clip in clips] == [clip.name for clip in self._clips]
+            self._clips = clips
+            if not same:
+                self._place()
+            longest = max((clip.duration for clip in clips), default=0.0)
+            self._time.max = max(0.01, round(longest, 2))
+            self._look = ()
+            self._draw()
+
+    def tick(self, passed: float) -> None:
+        """So many seconds of the clock have passed; a timeline that was dragged goes on there."""
+        with self._lock, self._server.atomic():
+            if self._stopped.is_set():
+                return
+            end = float(self._time.max)
+            if self.seconds != self._told:
+                self._seen = self.seconds
+            elif self._play.value:
+                self._seen += passed * float(self._speed.value)
+                self._seen = self._seen % end if self._seen > end else self._seen
+            self._time.value = self._told = round(min(self._seen, end), 2)
+            self._draw()
+
+    def run(self) -> None:
+        """Plays until it is interrupted or stopped."""
+        before = time.monotonic()
+        while not self._stopped.is_set():
+            time.sleep(_TICK)
+            now = time.monotonic()
+            self.tick(now - before)
+            before = now
+
+    def stop(self) -> None:
+        """Closes the page."""
+        self._stopped.set()
+        with self._lock:
+            self._server.stop()
+
+    def _place(self) -> None:
+        """The bodies in place of those before, and the camera before them."""
+        for frame in self._frames:
+            frame.remove()
+        self._meshes, self._bones, self._frames = [], [], []
+        for index, clip in enumerate(self._clips):
+            self._add(f"/clip{index}", clip)
+        camera = self._server.initial_camera
+        camera.position = (0.0, 1.4, 2.0 + 0.6 * len(self._clips))
+        camera.look_at = (0.0, 0.9, 0.0)
+
+    def _add(self, name: str, clip: Clip) -> None:
+        scene = self._server.scene
+        self._frames.append(scene.add_frame(name, show_axes=False))
+        meshes = []
+        for piece in clip.pieces:
+            meshes.append(
+                scene.add_mesh_simple(
+                    f"{name}/{piece.name}",
+                    clip.vertices[0, piece.vertices],
+                    piece.faces,
+                    color=piece.colour,
+                    side="double",
+                )
+            )
+        self._meshes.append(meshes)
+        self._bones.append(
+            scene.add_line_segments(
+                f"{name}/bones", clip.bones(0), colors=(40, 40, 48), thickness=0.03
+            )
+        )
+        # In two rows: names of neighbours are longer than they stand apart.
+        height = 1.95 + 0.12 * (len(self._frames) % 2)
+        scene.add_label(f"{name}/name", clip.name, position=(0.0, height, 0.0))
+
+    def _draw(self) -> None:
+        """What has changed since it was last drawn."""
+        frames = [clip.frame_at(self.seconds) for clip in self._clips]
+        kind = self._kind.value
+        look = (frames, kind, self._spacing.value)
+        if look == self._look:
+            return
+        self._look = look
+        middle = (len(self._clips) - 1) / 2
+        for index, (clip, frame) in enumerate(zip(self._clips, frames, strict=True)):
+            self._frames[index].position = ((index - middle) * self._spacing.value, 0.0, 0.0)
+            for piece, mesh in zip(clip.pieces, self._meshes[index], strict=True):
+                mesh.visible = kind != "skeleton"
+                mesh.opacity = 0.3 if kind == "both" else None
+                mesh.vertices = clip.vertices[frame, piece.vertices]
+            self._bones[index].visible = kind != "body"
+            self._bones[index].points = clip.bones(frame)

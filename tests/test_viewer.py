@@ -1,0 +1,150 @@
+"""The viewer shows the motions that it is given, where its timeline stands, to this machine."""
+
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from browser import opened_page
+from small_problem import FRAMES, body, small_problem
+
+from motiondistill.build_method import make_method
+from motiondistill.cli import main
+from motiondistill.data.parametric import parametric_motion
+from motiondistill.distill_settings import DistillSettings
+from motiondistill.optimize import initial_state, optimize
+from motiondistill.priors.gaussian_videos import gaussian_videos
+from motiondistill.randomness import seeded
+from motiondistill.regularizers.weights import RegularizerWeights
+from motiondistill.stages import Settings
+from motiondistill.starts import FitSettings
+from motiondistill.structures import Motion
+from motiondistill.viewer import live
+from motiondistill.viewer.clips import Clip, clip_of, pieces
+from motiondistill.viewer.stage import Stage
+
+PORT = 8390
+STEP = 0.5  # seconds
+
+
+def motion(action: str = "jumping jacks") -> Motion:
+    return parametric_motion(action, "right", seeded(0), body().rest_joints, 8.0, 16)
+
+
+@pytest.fixture(scope="module")
+def clips() -> list[Clip]:
+    return [clip_of(f"a person {name}", motion(name), body()) for name in ("walk", "wave")]
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    made = Stage(port=PORT)
+    yield made
+    made.stop()
+
+
+def test_a_clip_passes_through_the_motions_frames(clips: list[Clip]) -> None:
+    own = body()(motion("walk"))
+    clip = clips[0]
+    assert clip.duration == pytest.approx(15 / 8, abs=1 / 60) and clip.fps == 30
+    for frame in (0, 4, 12):  # 30 and 8 frames a second share every half second
+        shown = torch.from_numpy(clip.vertices[clip.frame_at(frame / 8)])
+        assert (shown - own.vertices[frame]).abs().max() < 1e-4
+    assert (clip.frame_at(-1.0), clip.frame_at(99.0)) == (0, len(clip.vertices) - 1)
+
+
+def test_bones_join_parents_and_children(clips: list[Clip]) -> None:
+    bones = clips[0].bones(3)
+    assert bones.shape == (21, 2, 3)
+    assert (bones[0] == clips[0].joints[3, [0, 1]]).all()  # the pelvis and the left hip
+
+
+def test_pieces_are_all_triangles_once_with_their_corners() -> None:
+    mesh = body()(motion())
+    vertices = mesh.vertices[0].numpy()
+    found = pieces(mesh.faces, mesh.parts)
+    corners = {
+        tuple(corner.flatten())
+        for piece in found
+        for corner in vertices[piece.vertices][piece.faces]
+    }
+    assert corners == {tuple(triangle.flatten()) for triangle in vertices[mesh.faces.numpy()]}
+    assert sum(len(piece.faces) for piece in found) == len(mesh.faces)
+    assert len({piece.name for piece in found}) == len(found) > 10
+
+
+def test_the_timeline_plays_loops_and_can_be_dragged(stage: Stage, clips: list[Clip]) -> None:
+    stage.show(clips)
+    assert stage.seconds == 0
+    stage.tick(STEP)
+    assert stage.seconds == pytest.approx(0.5)
+    stage._time.value = 1.5
+    stage.tick(STEP)
+    assert stage.seconds == pytest.approx(1.5), "where it was dragged to"
+    stage.tick(STEP)
+    assert stage.seconds == pytest.approx((2.0) % 1.88, abs=0.01), "from the beginning again"
+    stage._play.value = False
+    stage.tick(STEP)
+    assert stage.seconds == pytest.approx(0.12, abs=0.02)
+    stage._play.value, stage._speed.value = True, "2"
+    stage.tick(0.25)
+    assert stage.seconds == pytest.approx(0.62, abs=0.02)
+
+
+def test_the_page_is_for_this_machine(stage: Stage) -> None:
+    assert stage.address.startswith("http://127.0.0.1:")
+    assert stage._server.get_host() == "127.0.0.1"
+
+
+@pytest.mark.slow
+def test_what_is_seen_changes_with_the_timeline(stage: Stage, clips: list[Clip]) -> None:
+    stage._play.value = False
+    stage.show(clips)
+    with opened_page() as (page, watch):
+        page.goto(stage.address)
+        page.get_by_text("spacing").wait_for(timeout=60_000)
+        page.wait_for_timeout(3000)  # bodies fade in
+        scene = page.locator("canvas").first
+        before, again = scene.screenshot(), scene.screenshot()
+        stage._time.value = 1.0
+        stage.tick(0.0)
+        page.wait_for_timeout(1000)
+        after = scene.screenshot()
+        assert before == again != after
+        assert watch.errors == []
+        assert all(asked.startswith(stage.address) for asked in watch.requests)
+
+
+@pytest.mark.slow
+def test_a_run_is_shown_while_it_evolves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_EVERY", 0.0)
+    pages, shown = list[Stage](), list[Clip]()
+
+    class Watched(Stage):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__(port=PORT)
+            pages.append(self)
+
+        def show(self, clips: list[Clip]) -> None:  # type: ignore[override]
+            shown.extend(clips)
+            super().show(clips)
+
+    monkeypatch.setattr(live, "Stage", Watched)
+    knobs = DistillSettings(num_steps=3, views=1)
+    settings = Settings(FitSettings(num_steps=0), knobs, RegularizerWeights(), make_method(knobs))
+    problem = small_problem(gaussian_videos(), pixels=16)
+    steps = optimize(problem, settings, initial_state(problem, settings))
+    for count, step in enumerate(live.shown_live(steps, "a person", problem.body), start=1):
+        assert len(shown) == count and len(step.motion.rotations) == FRAMES
+        own = problem.body(step.motion).vertices[-1]
+        assert (torch.from_numpy(shown[-1].vertices[-1]) - own).abs().max() < 1e-4
+        assert urllib.request.urlopen(pages[0].address).status == 200
+    assert len(shown) == 3
+    with pytest.raises(OSError):
+        urllib.request.urlopen(pages[0].address, timeout=2)
+
+
+def test_what_cannot_be_viewed_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["view", str(tmp_path / "nothing.npz")]) == 2
+    assert "`FILE` must be a motion file or a run's folder" in capsys.readouterr().err
