@@ -103,7 +103,8 @@ def bvh_text(
     parents = DETAILED_PARENTS[: len(names)]
     t_pose = in_detail(rest_rotations(rest))[: len(names)]
     joints = rest_positions(rest_joints.double(), t_pose.transpose(-1, -2), parents)
-    ends = _ends(rest_joints.double(), names, parents) @ t_pose  # turned back like their joints
+    ends = _ends(rest_joints.double(), names, parents)
+    ends = (t_pose.transpose(-1, -2) @ ends[..., None])[..., 0]  # back, like their joints
     motion = motion.map(torch.Tensor.double)
     turns = detailed_rotations(motion) if detailed else motion.rotations
     angles = zyx_angles(from_rest_pose(rotations.nearest(turns), t_pose, parents))
@@ -165,7 +166,7 @@ def _ends(
         else:
             bone = joints[joint] - joints[parents[joint]]
             ends[joint] = _FINGERTIP * torch.nn.functional.normalize(bone, dim=0)
-    return ends[:, None]
+    return ends
 
 
 def _order(parents: tuple[int, ...]) -> list[int]:
@@ -184,7 +185,7 @@ def _add_joint(
     joint: int,
     names: tuple[str, ...],
     joints: Float[Tensor, "joints 3"],
-    ends: Float[Tensor, "joints 1 3"],
+    ends: Float[Tensor, "joints 3"],
     depth: int = 0,
 ) -> None:
     """Appends the joint and all that hangs from it."""
@@ -200,7 +201,7 @@ def _add_joint(
         _add_joint(lines, child, names, joints, ends, depth + 1)
     if not children:
         lines += [f"{inner}End Site", f"{inner}{{"]
-        lines += [f"{inner}\tOFFSET {_in_numbers(ends[joint, 0])}", f"{inner}}}"]
+        lines += [f"{inner}\tOFFSET {_in_numbers(ends[joint])}", f"{inner}}}"]
     lines.append(f"{outer}}}")
 
 
