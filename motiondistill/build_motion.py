@@ -43,10 +43,12 @@ def read_motion(key: str, name: str | Path) -> MotionFile:
 
 
 def _is_foreign(path: Path) -> bool:
-    """Whether the file is of another format; an `.npz` that cannot be opened is taken for ours."""
-    if path.suffix.lower() != ".npz":
-        return path.is_file()
-    return zipfile.is_zipfile(path) and recognise(path) is not None
+    """Whether the file is of another format; what is of none is taken for ours."""
+    if not path.is_file():
+        return False
+    # What cannot be opened may be ours as well as AMASS'.
+    damaged = path.suffix.lower() == ".npz" and not zipfile.is_zipfile(path)
+    return not damaged and recognise(path) is not None
 
 
 def _foreign(path: Path) -> MotionFile:

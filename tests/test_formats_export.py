@@ -163,7 +163,7 @@ def test_names_that_would_meet_are_refused(
     [
         ("x.bvh", "HIERARCHY", "MOTION is missing"),
         ("x.npy", "no array", "damaged data"),
-        ("x.txt", "a story", "known format"),
+        ("x.txt", "a story", "a motion file, got damaged"),
     ],
 )
 def test_broken_inputs_are_named(name: str, text: str, message: str, tmp_path: Path) -> None:
