@@ -1,10 +1,19 @@
 """The motion files that a configuration or a command line names."""
 
+import zipfile
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from motiondistill import rotations
+from motiondistill.body.anny import anny_body
+from motiondistill.data.importers.folder import recognise
+from motiondistill.data.joints import JointClip
+from motiondistill.data.recordings import motion_of, neutral_poses
+from motiondistill.formats.reading import ForeignMotion, read_foreign
+from motiondistill.formats.rest_pose import on_skeleton
 from motiondistill.motion.motion_file import MotionFile, load_motion
 from motiondistill.structures import Motion
 
@@ -13,14 +22,16 @@ _ORTHOGONAL = 1e-3
 
 
 def read_motion(key: str, name: str | Path) -> MotionFile:
-    """The motion file that `key` names, or that of the run's folder.
+    """The motion file that `key` names, or that of the run's folder, or one of a foreign format.
 
-    Raises FileNotFoundError, and ValueError for what holds no such motion; both name the key.
+    Which, follows from its suffix and its keys. A foreign motion comes on the average Anny: by its
+    rotations where it has them, else by its joints, which then have 30 frames a second. Raises
+    FileNotFoundError, and ValueError for what holds no such motion; both name the key.
     """
     given = Path(name).expanduser()
     path = given / "motion.npz" if given.is_dir() else given
     try:
-        file = load_motion(path)
+        file = _foreign(path) if _is_foreign(path) else load_motion(path)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"`{key}` must be a motion file or a run's folder, got {path}; check the path."
@@ -29,6 +40,42 @@ def read_motion(key: str, name: str | Path) -> MotionFile:
         raise ValueError(f"`{key}` must be a motion file: {error}") from error
     _check(key, path, file.motion)
     return file
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether the file is of another format; what is of none is taken for ours."""
+    if not path.is_file():
+        return False
+    # What cannot be opened may be ours as well as AMASS'.
+    damaged = path.suffix.lower() == ".npz" and not zipfile.is_zipfile(path)
+    return not damaged and recognise(path) is not None
+
+
+def _foreign(path: Path) -> MotionFile:
+    """The motion on the average Anny."""
+    found = read_foreign(path)
+    body = anny_body("low")
+    motion = _on_skeleton(found, body.rest_joints)
+    with torch.no_grad():
+        joints = body(motion).joints
+    return MotionFile(
+        motion,
+        joints,
+        body=body.name,
+        shape=body.shape,
+        prompt=found.clip.label,
+        seed=0,
+        version="",
+    )
+
+
+def _on_skeleton(found: ForeignMotion, rest_joints: Float[Tensor, "joints 3"]) -> Motion:
+    """The motion at its heights where these are known; else as `dataset` takes it."""
+    clip = found.clip
+    if found.rest_joints is not None and clip.motion is not None:
+        return on_skeleton(clip.motion, found.rest_joints, rest_joints)
+    recorded = JointClip(clip.name, clip.source, clip.label, clip.joints, motion=clip.motion)
+    return motion_of(recorded, neutral_poses([recorded]), rest_joints)
 
 
 def _check(key: str, path: Path, motion: Motion) -> None:

@@ -4,13 +4,17 @@ Whatever takes time to import is imported by the command that needs it: help ans
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn, get_args
 
 from motiondistill.commands import convert
 from motiondistill.commands.outcomes import INTERRUPTED, USAGE_ERROR, USER_ERRORS
+from motiondistill.formats.names import ExportFormat
+
+_OVERRIDE: Final = re.compile(r"\w+\.\w+=")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +71,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     options.overrides = [*options.overrides, *others]
     if options.command == "optimize":
         _settle_prompt(options, parser)
+    if options.command == "export":
+        _settle_files(options, parser)
     return options
 
 
@@ -79,6 +85,16 @@ def _settle_prompt(options: argparse.Namespace, parser: argparse.ArgumentParser)
         if "=" not in options.prompt:
             parser.error("argument PROMPT: not allowed with argument --prompts")
         options.overrides.insert(0, options.prompt)
+
+
+def _settle_files(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """argparse takes overrides behind the files for files."""
+    words = options.files
+    settings = [word for word in words if _OVERRIDE.match(word)]
+    options.files = [Path(word) for word in words if word not in settings]
+    options.overrides = [*settings, *options.overrides]
+    if not options.files:
+        parser.error("the following arguments are required: RUN|FILE")
 
 
 def _add_jobs(commands: Any) -> list[argparse.ArgumentParser]:
@@ -103,9 +119,19 @@ def _add_jobs(commands: Any) -> list[argparse.ArgumentParser]:
         "motion", metavar="FILE|DIR", type=Path, help="a motion file (.npz), or a run's folder"
     )
     render.add_argument("--out", metavar="FILE.mp4", type=Path, help="the video (runs/...)")
-    for name, job in (("optimize", optimize), ("sample", sample), ("render", render)):
+
+    export = commands.add_parser("export", help="saved motions as files of other programs")
+    export.add_argument(
+        "files", metavar="RUN|FILE", nargs="+", help="motion files, or runs' folders"
+    )
+    export.add_argument(
+        "--to", metavar="bvh,...", required=True, help=", ".join(get_args(ExportFormat))
+    )
+    export.add_argument("--out", metavar="DIR", type=Path, help="a folder (that of the motion)")
+    jobs = {"optimize": optimize, "sample": sample, "render": render, "export": export}
+    for name, job in jobs.items():
         job.set_defaults(command=name)
-    return [optimize, sample, render]
+    return list(jobs.values())
 
 
 def _add_config(commands: Any) -> argparse.ArgumentParser:
@@ -160,6 +186,10 @@ def _run(options: argparse.Namespace) -> int:
             from motiondistill.commands import render
 
             return render.run(options)
+        case "export":
+            from motiondistill.commands import export
+
+            return export.run(options)
         case "priors":
             from motiondistill.commands import priors
 

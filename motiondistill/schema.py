@@ -12,6 +12,7 @@ from motiondistill.data.splits import SplitSettings
 from motiondistill.distill_settings import DistillSettings
 from motiondistill.field_schema import FieldSettings, check_field
 from motiondistill.film import OutputSettings
+from motiondistill.formats.settings import ExportSettings
 from motiondistill.image_prior_schema import ImagePriorConfig, check_critics
 from motiondistill.knobs import RANGES, check_jitters, check_ranges, check_used, knobs, show
 from motiondistill.prior_schema import PriorConfig
@@ -208,6 +209,19 @@ class FilmConfig:
 
 
 @dataclass(frozen=True)
+class ExportConfig:
+    """Everything `motiondistill export` can be told."""
+
+    # Where no body is named, the one that the motion file tells is taken.
+    body: BodyConfig = field(default_factory=lambda: BodyConfig(resolution="full"))
+    output: ExportSettings = field(default_factory=ExportSettings)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        _check_body(self)
+
+
+@dataclass(frozen=True)
 class DatasetRunConfig:
     """What belongs to the run and not to the set."""
 
@@ -229,12 +243,13 @@ class DatasetConfig:
         check_ranges(self)
 
 
-JobConfig = OptimizeConfig | SampleConfig | FilmConfig | DatasetConfig
+JobConfig = OptimizeConfig | SampleConfig | FilmConfig | ExportConfig | DatasetConfig
 Schema = TypeVar("Schema", bound=JobConfig)
 JOBS: Final[dict[str, type[JobConfig]]] = {
     "optimize": OptimizeConfig,
     "sample": SampleConfig,
     "render": FilmConfig,
+    "export": ExportConfig,
     "dataset": DatasetConfig,
 }
 
@@ -244,7 +259,7 @@ def job_of(schema: type) -> str:
     return next(name for name, known in JOBS.items() if known is schema)
 
 
-def _check_body(config: OptimizeConfig | FilmConfig) -> None:
+def _check_body(config: OptimizeConfig | FilmConfig | ExportConfig) -> None:
     """Refuses keys that the chosen body does not have, rather than to ignore them."""
     for key, (_, default) in knobs(type(config)).items():
         group, name = key.split(".")

@@ -24,6 +24,7 @@ LAYERS = [
     BASE,
     "motion body render priors metrics".split(),
     "score regularizers data".split(),
+    "formats".split(),
     [
         *"optimize starts latents probe t2m sweep shots pictures film".split(),
         *"stages fitting distillation distill_memory distill_settings critics inquiry".split(),
@@ -32,8 +33,8 @@ LAYERS = [
     "knobs prior_schema image_prior_schema field_schema run_schema schema config".split(),
     [
         *"build build_prior build_field build_film build_method build_regularizers".split(),
-        *"build_critics build_motion out_of_memory batch interruption resuming".split(),
-        *"prior_check prior_table checkup runs report progress viewer".split(),
+        *"build_critics build_export build_motion out_of_memory batch interruption".split(),
+        *"resuming prior_check prior_table checkup runs report progress viewer".split(),
     ],
     "commands".split(),
     "cli __main__".split(),

@@ -2,6 +2,7 @@
 
 import zipfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,9 +22,39 @@ from motiondistill.structures import JOINT_INDEX, NUM_HAND_JOINTS, NUM_JOINTS, P
 # Numbers a frame, and where the fingers begin: SMPL without and with its two hands, SMPL-H, and
 # SMPL-X, which has a jaw and two eyes before its fingers.
 _HANDS_AT: Final[dict[int, int | None]] = {66: None, 72: None, 156: 66, 165: 75}
+_JAW_AT: Final = {165: 66}
+_EYES: Final = 6
+# What the `smplx` package calls the arrays of AMASS.
+_PACKAGE_NAMES: Final = {
+    "trans": "transl",
+    "root_orient": "global_orient",
+    "pose_body": "body_pose",
+    "pose_jaw": "jaw_pose",
+}
+_HANDS: Final = ("left_hand_pose", "right_hand_pose")
+_KEYS: Final = (
+    *"poses trans root_orient pose_body pose_jaw pose_hand betas".split(),
+    *"surface_model_type up_axis".split(),
+)
 _RATES: Final = ("mocap_frame_rate", "mocap_framerate", "fps")
 # All that zipfile and numpy raise for damaged files.
 _UNREADABLE: Final = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class SmplFile:
+    """What an `.npz` of SMPL motion holds."""
+
+    poses: Float[Tensor, "frames values"]
+    """Rotation vectors of all joints in SMPL's order."""
+    trans: Float[Tensor, "frames 3"]
+    fps: float
+    skeleton: SmplSkeleton
+    """The average one of the file's kind of body."""
+    average: bool
+    """Whether the file says that its body is the average: it has `betas`, and all are zero."""
+    up: Up | None
+    """The axis that points up, where the file tells."""
 
 
 def read_amass(
@@ -31,15 +62,34 @@ def read_amass(
 ) -> list[CapturedClip]:
     """The clip in an `.npz` of SMPL motion: `trans`, and `poses` or `root_orient`, `pose_body`.
 
-    The exact rotations come along as the clip's motion, those of the fingers too where they move;
-    jaw and eyes are left out. Joints are those of the average skeleton in this motion: the shape
+    Or `transl`, `global_orient` and `body_pose`, as the `smplx` package calls them; these are y-up.
+    The exact rotations come along as the clip's motion, those of fingers and jaw too where they
+    move; eyes are left out. Joints are those of the average skeleton in this motion: the shape
     (`betas`) needs a licensed body, and bones are rescaled in retargeting anyway.
 
     Args:
         root: The folder that was imported; folders below it name the subject.
-        up: The axis that points up; guessed from where heads and feet are if None.
+        up: The axis that points up; if None what the file says, else guessed from where heads and
+            feet are.
         fps: For files that do not say.
     """
+    file = load_smpl(path, fps=fps)
+    motion, joints = to_motion(file.skeleton, file.poses, file.trans, file.fps, up or file.up)
+    return [
+        CapturedClip(
+            name=path.stem,
+            source=file.skeleton.name,
+            subject=subject_hint(path, root),
+            label=label_hint(path),
+            joints=joints,
+            fps=motion.fps,
+            motion=motion,
+        )
+    ]
+
+
+def load_smpl(path: Path, *, fps: float | None = None) -> SmplFile:
+    """The content of an `.npz` of SMPL motion, checked; `fps` is for files that do not say."""
     arrays = _arrays(path)
     poses = _poses(path, arrays)
     trans = _numbers(path, arrays, "trans")
@@ -48,19 +98,12 @@ def read_amass(
             f"`trans` in {path} must have shape ({len(poses)}, 3), like its poses, and one frame "
             f"or more; got {tuple(trans.shape)}."
         )
-    skeleton = _skeleton(arrays, poses.shape[1])
-    motion, joints = to_motion(skeleton, poses, trans, _rate(path, arrays, fps), up)
-    return [
-        CapturedClip(
-            name=path.stem,
-            source=skeleton.name,
-            subject=subject_hint(path, root),
-            label=label_hint(path),
-            joints=joints,
-            fps=motion.fps,
-            motion=motion,
-        )
-    ]
+    rate = _rate(path, arrays, fps)
+    betas = arrays.get("betas")
+    average = betas is not None and betas.dtype.kind in "fiu" and not betas.any()
+    told = str(arrays.get("up_axis", ""))
+    up: Up | None = "y" if told == "y" else "z" if told == "z" else None
+    return SmplFile(poses, trans, rate, _skeleton(arrays, poses.shape[1]), average, up)
 
 
 def to_motion(
@@ -89,7 +132,8 @@ def to_motion(
     ours = before @ body @ t_pose.transpose(-1, -2)
     ours = torch.cat([world @ ours[:, :1], ours[:, 1:]], 1)
     translation = joints[:, 0] - skeleton.rest_joints()[0]
-    return Motion(ours, translation, fps, hands=_hands(turns, t_pose)), joints
+    hands, jaw = _hands(turns, t_pose), _jaw(turns)
+    return Motion(ours, translation, fps, hands=hands, jaw=jaw), joints
 
 
 def _hands(
@@ -107,6 +151,15 @@ def _hands(
     return held @ fingers @ held.transpose(-1, -2)
 
 
+def _jaw(turns: Float[Tensor, "frames all 3 3"]) -> Float[Tensor, "frames 3 3"] | None:
+    """Rotations of the jaw, whose head is upright in both rest poses; None where it rests."""
+    start = _JAW_AT.get(3 * turns.shape[1])
+    if start is None:
+        return None
+    jaw = turns[:, start // 3]
+    return None if torch.equal(jaw, rotations.identity(len(jaw)).to(jaw)) else jaw
+
+
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     """What the file holds; objects, which only pickle could read, are left out."""
     arrays: dict[str, NDArray[Any]] = {}
@@ -116,11 +169,16 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
         if damaged is not None:
             raise zipfile.BadZipFile(f"the checksum of {damaged} differs")
         with np.load(path, allow_pickle=False) as file:
-            for name in ("poses", "trans", "root_orient", "pose_body", "pose_hand", *_RATES):
+            for name in (*_KEYS, *_RATES):
                 if name in file.files:
                     arrays[name] = file[name]
-            if "surface_model_type" in file.files:
-                arrays["surface_model_type"] = file["surface_model_type"]
+            for name, other in _PACKAGE_NAMES.items():
+                if name not in arrays and other in file.files:
+                    arrays[name] = file[other]
+            if all(name in file.files for name in _HANDS):
+                arrays["pose_hand"] = np.concatenate([file[name] for name in _HANDS], -1)
+            if "global_orient" in file.files:
+                arrays |= {"up_axis": np.array("y"), "surface_model_type": np.array("smplx")}
     except _UNREADABLE as error:
         raise ValueError(
             f"{path} must be an .npz of arrays, got damaged or pickled data: {error}; save it anew "
@@ -136,6 +194,9 @@ def _poses(path: Path, arrays: dict[str, NDArray[Any]]) -> Float[Tensor, "frames
     else:
         body = [_numbers(path, arrays, name) for name in ("root_orient", "pose_body")]
         if "pose_hand" in arrays:
+            if "pose_jaw" in arrays:
+                body.append(_numbers(path, arrays, "pose_jaw"))
+                body.append(torch.zeros(len(body[0]), _EYES))
             body.append(_numbers(path, arrays, "pose_hand"))
         if any(part.ndim != 2 or len(part) != len(body[0]) for part in body):
             shapes = ", ".join(str(tuple(part.shape)) for part in body)

@@ -31,6 +31,21 @@ _RATE_ROUNDING: Final = 1e-3
 
 
 @dataclass(frozen=True)
+class BvhAnimation:
+    """All that a BVH file tells, in its own axes and units; end sites are named `<parent>_end`."""
+
+    names: tuple[str, ...]
+    parents: tuple[int, ...]
+    offsets: Float[Tensor, "nodes 3"]
+    """From the parent, at rest."""
+    turns: Float[Tensor, "frames nodes 3 3"]
+    """Relative to the parent, against the rest pose; float64."""
+    places: Float[Tensor, "frames nodes 3"]
+    """From the parent, before it turns; float64."""
+    fps: float
+
+
+@dataclass(frozen=True)
 class _Joint:
     name: str
     parent: int
@@ -96,7 +111,16 @@ def _read(path: Path, root: Path | None, fps: float | None) -> CapturedClip:
 
 
 def parse_bvh(text: str) -> AnimatedSkeleton:
-    """The hierarchy in the text of a BVH file; end sites are joints named `<parent>_end`.
+    """The hierarchy in the text of a BVH file and where it goes; see `parse_animation`."""
+    animation = parse_animation(text)
+    positions = place(animation.parents, animation.turns, animation.places).float()
+    return AnimatedSkeleton(
+        animation.names, animation.parents, animation.offsets, positions, animation.fps
+    )
+
+
+def parse_animation(text: str) -> BvhAnimation:
+    """What the text of a BVH file holds.
 
     Channels may come in any order on any joint; rotations apply in the order in which they are
     listed, and a joint's position channels take the place of its offset.
@@ -108,9 +132,8 @@ def parse_bvh(text: str) -> AnimatedSkeleton:
     values, fps = _parse_motion(motion.split(), sum(len(joint.channels) for joint in joints))
     parents = tuple(joint.parent for joint in joints)
     offsets = torch.tensor([joint.offset for joint in joints])
-    positions = place(parents, *_locals(joints, values))
     names = tuple(joint.name for joint in joints)
-    return AnimatedSkeleton(names, parents, offsets, positions.float(), fps)
+    return BvhAnimation(names, parents, offsets, *_locals(joints, values), fps)
 
 
 def _parse_hierarchy(words: Sequence[str]) -> list[_Joint]:

@@ -15,14 +15,17 @@ from motiondistill.data.importers.deepmimic import read_deepmimic
 from motiondistill.data.importers.expmap import NUM_VALUES, read_expmap
 from motiondistill.data.importers.gltf import read_gltf
 from motiondistill.data.importers.humanml import NUM_FEATURES, read_humanml
+from motiondistill.data.importers.motion272 import NUM_ROTATION_FEATURES, read_motion272
 from motiondistill.data.importers.poselib import read_poselib
 from motiondistill.data.joints import JOINTS_FPS
 from motiondistill.structures import NUM_JOINTS
 
-MotionFormat = Literal["bvh", "gltf", "amass", "humanml", "poselib", "deepmimic", "expmap"]
+MotionFormat = Literal[
+    "bvh", "gltf", "amass", "humanml", "motion272", "poselib", "deepmimic", "expmap"
+]
 KNOWN: Final = (
-    "BVH (.bvh), glTF (.glb), AMASS (.npz), HumanML3D and poselib (.npy), DeepMimic (.txt, .json), "
-    "CMU's exponential maps (.txt, .csv)"
+    "BVH (.bvh), glTF (.glb), AMASS and SMPL-X parameters (.npz), HumanML3D, MotionStreamer's 272 "
+    "features and poselib (.npy), DeepMimic (.txt, .json), CMU's exponential maps (.txt, .csv)"
 )
 # How much of a text is looked at to tell its format.
 _HEAD: Final = 4096
@@ -92,6 +95,8 @@ def _reader(kind: MotionFormat) -> Callable[[Path, Path | None], list[CapturedCl
             return lambda path, root: read_amass(path, root=root)
         case "humanml":
             return lambda path, _: read_humanml(path)
+        case "motion272":
+            return lambda path, root: read_motion272(path, root=root)
         case "poselib":
             return lambda path, root: read_poselib(path, root=root)
         case "deepmimic":
@@ -106,7 +111,7 @@ def _holds_trans(path: Path) -> bool:
     """Whether an `.npz` is a motion of SMPL; what cannot be opened is left to its reader."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return "trans.npy" in archive.namelist()
+            return not {"trans.npy", "transl.npy"}.isdisjoint(archive.namelist())
     except (OSError, zipfile.BadZipFile):
         return True
 
@@ -120,6 +125,8 @@ def _array_format(path: Path) -> MotionFormat | None:
                 return "poselib" if b"SkeletonMotion" in file.read() else None
     except (KeyError, ValueError):
         return "humanml"  # whose reader says what is wrong
+    if shape[1:] == (NUM_ROTATION_FEATURES,):
+        return "motion272"
     return "humanml" if shape[1:] in ((NUM_JOINTS, 3), (NUM_FEATURES,)) else None
 
 

@@ -28,6 +28,8 @@ class SmplSkeleton:
     """Where the body has its pelvis when its translation is zero."""
     offsets: tuple[tuple[float, float, float], ...]
     """From the parent, at rest; x to the left, y up, z ahead, metres; in our order."""
+    height: float | None = None
+    """Of the pelvis above the soles in our T-pose; by the balls of the feet if None."""
 
     def template(self) -> Float[Tensor, "joints 3"]:
         """Joints in the skeleton's own rest pose, the pelvis where the body has it."""
@@ -44,8 +46,10 @@ class SmplSkeleton:
         """Joints in our T-pose, the pelvis above the origin and the soles on the floor."""
         joints = rest_positions(self.template(), self.t_pose(), PARENTS)
         balls = joints[[JOINT_INDEX["left_foot"], JOINT_INDEX["right_foot"]], 1]
-        origin = torch.stack([joints[0, 0], balls.mean() - _BALL_HEIGHT, joints[0, 2]])
-        return joints - origin
+        floor = balls.mean() - _BALL_HEIGHT
+        if self.height is not None:
+            floor = joints[0, 1] - self.height
+        return joints - torch.stack([joints[0, 0], floor, joints[0, 2]])
 
 
 SMPL: Final = SmplSkeleton(

@@ -1,0 +1,5 @@
+"""The formats that `motiondistill export` writes, by name; nothing here takes time to import."""
+
+from typing import Literal
+
+ExportFormat = Literal["bvh", "amass", "smplx", "humanml", "272", "joints", "obj", "ply"]

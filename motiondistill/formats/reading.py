@@ -1,0 +1,53 @@
+"""Motions of any format that we read, as clips that know whether their floor is known."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxtyping import Float
+from torch import Tensor
+
+from motiondistill.data.importers import CapturedClip, read_motion_capture
+from motiondistill.data.importers.amass import load_smpl, read_amass
+from motiondistill.data.importers.clip import label_hint
+from motiondistill.data.importers.folder import recognise
+from motiondistill.formats.bvh_reading import read_bvh
+from motiondistill.kinematics import forward_kinematics
+
+
+@dataclass(frozen=True)
+class ForeignMotion:
+    """A clip, and the skeleton that its heights belong to."""
+
+    clip: CapturedClip
+    rest_joints: Float[Tensor, "22 3"] | None
+    """Joints of the skeleton of `clip.motion` in the T-pose on the floor; None where the file tells
+    its skeleton or its floor only roughly, so that the soles should be put on the floor."""
+
+
+def read_foreign(path: Path) -> ForeignMotion:
+    """The one motion in a file of a foreign format, by its suffix and its keys.
+
+    Files of our own exporters keep their heights, as others do that name our joints (BVH) or say
+    that their body is the average one (SMPL). Raises FileNotFoundError, and ValueError that names
+    file, key and reason, also for files that hold several motions.
+    """
+    kind = recognise(path) if path.is_file() else None
+    if kind == "bvh":
+        found = read_bvh(path)
+        if found is not None:
+            motion, rest = found.motion, found.rest_joints
+            _, joints = forward_kinematics(motion.rotations, rest)
+            joints = joints + motion.translation[:, None]
+            clip = CapturedClip(path.stem, "bvh", "", label_hint(path), joints, motion.fps, motion)
+            return ForeignMotion(clip, rest)
+    if kind == "amass":
+        file = load_smpl(path)
+        (clip,) = read_amass(path)
+        return ForeignMotion(clip, file.skeleton.rest_joints() if file.average else None)
+    clips = read_motion_capture(path)
+    if len(clips) != 1:
+        names = ", ".join(clip.name for clip in clips[:8])
+        raise ValueError(
+            f"{path} must hold one motion, got {len(clips)} ({names}); save them one a file."
+        )
+    return ForeignMotion(clips[0], None)

@@ -1,0 +1,20 @@
+"""What can be said of exported files."""
+
+from dataclasses import dataclass
+
+from motiondistill.formats.bvh import RestPose, Unit
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What is written."""
+
+    # Frames per second of BVH and SMPL files, between which the motion is interpolated; null takes
+    # the motion's own. AMASS files have 30 at least; those of features and joints have their own.
+    fps: float | None = None
+    # Of BVH.
+    unit: Unit = "cm"
+    # Of BVH: the pose of zero rotations, arms level or at 45 degrees.
+    rest_pose: RestPose = "t_pose"
+    # Of meshes: which frame of the motion, from 0 on.
+    frame: int = 0
