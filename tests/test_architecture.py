@@ -33,7 +33,7 @@ LAYERS = [
     [
         *"build build_prior build_field build_film build_method build_regularizers".split(),
         *"build_critics build_motion out_of_memory batch interruption resuming".split(),
-        *"prior_check prior_table runs report progress".split(),
+        *"prior_check prior_table runs report formats progress".split(),
     ],
     "commands".split(),
     "cli __main__".split(),

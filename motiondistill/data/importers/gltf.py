@@ -14,6 +14,7 @@ from motiondistill.data.importers.clip import CapturedClip, subject_hint
 from motiondistill.data.importers.gltf_file import GltfFile, load_glb
 from motiondistill.data.importers.joint_names import to_joints
 from motiondistill.data.importers.placement import guess_unit
+from motiondistill.data.importers.shared_t_pose import to_motion
 from motiondistill.data.importers.skeleton import AnimatedSkeleton, from_quaternion
 
 SAMPLED_FPS: Final = 30.0
@@ -22,22 +23,32 @@ _REST: Final = {
     "rotation": (0.0, 0.0, 0.0, 1.0),
     "scale": (1.0, 1.0, 1.0),
 }
+# A share of a frame: times in single precision may end a little early.
+_ALMOST: Final = 0.01
+# Gaps between even keys differ by no more than this share of them.
+_UNEVEN: Final = 0.01
 # Quaternions nearer than this (cosine of half the angle) are mixed on a straight line.
 _NEARLY_ALIKE: Final = 0.9995
 
 
 def read_gltf(
-    path: Path, *, root: Path | None = None, fps: float = SAMPLED_FPS
+    path: Path, *, root: Path | None = None, fps: float | None = SAMPLED_FPS
 ) -> list[CapturedClip]:
     """All animations in a `.glb`, sampled at `fps`; clips are named after their animations.
 
+    Without `fps`, they are sampled at the rate of their keys, or at 30 where those are not even.
     glTF is +Y up, in metres by its specification; a file whose legs have no human length is taken
-    to have another unit.
+    to have another unit. Files with our own skeleton, such as we write, give back their motion, and
+    their metres are metres.
     """
     try:
         skeletons = animations(load_glb(path), fps)
-        joints = [to_joints(skeleton) for _, skeleton in skeletons]
-        unit = guess_unit(joints)
+        own = [to_motion(skeleton) for _, skeleton in skeletons]
+        joints = [
+            to_joints(skeleton) if found is None else found[1]
+            for (_, skeleton), found in zip(skeletons, own, strict=True)
+        ]
+        unit = guess_unit(joints) if None in own else 1.0
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} must be a .glb file of glTF 2.0: {error!r} is amiss.") from error
     except ValueError as error:
@@ -48,15 +59,16 @@ def read_gltf(
             source=f"gltf-{skeleton.key}",
             subject=subject_hint(path, root),
             label=name.replace("_", " ").lower(),
-            joints=unit * found,
-            fps=fps,
+            joints=unit * positions,
+            fps=skeleton.fps,
+            motion=None if found is None else found[0],
         )
-        for (name, skeleton), found in zip(skeletons, joints, strict=True)
+        for (name, skeleton), positions, found in zip(skeletons, joints, own, strict=True)
     ]
 
 
-def animations(file: GltfFile, fps: float) -> list[tuple[str, AnimatedSkeleton]]:
-    """The file's animations by name, with all of its nodes.
+def animations(file: GltfFile, fps: float | None) -> list[tuple[str, AnimatedSkeleton]]:
+    """The file's animations by name, with all of its nodes; `fps` is as for `read_gltf`.
 
     Samplers are interpolated as they say: STEP, LINEAR (rotations on the shorter arc) or
     CUBICSPLINE.
@@ -72,7 +84,8 @@ def animations(file: GltfFile, fps: float) -> list[tuple[str, AnimatedSkeleton]]
     for number, animation in enumerate(file.items("animations")):
         channels = _channels(file, animation)
         end = max((float(times[-1]) for times, *_ in channels.values()), default=0.0)
-        times = np.arange(int(end * fps + 1e-6) + 1) / fps
+        rate = fps or _rate_of_keys([times for times, *_ in channels.values()])
+        times = np.arange(int(end * rate + _ALMOST) + 1) / rate
         local = [_local(node, nodes[node], channels, times) for node, _ in order]
         world: list[Tensor] = []
         for parent, matrix in zip(parents, local, strict=True):
@@ -80,8 +93,19 @@ def animations(file: GltfFile, fps: float) -> list[tuple[str, AnimatedSkeleton]]
         positions = torch.stack(world, 1)[..., :3, 3].float()
         rest = torch.stack([_local(n, nodes[n], {}, times[:1])[0, :3, 3] for n, _ in order])
         name = str(animation.get("name", f"animation{number}"))
-        found.append((name, AnimatedSkeleton(names, parents, rest.float(), positions, fps)))
+        turns = torch.stack(local, 1)[..., :3, :3].float()
+        found.append((name, AnimatedSkeleton(names, parents, rest.float(), positions, rate, turns)))
     return found
+
+
+def _rate_of_keys(keys: list[NDArray[np.float64]]) -> float:
+    """Keys a second of the channel with the most, if they are even; else `SAMPLED_FPS`."""
+    times = max(keys, key=len, default=np.zeros(0))
+    gaps = np.diff(times)
+    if len(gaps) == 0 or not gaps.mean() > 0 or np.ptp(gaps) > _UNEVEN * gaps.mean():
+        return SAMPLED_FPS
+    # Times are in single precision, which tells 29.97 from 30, and not much more.
+    return round(float(1 / gaps.mean()), 4)
 
 
 _Channels = dict[tuple[int, str], tuple[NDArray[np.float64], NDArray[np.float64], str]]

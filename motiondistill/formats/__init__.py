@@ -1,0 +1,1 @@
+"""Files of motions for other programs."""
