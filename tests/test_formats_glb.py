@@ -89,14 +89,14 @@ def test_all_influences_are_kept_but_the_negligible(low_body: SkinnedBody) -> No
 
 
 def test_four_influences_cost_what_is_said(low_body: SkinnedBody) -> None:
-    """Millimetres: see the module's docstring."""
+    """See the module's docstring, whose worst case is the full mesh's."""
     worst, mean = 0.0, 0.0
-    for action in ("walk", "wave", "jump"):
+    for action in ("walk", "squat", "sit"):
         motion = parametric_motion(action, "left", seeded(3), low_body.rest_joints, 8.0, 16)
         gaps = low_body(motion).vertices - with_heaviest(low_body, motion, 4)
         worst = max(worst, float(gaps.norm(dim=-1).max()))
         mean = max(mean, float(gaps.norm(dim=-1).mean()))
-    assert 0.5e-3 < worst < 6e-3 and mean < 2e-5
+    assert 2e-3 < worst < 6e-3 and mean < 2.5e-5
 
 
 def test_the_bones_rest_in_the_t_pose(low_body: SkinnedBody) -> None:

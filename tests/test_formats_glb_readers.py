@@ -10,7 +10,7 @@ from glb_cases import random_motion, with_heaviest
 from gltf_readers import drawn, loaded, three_page, validated, vertices
 from playwright.sync_api import Page
 
-from motiondistill.body.anny import Phenotype, anny_body
+from motiondistill.body.anny import anny_body
 from motiondistill.body.base import Body
 from motiondistill.body.skinning import SkinnedBody
 from motiondistill.body.smplx import smplx_body
@@ -146,30 +146,24 @@ def test_three_shows_an_smplx_body(smplx_file: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_three_paints_the_parts(tmp_path: Path) -> None:
     """The default look's colours: the subject's left arm on the picture's right, feet below."""
-    path, body = tmp_path / "a.glb", anny_body("full", Phenotype(height=0.4))
+    path = tmp_path / "a.glb"
     rest = Motion(torch.eye(3).expand(2, 22, 3, 3), torch.tensor([[0.0, 0, 0], [0, 0.5, 0]]), 1.0)
-    write_glb(path, rest, body)
+    write_glb(path, rest, anny_body("full"))
     with three_page() as (page, watch):
         loaded(page, path)
         first, second = drawn(page, 0.0), drawn(page, 1.0)
         assert quiet(watch)
-    palette = 255 * part_palette()
-    seen = {
-        name: ((first - colour).abs().amax(-1) <= COLOUR_TOLERANCE)
-        for name, colour in zip(PART_NAMES, palette, strict=True)
-    }
-    rows, columns = (torch.arange(size) for size in first.shape[:2])
-    hidden = {"head"}  # behind the face
-    for name, mask in seen.items():
-        if name in hidden:
+    rows, columns = (torch.arange(size) - (size - 1) / 2 for size in first.shape[:2])
+    for name, colour in zip(PART_NAMES, 255 * part_palette(), strict=True):
+        mask = (first - colour).abs().amax(-1) <= COLOUR_TOLERANCE
+        if name == "pelvis":  # behind, between the legs
             continue
-        assert mask.sum() > 5, name
-        column = columns.expand_as(mask)[mask].float().mean() - (len(columns) - 1) / 2
+        assert mask.sum() > 50, name
+        column = columns.expand_as(mask)[mask].mean()
         side = {"left": 1.0, "right": -1.0}.get(name.split("_")[0], 0.0)
         if "collar" not in name:  # of the trunk's colour
-            assert column * side > 3 if side else abs(column) < 3, name
-    body_rows = rows[(first.sum(-1) > 0).any(1)]
-    # Two metres are 400 rows, and the floor is their lower edge.
-    assert body_rows.max() >= 398 and 400 * 0.15 < body_rows.min() < 400 * 0.3
-    # Half a metre up.
-    assert torch.equal(second[:300], first[100:])
+            assert column * side > 10 if side else abs(column) < 1, name
+    # Two metres are 400 rows, and the floor is their lower edge: the body is 1.62 m tall.
+    body = rows[(first > 0).any(-1).any(1)] / 200 + 1
+    assert body.max() > 1.99 and abs(float(body.min()) - (2 - 1.62)) < 0.01
+    assert torch.equal(second[:300], first[100:])  # half a metre up
