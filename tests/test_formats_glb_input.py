@@ -157,7 +157,15 @@ def _rehang(nodes: list[dict[str, Any]]) -> None:
     nodes[J["spine2"]]["children"].append(J["left_collar"])
 
 
-@pytest.mark.parametrize("change", [_droop, _scale, _turn_above, _rename, _rehang])
+def _twist(nodes: list[dict[str, Any]]) -> None:
+    """A bone that turns about the forearm: the wrist stays, but its rotation means another."""
+    elbow = nodes[J["left_elbow"]]
+    elbow["children"] = [len(nodes)]
+    wrist = [J["left_wrist"]]
+    nodes.append({"name": "twist", "children": wrist, "rotation": [0.6, 0.0, 0.0, 0.8]})
+
+
+@pytest.mark.parametrize("change", [_droop, _scale, _turn_above, _rename, _rehang, _twist])
 def test_other_skeletons_are_read_by_their_joints_alone(
     change: Callable[[list[dict[str, Any]]], None], low_body: SkinnedBody, tmp_path: Path
 ) -> None:
