@@ -24,6 +24,7 @@ LAYERS = [
     BASE,
     "motion body render priors metrics".split(),
     "score regularizers data".split(),
+    "formats".split(),
     [
         *"optimize starts latents probe t2m sweep shots pictures film".split(),
         *"stages fitting distillation distill_memory distill_settings critics inquiry".split(),
@@ -33,7 +34,7 @@ LAYERS = [
     [
         *"build build_prior build_field build_film build_method build_regularizers".split(),
         *"build_critics build_motion out_of_memory batch interruption resuming".split(),
-        *"prior_check prior_table runs report formats progress".split(),
+        *"prior_check prior_table runs report progress".split(),
     ],
     "commands".split(),
     "cli __main__".split(),

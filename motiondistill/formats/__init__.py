@@ -1,1 +1,1 @@
-"""Files of motions for other programs."""
+"""Motions and meshes as files that other programs read, a file for each format."""
