@@ -17,7 +17,7 @@ from motiondistill.body.base import Body
 from motiondistill.body.skinning import SkinnedBody
 from motiondistill.body.smplx import smplx_body
 from motiondistill.data.importers.folder import read_motion_capture
-from motiondistill.data.importers.gltf import read_gltf
+from motiondistill.data.importers.gltf import own_motion, read_gltf
 from motiondistill.formats.glb import write_glb
 from motiondistill.structures import JOINT_INDEX as J
 from motiondistill.structures import NUM_JOINTS, Motion
@@ -72,6 +72,21 @@ def test_a_motion_comes_back(
             assert clip.motion is not None and same(clip.motion, motion)
             assert (clip.joints - body(motion).joints).norm(dim=-1).max() < PLACE
             assert (clip.name, clip.label, clip.fps) == ("A person_walks", "a person walks", FPS)
+
+
+def test_its_skeleton_comes_back(bodies: dict[str, Body], tmp_path: Path) -> None:
+    """With the floor where it was, so that nobody needs to put feet on it."""
+    motion = random_motion(FRAMES, FPS)
+    for body in bodies.values():
+        write_glb(tmp_path / "a.glb", motion, body)
+        found = own_motion(tmp_path / "a.glb")
+        assert found is not None and same(found[0], motion)
+        assert (found[1] - body.rest_joints).abs().max() < PLACE
+    changed(tmp_path / "a.glb", _rename)
+    assert own_motion(tmp_path / "a.glb") is None
+    (tmp_path / "a.glb").write_bytes(b"glTF")
+    with pytest.raises(ValueError, match=r"a\.glb: a \.glb file begins with glTF"):
+        own_motion(tmp_path / "a.glb")
 
 
 def test_hands_at_rest_come_back_as_none(low_body: SkinnedBody, tmp_path: Path) -> None:

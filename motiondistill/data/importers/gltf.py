@@ -1,5 +1,6 @@
 """Animations of skinned glTF files."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,8 @@ from motiondistill.data.importers.joint_names import to_joints
 from motiondistill.data.importers.placement import guess_unit
 from motiondistill.data.importers.shared_t_pose import to_motion
 from motiondistill.data.importers.skeleton import AnimatedSkeleton, from_quaternion
+from motiondistill.kinematics import forward_kinematics
+from motiondistill.structures import Motion
 
 SAMPLED_FPS: Final = 30.0
 _REST: Final = {
@@ -41,18 +44,14 @@ def read_gltf(
     to have another unit. Files with our own skeleton, such as we write, give back their motion, and
     their metres are metres.
     """
-    try:
+    with _naming(path):
         skeletons = animations(load_glb(path), fps)
         own = [to_motion(skeleton) for _, skeleton in skeletons]
         joints = [
-            to_joints(skeleton) if found is None else found[1]
+            to_joints(skeleton) if found is None else _joints(*found)
             for (_, skeleton), found in zip(skeletons, own, strict=True)
         ]
         unit = guess_unit(joints) if None in own else 1.0
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} must be a .glb file of glTF 2.0: {error!r} is amiss.") from error
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
     return [
         CapturedClip(
             name=name,
@@ -65,6 +64,34 @@ def read_gltf(
         )
         for (name, skeleton), positions, found in zip(skeletons, joints, own, strict=True)
     ]
+
+
+def own_motion(path: Path) -> tuple[Motion, Float[Tensor, "joints 3"]] | None:
+    """The one motion of a `.glb` with our own skeleton, and this in the T-pose on its floor.
+
+    At the rate of its keys. None for files with other skeletons or several animations.
+    """
+    with _naming(path):
+        skeletons = animations(load_glb(path), None)
+    return to_motion(skeletons[0][1]) if len(skeletons) == 1 else None
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Within its `with`, errors about the content name the file."""
+    try:
+        yield
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} must be a .glb file of glTF 2.0: {error!r} is amiss.") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _joints(
+    motion: Motion, rest_joints: Float[Tensor, "joints 3"]
+) -> Float[Tensor, "frames joints 3"]:
+    _, positions = forward_kinematics(motion.rotations, rest_joints)
+    return positions + motion.translation[:, None]
 
 
 def animations(file: GltfFile, fps: float | None) -> list[tuple[str, AnimatedSkeleton]]:

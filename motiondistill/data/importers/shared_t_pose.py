@@ -24,8 +24,8 @@ _NEXT: Final = {"shoulder": "elbow", "elbow": "wrist", "hip": "knee", "knee": "a
 
 def to_motion(
     skeleton: AnimatedSkeleton,
-) -> tuple[Motion, Float[Tensor, "frames joints 3"]] | None:
-    """The motion of a skeleton that is ours and its joints, metres; None for any other skeleton.
+) -> tuple[Motion, Float[Tensor, "joints 3"]] | None:
+    """The motion of a skeleton that is ours, and its T-pose, metres; None for any other skeleton.
 
     It is ours if it has our 22 names and hierarchy, its limbs point as in our T-pose where no bone
     is turned, and rotations and the pelvis' path are all that moves it. Then every rotation means
@@ -50,7 +50,7 @@ def to_motion(
         for names in (HAND_NAMES, JOINT_GROUPS["jaw"])
     )
     jaw = None if jaw is None else jaw[:, 0]
-    return Motion(body, translation, skeleton.fps, hands, jaw), positions
+    return Motion(body, translation, skeleton.fps, hands, jaw), rest
 
 
 def _sums(offsets: Float[Tensor, "joints 3"]) -> Float[Tensor, "joints 3"]:
