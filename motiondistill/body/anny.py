@@ -36,6 +36,7 @@ from motiondistill.body.skinning import (
     SkinnedBody,
     blend_matrix,
     flat,
+    joint_from_mesh,
     part_labels,
     skinned_body,
 )
@@ -154,6 +155,7 @@ def _detail(pose: _Pose, face: _Face, pelvis: Float[Tensor, " 3"]) -> Skin:
     return Skin(
         rest_joints + (pelvis - rest_joints[0]),
         flat(blend_matrix(pose.vertices, weights, joints, t_pose)),
+        joint_from_mesh(joints, t_pose),
     )
 
 

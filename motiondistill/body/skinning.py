@@ -31,6 +31,8 @@ class Skin:
 
     rest_joints: Float[Tensor, "joints 3"]
     blend: Float[Tensor, "joints*4 vertices"]
+    joint_from_mesh: Float[Tensor, "joints 3 4"] | None = None
+    """Gives `u_vj` of a vertex of the mesh that was skinned; None where that mesh is not known."""
 
     def __call__(
         self,
@@ -46,9 +48,11 @@ class Skin:
 
     def to(self, *, dtype: torch.dtype | None, device: torch.device | None) -> "Skin":
         """The same skin in another precision or on another device."""
+        of_mesh = self.joint_from_mesh
         return Skin(
             self.rest_joints.to(device=device, dtype=dtype),
             self.blend.to(device=device, dtype=dtype),
+            None if of_mesh is None else of_mesh.to(device=device, dtype=dtype),
         )
 
 
@@ -69,11 +73,14 @@ class SkinnedBody(Body):
     uv: Float[Tensor, "texcoords 2"] | None = None
     uv_faces: Int[Tensor, "triangles 3"] | None = None
     expression: Float[Tensor, " expression"] = field(default_factory=lambda: torch.zeros(0))
+    joint_from_mesh: Float[Tensor, "joints 3 4"] | None = None
+    """See `Skin`."""
 
     def to(
         self, *, dtype: torch.dtype | None = None, device: torch.device | None = None
     ) -> "SkinnedBody":
         """The same body in another precision or on another device."""
+        of_mesh = self.joint_from_mesh
         return dataclasses.replace(
             self,
             rest_joints=self.rest_joints.to(device=device, dtype=dtype),
@@ -85,6 +92,7 @@ class SkinnedBody(Body):
             uv=None if self.uv is None else self.uv.to(device=device, dtype=dtype),
             uv_faces=None if self.uv_faces is None else self.uv_faces.to(device=device),
             expression=self.expression.to(device=device, dtype=dtype),
+            joint_from_mesh=None if of_mesh is None else of_mesh.to(device=device, dtype=dtype),
         )
 
     def __call__(self, motion: Motion) -> Mesh:
@@ -101,6 +109,13 @@ class SkinnedBody(Body):
             )
         joints = joints[..., : len(self.rest_joints), :]
         return Mesh(vertices, joints, self.faces, self.parts, self.uv, self.uv_faces)
+
+
+def joint_from_mesh(
+    joints: Float[Tensor, "joints 3"], t_pose: Float[Tensor, "joints 3 3"]
+) -> Float[Tensor, "joints 3 4"]:
+    """`[T_j | -T_j J_j]`: what a vertex of a mesh in any rest pose is, seen from each joint."""
+    return torch.cat([t_pose, -t_pose @ joints[..., None]], -1)
 
 
 def blend_matrix(
@@ -139,7 +154,14 @@ def skinned_body(
     rest_joints = (
         rest_joints - torch.tensor([0.0, 1.0, 0.0], dtype=joints.dtype) * posed[:, 1].min()
     )
-    return SkinnedBody(name, rest_joints, flat(blend), faces, parts)
+    return SkinnedBody(
+        name,
+        rest_joints,
+        flat(blend),
+        faces,
+        parts,
+        joint_from_mesh=joint_from_mesh(joints, t_pose),
+    )
 
 
 def part_labels(

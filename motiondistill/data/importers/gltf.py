@@ -1,5 +1,6 @@
 """Animations of skinned glTF files."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,10 @@ from motiondistill.data.importers.clip import CapturedClip, subject_hint
 from motiondistill.data.importers.gltf_file import GltfFile, load_glb
 from motiondistill.data.importers.joint_names import to_joints
 from motiondistill.data.importers.placement import guess_unit
+from motiondistill.data.importers.shared_t_pose import to_motion
 from motiondistill.data.importers.skeleton import AnimatedSkeleton, from_quaternion
+from motiondistill.kinematics import forward_kinematics
+from motiondistill.structures import Motion
 
 SAMPLED_FPS: Final = 30.0
 _REST: Final = {
@@ -22,41 +26,76 @@ _REST: Final = {
     "rotation": (0.0, 0.0, 0.0, 1.0),
     "scale": (1.0, 1.0, 1.0),
 }
+# A share of a frame: times in single precision may end a little early.
+_ALMOST: Final = 0.01
+# Gaps between even keys differ by no more than this share of them.
+_UNEVEN: Final = 0.01
 # Quaternions nearer than this (cosine of half the angle) are mixed on a straight line.
 _NEARLY_ALIKE: Final = 0.9995
 
 
 def read_gltf(
-    path: Path, *, root: Path | None = None, fps: float = SAMPLED_FPS
+    path: Path, *, root: Path | None = None, fps: float | None = SAMPLED_FPS
 ) -> list[CapturedClip]:
     """All animations in a `.glb`, sampled at `fps`; clips are named after their animations.
 
+    Without `fps`, they are sampled at the rate of their keys, or at 30 where those are not even.
     glTF is +Y up, in metres by its specification; a file whose legs have no human length is taken
-    to have another unit.
+    to have another unit. Files with our own skeleton, such as we write, give back their motion, and
+    their metres are metres.
     """
-    try:
+    with _naming(path):
         skeletons = animations(load_glb(path), fps)
-        joints = [to_joints(skeleton) for _, skeleton in skeletons]
-        unit = guess_unit(joints)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} must be a .glb file of glTF 2.0: {error!r} is amiss.") from error
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        own = [to_motion(skeleton) for _, skeleton in skeletons]
+        joints = [
+            to_joints(skeleton) if found is None else _joints(*found)
+            for (_, skeleton), found in zip(skeletons, own, strict=True)
+        ]
+        unit = guess_unit(joints) if None in own else 1.0
     return [
         CapturedClip(
             name=name,
             source=f"gltf-{skeleton.key}",
             subject=subject_hint(path, root),
             label=name.replace("_", " ").lower(),
-            joints=unit * found,
-            fps=fps,
+            joints=unit * positions,
+            fps=skeleton.fps,
+            motion=None if found is None else found[0],
         )
-        for (name, skeleton), found in zip(skeletons, joints, strict=True)
+        for (name, skeleton), positions, found in zip(skeletons, joints, own, strict=True)
     ]
 
 
-def animations(file: GltfFile, fps: float) -> list[tuple[str, AnimatedSkeleton]]:
-    """The file's animations by name, with all of its nodes.
+def own_motion(path: Path) -> tuple[Motion, Float[Tensor, "joints 3"]] | None:
+    """The one motion of a `.glb` with our own skeleton, and this in the T-pose on its floor.
+
+    At the rate of its keys. None for files with other skeletons or several animations.
+    """
+    with _naming(path):
+        skeletons = animations(load_glb(path), None)
+    return to_motion(skeletons[0][1]) if len(skeletons) == 1 else None
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Within its `with`, errors about the content name the file."""
+    try:
+        yield
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} must be a .glb file of glTF 2.0: {error!r} is amiss.") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _joints(
+    motion: Motion, rest_joints: Float[Tensor, "joints 3"]
+) -> Float[Tensor, "frames joints 3"]:
+    _, positions = forward_kinematics(motion.rotations, rest_joints)
+    return positions + motion.translation[:, None]
+
+
+def animations(file: GltfFile, fps: float | None) -> list[tuple[str, AnimatedSkeleton]]:
+    """The file's animations by name, with all of its nodes; `fps` is as for `read_gltf`.
 
     Samplers are interpolated as they say: STEP, LINEAR (rotations on the shorter arc) or
     CUBICSPLINE.
@@ -72,7 +111,8 @@ def animations(file: GltfFile, fps: float) -> list[tuple[str, AnimatedSkeleton]]
     for number, animation in enumerate(file.items("animations")):
         channels = _channels(file, animation)
         end = max((float(times[-1]) for times, *_ in channels.values()), default=0.0)
-        times = np.arange(int(end * fps + 1e-6) + 1) / fps
+        rate = fps or _rate_of_keys([times for times, *_ in channels.values()])
+        times = np.arange(int(end * rate + _ALMOST) + 1) / rate
         local = [_local(node, nodes[node], channels, times) for node, _ in order]
         world: list[Tensor] = []
         for parent, matrix in zip(parents, local, strict=True):
@@ -80,8 +120,19 @@ def animations(file: GltfFile, fps: float) -> list[tuple[str, AnimatedSkeleton]]
         positions = torch.stack(world, 1)[..., :3, 3].float()
         rest = torch.stack([_local(n, nodes[n], {}, times[:1])[0, :3, 3] for n, _ in order])
         name = str(animation.get("name", f"animation{number}"))
-        found.append((name, AnimatedSkeleton(names, parents, rest.float(), positions, fps)))
+        turns = torch.stack(local, 1)[..., :3, :3].float()
+        found.append((name, AnimatedSkeleton(names, parents, rest.float(), positions, rate, turns)))
     return found
+
+
+def _rate_of_keys(keys: list[NDArray[np.float64]]) -> float:
+    """Keys a second of the channel with the most, if they are even; else `SAMPLED_FPS`."""
+    times = max(keys, key=len, default=np.zeros(0))
+    gaps = np.diff(times)
+    if len(gaps) == 0 or not gaps.mean() > 0 or np.ptp(gaps) > _UNEVEN * gaps.mean():
+        return SAMPLED_FPS
+    # Times are in single precision, which tells 29.97 from 30, and not much more.
+    return round(float(1 / gaps.mean()), 4)
 
 
 _Channels = dict[tuple[int, str], tuple[NDArray[np.float64], NDArray[np.float64], str]]

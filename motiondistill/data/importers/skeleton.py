@@ -21,6 +21,8 @@ class AnimatedSkeleton:
     positions: Float[Tensor, "frames nodes 3"]
     """In the file's world."""
     fps: float
+    rotations: Float[Tensor, "frames nodes 3 3"] | None = None
+    """Relative to the parent, if the file has rotations; scaled where it scales."""
 
     @property
     def key(self) -> str:
