@@ -48,6 +48,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             help="settings; `motiondistill config COMMAND` lists them",
         )
     convert.add_to(commands)
+    _add_evaluate(commands)
     # argparse takes the overrides behind the first option for unknown words.
     options, others = parser.parse_known_args(arguments)
     unknown = [word for word in others if word.startswith("-")]
@@ -135,6 +136,18 @@ def _add_dataset(commands: Any) -> argparse.ArgumentParser:
     return build
 
 
+def _add_evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser("evaluate", help="figures of motions, beside real ones")
+    evaluate.set_defaults(command="evaluate", overrides=())
+    evaluate.add_argument(
+        "files", metavar="RUN|FILE", nargs="+", type=Path, help="runs' folders or motion files"
+    )
+    evaluate.add_argument("--reference", metavar="DIR", type=Path, help="a folder of motion files")
+    evaluate.add_argument("--json", metavar="FILE", type=Path, help="figures and definitions")
+    evaluate.add_argument("--tensorboard", metavar="DIR", type=Path, help="figures as scalars")
+    evaluate.add_argument("--clip", metavar="DIR", type=Path, help="CLIP's weights, for CLIP score")
+
+
 def _run(options: argparse.Namespace) -> int:
     match options.command:
         case "optimize":
@@ -159,6 +172,10 @@ def _run(options: argparse.Namespace) -> int:
             from motiondistill.commands import dataset
 
             return dataset.run(options)
+        case "evaluate":
+            from motiondistill.commands import evaluate
+
+            return evaluate.run(options)
         case _:
             from motiondistill.commands import show_config
 
