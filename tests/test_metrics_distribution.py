@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from motiondistill.metrics.distribution import (
     POOL,
     TooFewError,
+    chance_precision,
     diversity,
     fid,
     fid_estimate,
@@ -98,6 +99,23 @@ def test_motions_that_know_nothing_are_found_by_chance() -> None:
     for k, value in enumerate(found.tolist(), start=1):
         chance = k / POOL
         assert value == pytest.approx(chance, abs=3 * math.sqrt(chance * (1 - chance) / n))
+
+
+def test_chance_is_what_motions_that_know_nothing_reach() -> None:
+    """Labels of 40, 16 and 8 motions, by 400 random draws of 64 texts each."""
+    labels = torch.tensor([0] * 40 + [1] * 16 + [2] * 8)
+    found = torch.stack(
+        [
+            r_precision(drawn(seed, 64, 3), drawn(seed + 1000, 64, 3), labels, seeded(seed))
+            for seed in range(400)
+        ]
+    ).mean(0)
+    # 25,600 texts, of which those of one draw depend on each other.
+    torch.testing.assert_close(found, chance_precision(labels), atol=0.02, rtol=0)
+    # Of texts that are all different, k of 32.
+    alone = torch.tensor([1, 2, 3]).double() / POOL
+    torch.testing.assert_close(chance_precision(torch.arange(64)), alone)
+    assert chance_precision(torch.zeros(64).long()).tolist() == [1, 1, 1]
 
 
 def test_a_motion_between_two_texts_is_among_the_two_nearest() -> None:

@@ -11,6 +11,8 @@ from motiondistill.metrics.recogniser_features import resampled
 
 RATE: Final = 8.0
 """Frames a second at which motions are compared."""
+# Frames that are compared with all of a reference's at once.
+_ROWS: Final = 64
 # Squares of metres below which a pose has no size.
 _TINY: Final = 1e-12
 
@@ -58,8 +60,8 @@ def procrustes(
     signs[..., 2] = torch.linalg.det(u @ v).sign()
     turn = (u * signs[..., None, :]) @ v
     size = centred.square().sum((-1, -2)).clamp(min=_TINY)
-    scale: Tensor = (spread * signs).sum(-1) / size
-    return scale[..., None, None] * (centred @ turn) + middle
+    scale = (spread * signs).sum(-1) / size
+    return torch.as_tensor(scale[..., None, None] * (centred @ turn) + middle)
 
 
 def pa_mpjpe(
@@ -101,7 +103,8 @@ def nearest_reference(
         raise ValueError("`references` must hold a motion, got none; name a folder with some.")
     best: Nearest | None = None
     for index, reference in enumerate(references):
-        found = warp(pa_mpjpe(motion[:, None], reference[None]))
+        costs = [pa_mpjpe(part[:, None], reference[None]) for part in torch.split(motion, _ROWS)]
+        found = warp(torch.cat(costs))
         if best is None or float(found.cost) < best.distance:
             best = Nearest(index, float(found.cost), found.frames)
     assert best is not None

@@ -51,8 +51,8 @@ def frechet_distance(
     values, vectors = torch.linalg.eigh(covariance)
     root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
     shared = torch.linalg.eigvalsh(root @ other_covariance @ root).clamp(min=0).sqrt().sum()
-    distance: Tensor = (mean - other_mean).square().sum()
-    return distance + covariance.trace() + other_covariance.trace() - 2 * shared
+    trace = covariance.trace() + other_covariance.trace() - 2 * shared
+    return torch.as_tensor((mean - other_mean).square().sum() + trace)
 
 
 def fid(features: Features, others: Float[Tensor, "others features"]) -> Float[Tensor, ""]:
@@ -106,6 +106,20 @@ def r_precision(
         near = torch.cdist(texts[pool], motions[pool]).argsort(stable=True)[:, :TOP]
         hits.append((labels[pool][near] == labels[pool][:, None]).cumsum(-1) > 0)
     return torch.as_tensor(torch.cat(hits).double().mean(0))
+
+
+def chance_precision(labels: Int[Tensor, " motions"]) -> Float[Tensor, "3"]:
+    """What `r_precision` would be on average if motions were ranked by chance.
+
+    Of k motions of a pool, k / 32 times one is the text's own; else all are drawn from the others,
+    and miss its label by the hypergeometric law.
+    """
+    n, counts = len(labels), (labels[:, None] == labels).sum(1).tolist()
+    shares = []
+    for k in range(1, TOP + 1):
+        misses = [math.comb(n - count, k) / math.comb(n - 1, k) for count in counts]
+        shares.append(1 - (1 - k / POOL) * sum(misses) / n)
+    return torch.tensor(shares, dtype=torch.float64)
 
 
 def mm_dist(texts: Features, motions: Features) -> Float[Tensor, ""]:

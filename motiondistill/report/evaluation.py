@@ -24,6 +24,7 @@ from motiondistill.metrics.catalogue import (
 from motiondistill.metrics.distribution import (
     Estimate,
     TooFewError,
+    chance_precision,
     diversity,
     fid_estimate,
     mm_dist,
@@ -213,6 +214,12 @@ def _own(
     measured = _estimated(
         tops, len(asked), lambda: repeated(precision, seeded(0, 0, "r_precision_own"))
     )
+    if measured[0].value is not None:
+        by_chance = chance_precision(labels).tolist()
+        measured = [
+            dataclasses.replace(each, note=f"{share:.3f} by chance")
+            for each, share in zip(measured, by_chance, strict=True)
+        ]
     measured.append(
         known("mm_dist_own", float(mm_dist(texts, shown)), len(asked))
         if asked

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from motiondistill.body.base import Body
@@ -27,13 +27,15 @@ from motiondistill.regularizers.joint_limits import joint_limits
 from motiondistill.render.rasterizer import Rasterizer
 from motiondistill.render.tracklets import spread, tracklets
 from motiondistill.report.video_reading import read_video
-from motiondistill.structures import Mesh, Motion
+from motiondistill.structures import Camera, Mesh, Motion
 
 FEWEST_FRAMES: Final = 4
 """Of a motion, for its jerk."""
 RUN_VIDEO: Final = "video_front.mp4"
 # Frames that are posed at once.
 _BATCH: Final = 256
+# And drawn at once, in each view.
+_DRAWN: Final = 32
 _TRACKS: Final = 100
 _PIXELS: Final = 256
 _VIEWS: Final = (0.0, math.pi / 2)  # from the front and from the left
@@ -154,12 +156,29 @@ def fidelity(
     points = torch.cat([mesh.vertices.flatten(0, -2) for mesh in meshes])
     distance = float(distance_to_see(points, looks, orbit).amax())
     cameras = dataclasses.replace(orbit, distance=distance)(torch.tensor(_VIEWS))
-    seen = [tracklets(mesh, cameras, chosen, rasterizer, resolution=_PIXELS) for mesh in meshes]
-    views = []
-    for view in range(len(_VIEWS)):
-        first, second = (Tracks(each.pixels[view], each.visible[view]) for each in seen)
-        views.append(motion_fidelity(first, second))
-    return torch.stack(views).mean()
+    seen = [_followed(mesh, cameras, chosen, rasterizer) for mesh in meshes]
+    return torch.stack([motion_fidelity(*views) for views in zip(*seen, strict=True)]).mean()
+
+
+def _followed(
+    mesh: Mesh, cameras: Camera, chosen: Int[Tensor, " points"], rasterizer: Rasterizer
+) -> list[Tracks]:
+    """The tracks of these vertices in each view, drawn batch by batch."""
+    parts = [
+        tracklets(
+            dataclasses.replace(mesh, vertices=vertices, joints=joints),
+            cameras,
+            chosen,
+            rasterizer,
+            resolution=_PIXELS,
+        )
+        for vertices, joints in zip(
+            torch.split(mesh.vertices, _DRAWN), torch.split(mesh.joints, _DRAWN), strict=True
+        )
+    ]
+    pixels = torch.cat([part.pixels for part in parts], 1)
+    visible = torch.cat([part.visible for part in parts], 1)
+    return [Tracks(*view) for view in zip(pixels, visible, strict=True)]
 
 
 def _centred(mesh: Mesh) -> Mesh:

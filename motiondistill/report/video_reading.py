@@ -1,5 +1,6 @@
 """Videos read back from files."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,13 @@ def read_video(path: Path, most: int | None = None) -> Float[Tensor, "frames 3 h
         raise FileNotFoundError(f"a video must be a file, got {path}; check the path.")
     frames: list[Tensor] = []
     try:
-        reader = imageio_ffmpeg.read_frames(str(path))
-        width, height = next(reader)["size"]
-        for raw in reader:
-            frames.append(torch.from_numpy(np.frombuffer(raw, np.uint8).reshape(height, width, 3)))
-            if most is not None and len(frames) == most:
-                break
-        reader.close()
+        with contextlib.closing(imageio_ffmpeg.read_frames(str(path))) as reader:
+            width, height = next(reader)["size"]
+            for raw in reader:
+                pixels = np.frombuffer(raw, np.uint8).reshape(height, width, 3)
+                frames.append(torch.from_numpy(pixels.copy()))
+                if most is not None and len(frames) == most:
+                    break
     except (OSError, RuntimeError, StopIteration) as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{path} must be a video, got other data: {reason}.") from error
