@@ -80,6 +80,24 @@ def test_the_interval_of_fid_is_wider_where_windows_come_from_few_motions() -> N
     assert several[1] - several[0] > 2 * (single[1] - single[0])
 
 
+def test_the_interval_of_fid_is_that_of_a_difference_of_means() -> None:
+    """Far apart, FID is the squared difference d of means, whose deviation is 2 d sqrt(2 / n)."""
+    apart, n = 5.0, 200
+    sets = [list((drawn(seed, n, 1) + apart * seed).split(1)) for seed in (0, 1)]
+    low, high = fid_estimate(sets[0], sets[1], seeded(0)).interval
+    expected = 2 * 1.96 * 2 * apart * math.sqrt(2 / n)
+    # The deviation of 50 bootstraps is itself known to a tenth.
+    assert high - low == pytest.approx(expected, rel=0.3)
+
+
+def test_a_few_long_motions_are_no_set() -> None:
+    few = list(drawn(0, 100, 2).split(20))
+    many = list(drawn(0, 100, 2).split([1, 19, *[10] * 8]))
+    assert fid_estimate(many, many, seeded(0)).value == pytest.approx(0, abs=ROUNDING)
+    with pytest.raises(TooFewError, match="at least 10 motions a set, got 5, however long"):
+        fid_estimate(many, few, seeded(0))
+
+
 def test_one_feature_has_a_variance() -> None:
     assert float(fid(drawn(0, 50, 1), 3 * drawn(0, 50, 1))) > 1
 

@@ -15,8 +15,11 @@ from motiondistill.body.skinning import SkinnedBody
 from motiondistill.cli import main
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.metrics.catalogue import CATALOGUE
+from motiondistill.metrics.evaluator_own import load_own_evaluator
+from motiondistill.motion.motion_file import MotionFile
 from motiondistill.randomness import seeded
 from motiondistill.render.cpu import CpuRasterizer
+from motiondistill.report.evaluation import Subject, evaluate
 from motiondistill.report.measuring import fidelity
 from motiondistill.report.media import save_video
 from motiondistill.report.video_reading import read_video
@@ -227,3 +230,43 @@ def test_mistakes_are_told_in_one_line(
     assert main(["evaluate", *arguments]) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and message in told
+
+
+def test_a_set_that_is_large_enough_is_judged_by_our_recogniser(low_body: SkinnedBody) -> None:
+    """36 motions: each of three actions is a third, so that chance alone hits often."""
+    actions = ("walk", "wave", "squat")
+    motions = [
+        parametric_motion(action, "left", seeded(seed), low_body.rest_joints, 8.0, 16)
+        for action in actions
+        for seed in range(12)
+    ]
+    subjects = [
+        subject(motion, low_body, f"a person does a {actions[index // 12]}")
+        for index, motion in enumerate(motions)
+    ]
+    found = evaluate(subjects, (), load_own_evaluator(), CpuRasterizer())
+    together = {each.metric.id: each for each in found.together}
+    top = [together[f"r_precision_top{k}_own"] for k in (1, 2, 3)]
+    assert all(each.n == 36 and each.value is not None and each.value > 0.9 for each in top)
+    assert all(each.interval is not None for each in top)
+    shares = [float(each.note.removesuffix(" by chance")) for each in top]
+    assert 0.3 < shares[0] < shares[1] < shares[2] < 0.8
+    assert together["diversity_own"].value and together["mm_dist_own"].value
+    multimodality, diversity = (
+        together[f"{name}_joints"].value for name in ("multimodality", "diversity")
+    )
+    assert multimodality is not None and diversity is not None and multimodality < diversity
+    assert "no references" in together["fid_own"].note
+    prompts = [each.prompt for each in found.motions]
+    swapped = [
+        subject(motion, low_body, prompts[index - 12]) for index, motion in enumerate(motions)
+    ]
+    wrong = evaluate(swapped, (), load_own_evaluator(), CpuRasterizer())
+    (miss,) = [each for each in wrong.together if each.metric.id == "r_precision_top1_own"]
+    assert miss.value is not None and miss.value < shares[0]
+
+
+def subject(motion: Motion, body: SkinnedBody, prompt: str) -> Subject:
+    joints = body(motion).joints
+    file = MotionFile(motion, joints, body.name, body.shape, prompt, 0, "0")
+    return Subject(prompt, file, body)

@@ -47,6 +47,8 @@ def test_steps_that_are_not_seen_do_not_count() -> None:
     assert float(motion_fidelity(right, Tracks(turned, seen))) == pytest.approx(0, abs=EXACT)
     seen[3:] = False
     assert float(motion_fidelity(right, Tracks(turned, seen))) == pytest.approx(1, abs=EXACT)
+    seen = torch.tensor([[False], [False], [True], [True], [True]])
+    assert float(motion_fidelity(right, Tracks(turned, seen))) == pytest.approx(-1, abs=EXACT)
     never = Tracks(turned, ~torch.ones_like(seen))
     assert math.isnan(float(motion_fidelity(right, never)))
 

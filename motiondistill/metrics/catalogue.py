@@ -236,7 +236,8 @@ _OWN: Final = (
         "lower",
         "own",
         "Frechet distance of Gaussians fitted to features of the motions' and the references' "
-        "windows of 2 s (96 hidden units); the interval from drawing whole motions anew. n: "
+        "windows of 2 s (96 hidden units), refused for fewer than 192 windows or 10 motions a set; "
+        "the interval from drawing whole motions anew. n: "
         "windows of the smaller set." + _OWN_NOTE,
     ),
     *(

@@ -19,10 +19,13 @@ TOP: Final = 3
 REPEATS: Final = 20
 """Draws of pools and pairs, as in the protocol."""
 _BOOTSTRAPS: Final = 50
+_FEWEST_MOTIONS: Final = 10
 _MOST_PAIRS: Final = 300
 _NORMAL_95: Final = 1.96
 
 Features = Float[Tensor, "motions features"]
+Windows = Float[Tensor, "_ features"]
+"""Features of all windows of one motion."""
 
 
 class TooFewError(ValueError):
@@ -70,13 +73,21 @@ def fid(features: Features, others: Float[Tensor, "others features"]) -> Float[T
 
 
 def fid_estimate(
-    sets: Sequence[Features], others: Sequence[Features], generator: torch.Generator
+    sets: Sequence[Windows], others: Sequence[Windows], generator: torch.Generator
 ) -> Estimate:
     """`fid` of the windows of two sets of motions, each given by its windows' features.
 
     The interval is normal, with the spread of 50 bootstraps that draw whole motions with
     replacement: windows of one motion are alike, and no new evidence.
+
+    Raises TooFewError for what `fid` refuses, and for fewer than 10 motions a set.
     """
+    fewest = min(len(sets), len(others))
+    if fewest < _FEWEST_MOTIONS:
+        raise TooFewError(
+            f"FID needs at least {_FEWEST_MOTIONS} motions a set, got {fewest}, however long; "
+            "give more motions."
+        )
     value = float(fid(torch.cat(list(sets)), torch.cat(list(others))))
     found = []
     for _ in range(_BOOTSTRAPS):
@@ -158,12 +169,12 @@ def repeated(
 
 
 def _gaussian(
-    features: Features,
+    features: Windows,
 ) -> tuple[Float[Tensor, " features"], Float[Tensor, "features features"]]:
     double = features.double()
     return double.mean(0), double.T.cov().reshape(features.shape[1], features.shape[1])
 
 
-def _draw(items: Sequence[Features], generator: torch.Generator) -> list[int]:
+def _draw(items: Sequence[Windows], generator: torch.Generator) -> list[int]:
     drawn: list[int] = torch.randint(len(items), (len(items),), generator=generator).tolist()
     return drawn
