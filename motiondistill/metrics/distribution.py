@@ -82,13 +82,13 @@ def fid_estimate(
 
     Raises TooFewError for what `fid` refuses, and for fewer than 10 motions a set.
     """
+    value = float(fid(torch.cat(list(sets)), torch.cat(list(others))))
     fewest = min(len(sets), len(others))
     if fewest < _FEWEST_MOTIONS:
         raise TooFewError(
             f"FID needs at least {_FEWEST_MOTIONS} motions a set, got {fewest}, however long; "
             "give more motions."
         )
-    value = float(fid(torch.cat(list(sets)), torch.cat(list(others))))
     found = []
     for _ in range(_BOOTSTRAPS):
         drawn = [torch.cat([each[i] for i in _draw(each, generator)]) for each in (sets, others)]
