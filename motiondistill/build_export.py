@@ -15,6 +15,7 @@ from motiondistill.body.smplx import SmplxBody
 from motiondistill.data.importers.smpl_skeletons import SMPL, SmplSkeleton
 from motiondistill.formats.amass import write_amass, write_smplh
 from motiondistill.formats.bvh import write_bvh
+from motiondistill.formats.glb import write_glb
 from motiondistill.formats.humanml import HUMANML_FPS, write_humanml
 from motiondistill.formats.joints import JOINTS_FILE_FPS, write_joints
 from motiondistill.formats.mesh import write_obj, write_ply
@@ -29,6 +30,7 @@ from motiondistill.structures import Mesh, Motion
 
 _ENDINGS: Final[dict[ExportFormat, tuple[str, ...]]] = {
     "bvh": (".bvh",),
+    "glb": (".glb",),
     "amass": ("_amass.npz", "_smplh.npz"),
     "smplx": ("_smplx.npz",),
     "humanml": ("_humanml.npy",),
@@ -51,11 +53,12 @@ def write_export(
     motion: Motion,
     body: Body,
     settings: ExportSettings,
+    prompt: str = "",
 ) -> None:
     """Writes the motion of the body as one format; each file whole or not at all.
 
     Files of SMPL's family, and features, show the motion on the average bodies of these, or on the
-    user's own SMPL-X; BVH, joints and meshes show the body.
+    user's own SMPL-X; BVH, GLB, joints and meshes show the body.
 
     Raises ValueError for what the format cannot hold.
     """
@@ -64,6 +67,8 @@ def write_export(
         case "bvh":
             rest_joints = detailed_rest(body) if is_detailed(motion) else body.rest_joints
             write_bvh(paths[0], timed, rest_joints, unit=settings.unit, rest=settings.rest_pose)
+        case "glb":
+            write_glb(paths[0], timed, body, prompt=prompt, max_influences=settings.influences)
         case "amass":
             write_amass(paths[0], *_of_smplx(timed, body), _numbers(body, "shape"))
             write_smplh(paths[1], on_skeleton(timed, body.rest_joints, SMPL.rest_joints()))

@@ -52,17 +52,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             help="settings; `motiondistill config COMMAND` lists them",
         )
     convert.add_to(commands)
-    view = commands.add_parser("view", help="saved motions in the browser, side by side")
-    view.add_argument(
-        "motions", metavar="FILE|DIR", type=Path, nargs="+", help="motion files, or runs' folders"
-    )
-    view.add_argument("--host", default="127.0.0.1", help="who may see it (this machine alone)")
-    view.add_argument("--port", type=int, default=8080, help="or the next free one (8080)")
-    view.set_defaults(command="view", overrides=[])
-    doctor = commands.add_parser(
-        "doctor", help="what works on this machine, and what mends the rest"
-    )
-    doctor.set_defaults(command="doctor", overrides=[])
+    _add_evaluate(commands)
+    _add_view(commands)
+    _add_doctor(commands)
     # argparse takes the overrides behind the first option for unknown words.
     options, others = parser.parse_known_args(arguments)
     unknown = [word for word in others if word.startswith("-")]
@@ -172,6 +164,35 @@ def _add_dataset(commands: Any) -> argparse.ArgumentParser:
     return build
 
 
+def _add_evaluate(commands: Any) -> None:
+    evaluate = commands.add_parser("evaluate", help="figures of motions, beside real ones")
+    evaluate.set_defaults(command="evaluate", overrides=())
+    evaluate.add_argument(
+        "files", metavar="RUN|FILE", nargs="+", type=Path, help="runs' folders or motion files"
+    )
+    evaluate.add_argument("--reference", metavar="DIR", type=Path, help="a folder of motion files")
+    evaluate.add_argument("--json", metavar="FILE", type=Path, help="figures and definitions")
+    evaluate.add_argument("--tensorboard", metavar="DIR", type=Path, help="figures as scalars")
+    evaluate.add_argument("--clip", metavar="DIR", type=Path, help="CLIP's weights, for CLIP score")
+
+
+def _add_view(commands: Any) -> None:
+    view = commands.add_parser("view", help="saved motions in the browser, side by side")
+    view.add_argument(
+        "motions", metavar="FILE|DIR", type=Path, nargs="+", help="motion files, or runs' folders"
+    )
+    view.add_argument("--host", default="127.0.0.1", help="who may see it (this machine alone)")
+    view.add_argument("--port", type=int, default=8080, help="or the next free one (8080)")
+    view.set_defaults(command="view", overrides=[])
+
+
+def _add_doctor(commands: Any) -> None:
+    doctor = commands.add_parser(
+        "doctor", help="what works on this machine, and what mends the rest"
+    )
+    doctor.set_defaults(command="doctor", overrides=[])
+
+
 def _run(options: argparse.Namespace) -> int:
     match options.command:
         case "optimize":
@@ -208,6 +229,10 @@ def _run(options: argparse.Namespace) -> int:
             from motiondistill.commands import dataset
 
             return dataset.run(options)
+        case "evaluate":
+            from motiondistill.commands import evaluate
+
+            return evaluate.run(options)
         case _:
             from motiondistill.commands import show_config
 

@@ -59,6 +59,7 @@ RANGES: Final[Ranges] = {
     "init.usual_poses": (0, 1e6),
     "output.fps": (1, 240),
     "output.frame": (0, 1_000_000_000),
+    "output.influences": (1, 64),
     "output.points": (1, 10_000),
     "output.repeats": (1, 1000),
     "prior.batch_size": (1, 4096),

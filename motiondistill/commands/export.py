@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
             body = bodies[settings.body]
             for kind, paths in jobs:
                 make_parent(paths[0])
-                write_export(kind, paths, file.motion, body, settings.output)
+                write_export(kind, paths, file.motion, body, settings.output, file.prompt)
                 for path in paths:
                     print(path)
     return 0

@@ -2,4 +2,4 @@
 
 from typing import Literal
 
-ExportFormat = Literal["bvh", "amass", "smplx", "humanml", "272", "joints", "obj", "ply"]
+ExportFormat = Literal["bvh", "glb", "amass", "smplx", "humanml", "272", "joints", "obj", "ply"]

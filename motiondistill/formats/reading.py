@@ -10,8 +10,10 @@ from motiondistill.data.importers import CapturedClip, read_motion_capture
 from motiondistill.data.importers.amass import load_smpl, read_amass
 from motiondistill.data.importers.clip import label_hint
 from motiondistill.data.importers.folder import recognise
+from motiondistill.data.importers.gltf import own_motion
 from motiondistill.formats.bvh_reading import read_bvh
 from motiondistill.kinematics import forward_kinematics
+from motiondistill.structures import Motion
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,11 @@ def read_foreign(path: Path) -> ForeignMotion:
     if kind == "bvh":
         found = read_bvh(path)
         if found is not None:
-            motion, rest = found.motion, found.rest_joints
-            _, joints = forward_kinematics(motion.rotations, rest)
-            joints = joints + motion.translation[:, None]
-            clip = CapturedClip(path.stem, "bvh", "", label_hint(path), joints, motion.fps, motion)
-            return ForeignMotion(clip, rest)
+            return _known(path, "bvh", found.motion, found.rest_joints)
+    if kind == "gltf":
+        ours = own_motion(path)
+        if ours is not None:
+            return _known(path, "gltf", *ours)
     if kind == "amass":
         file = load_smpl(path)
         (clip,) = read_amass(path)
@@ -51,3 +53,13 @@ def read_foreign(path: Path) -> ForeignMotion:
             f"{path} must hold one motion, got {len(clips)} ({names}); save them one a file."
         )
     return ForeignMotion(clips[0], None)
+
+
+def _known(
+    path: Path, source: str, motion: Motion, rest_joints: Float[Tensor, "22 3"]
+) -> ForeignMotion:
+    """A motion of a skeleton with our joints."""
+    _, joints = forward_kinematics(motion.rotations, rest_joints)
+    joints = joints + motion.translation[:, None]
+    clip = CapturedClip(path.stem, source, "", label_hint(path), joints, motion.fps, motion)
+    return ForeignMotion(clip, rest_joints)

@@ -54,6 +54,8 @@ class FootSliding:
     """Share of the frame steps with a contact in which such a foot is faster than 0.5 m/s."""
     contact: Scalar
     """Share of frame steps with a foot in contact; 0 in flight, or over the floor."""
+    distance: Scalar
+    """Way of the feet in contact along the floor, summed over steps and feet, metres."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ class PhysicalMetrics:
     floating_max: Scalar
     jerk: Scalar
     """Mean length of the joints' third derivative, m/s^3."""
+    acceleration: Scalar
+    """Mean length of the joints' second derivative, m/s^2."""
+    root_speed: Scalar
+    """Mean speed of the pelvis along the floor, m/s."""
     joint_speed: Scalar
     """Mean over joints and frames of the speed in the world, m/s: guards against statues."""
     relative_joint_speed: Scalar
@@ -102,6 +108,8 @@ def physical_metrics(
         floating_mean=height.mean(-1),
         floating_max=height.amax(-1),
         jerk=jerk(joints, fps),
+        acceleration=acceleration(joints, fps),
+        root_speed=joint_speed(joints[..., :1, [0, 2]], fps),
         joint_speed=joint_speed(joints, fps),
         relative_joint_speed=joint_speed(joints[..., 1:, :] - joints[..., :1, :], fps),
     )
@@ -162,6 +170,7 @@ def foot_sliding(
         speed=_where(touching, speeds, 0.0).sum((-1, -2)) / count,
         skating=skating.sum(-1) / steps.sum(-1),
         contact=steps.float().mean(-1),
+        distance=_where(count > 0, _where(touching, speeds, 0.0).sum((-1, -2)) / fps, torch.nan),
     )
 
 
@@ -185,8 +194,27 @@ def jerk(joints: Joints, fps: float) -> Scalar:
     return lengths.nanmean((-1, -2))
 
 
-def joint_speed(joints: Joints, fps: float) -> Scalar:
-    """Mean over joints and frames of the speed, m/s."""
+def acceleration(joints: Joints, fps: float) -> Scalar:
+    """Mean over joints and frames of the length of the second difference, m/s^2."""
+    lengths: Tensor = (joints.diff(n=2, dim=-3) * fps**2).norm(dim=-1)
+    return lengths.nanmean((-1, -2))
+
+
+def dynamic_degree(
+    joints: Joints, world_from_pelvis: Float[Tensor, "*batch frames 3 3"], fps: float
+) -> Scalar:
+    """Mean speed of the joints other than the pelvis in the pelvis' own axes, m/s.
+
+    Zero for whatever moves stiffly, however far and fast it travels or turns. Joints that are NaN
+    do not count.
+    """
+    offsets = joints[..., 1:, :] - joints[..., :1, :]
+    # A row vector times the matrix is its transpose, the inverse, times the column vector.
+    return joint_speed(offsets @ world_from_pelvis, fps)
+
+
+def joint_speed(joints: Float[Tensor, "*batch frames joints axes"], fps: float) -> Scalar:
+    """Mean over joints and frames of the speed along all axes, m/s."""
     speeds: Tensor = (joints.diff(dim=-3) * fps).norm(dim=-1)
     return speeds.nanmean((-1, -2))
 

@@ -35,7 +35,8 @@ _HIDDEN_MEMBERS: Final = 2
 # never seen, and must not decide alone.
 _FURTHEST: Final = 4.0
 _LEAST_SCALE: Final = 5e-3
-_FILE: Final = Path(__file__).parent / "recogniser_weights" / "model.safetensors"
+SHIPPED: Final = Path(__file__).parent / "recogniser_weights" / "model.safetensors"
+"""The weights that come with the package."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +80,26 @@ class ActionNetwork(nn.Module):
 
     def members(self, inputs: Float[Tensor, "batch descriptors"]) -> Float[Tensor, "_ batch _"]:
         """The logits of each member: their mean is what they agree on."""
-        seen = ((inputs - self.mean) / self.scale).clamp(-_FURTHEST, _FURTHEST)
+        seen = self._seen(inputs)
         found = [self.linear(self.dropout(seen))]
         for first, last in zip(self.first, self.last, strict=True):
             hidden = nn.functional.gelu(first(self.dropout(seen)))
             found.append(last(self.hidden_dropout(hidden)))
         return torch.stack(found)
 
+    def hidden(self, inputs: Float[Tensor, "batch descriptors"]) -> Float[Tensor, "batch _"]:
+        """The hidden units of all networks, side by side: features of a window."""
+        seen = self._seen(inputs)
+        return torch.cat([nn.functional.gelu(first(seen)) for first in self.first], -1)
+
     def adjust(self, inputs: Float[Tensor, "windows descriptors"]) -> None:
         """Takes mean and spread of the descriptors from these windows."""
         self.mean.copy_(inputs.mean(0))
         # A descriptor that hardly changes must not blow up rounding errors.
         self.scale.copy_(inputs.std(0).clamp(min=_LEAST_SCALE))
+
+    def _seen(self, inputs: Float[Tensor, "batch descriptors"]) -> Float[Tensor, "batch _"]:
+        return ((inputs - self.mean) / self.scale).clamp(-_FURTHEST, _FURTHEST)
 
 
 @final
@@ -111,9 +120,16 @@ class Recogniser:
         rest = max(duration - span, 0.0)
         count = 1 + -int(-(rest - 1e-6) // _STRIDE) if rest > 1e-6 else 1
         starts = torch.linspace(0.0, rest, count)
-        windows = describe(pose_features(resampled(joints.float(), fps, starts, RATE, FRAMES)))
+        windows = self.windows(joints, fps, starts)
         logits = self.network(windows.flatten(0, -2)).reshape(*windows.shape[:-1], -1)
         return torch.as_tensor(logits[..., :-1].softmax(-1).mean(-2))
+
+    def windows(
+        self, joints: Joints, fps: float, starts: Float[Tensor, " windows"]
+    ) -> Float[Tensor, "*batch windows descriptors"]:
+        """Descriptors of the two seconds from each of these starts on, in seconds."""
+        _check(joints, fps)
+        return describe(pose_features(resampled(joints.float(), fps, starts, RATE, FRAMES)))
 
     def recognise(self, joints: Float[Tensor, "frames joints 3"], fps: float) -> Recognition:
         """The most likely action of one motion, its side, and all probabilities."""
@@ -124,7 +140,7 @@ class Recogniser:
         return Recognition(action, side, dict(ranked))
 
 
-def load_recogniser(file: Path = _FILE) -> Recogniser:
+def load_recogniser(file: Path = SHIPPED) -> Recogniser:
     """The recogniser with the weights in `file`, the shipped ones unless told otherwise."""
     network = ActionNetwork()
     try:

@@ -1,0 +1,110 @@
+"""`motiondistill evaluate`: what is measured of motions, by themselves and beside references."""
+
+import argparse
+import functools
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from motiondistill import build, build_film, config, runs
+from motiondistill.body.base import Body
+from motiondistill.build_motion import read_motion
+from motiondistill.commands.session import compute_repeatably, terminal
+from motiondistill.metrics.evaluator_own import load_own_evaluator
+from motiondistill.motion.motion_file import MotionFile
+from motiondistill.priors.clip_score import load_clip_scorer
+from motiondistill.report import evaluation_table
+from motiondistill.report.evaluation import Evaluation, Subject, evaluate
+from motiondistill.report.measuring import RUN_VIDEO
+from motiondistill.schema import BodyConfig, FilmConfig, RenderConfig
+
+MOTION_FILES: Final = (".npz", ".npy", ".bvh", ".glb")
+"""Endings of the files that are taken from a folder of references."""
+# What a pipe is given, so that rows stay lines.
+_WIDE: Final = 400
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the table and writes what was asked for; 0."""
+    _refuse(options)
+    bodies = functools.cache(build.make_body)
+    subjects = [_subject("FILE", path, bodies) for path in options.files]
+    references = [
+        _subject("--reference", path, bodies) for path in reference_files(options.reference)
+    ]
+    clip = None if options.clip is None else load_clip_scorer(options.clip)
+    with terminal():
+        compute_repeatably(None)
+        rasterizer = build.make_rasterizer(RenderConfig())
+        found = evaluate(subjects, references, load_own_evaluator(), rasterizer, clip)
+    _print(found)
+    if options.json is not None:
+        evaluation_table.write_json(options.json, found)
+    if options.tensorboard is not None:
+        evaluation_table.write_tensorboard(options.tensorboard, found)
+    return 0
+
+
+def reference_files(folder: Path | None) -> list[Path]:
+    """The motion files below a folder, in order; none without a folder.
+
+    Raises FileNotFoundError and ValueError for a folder that is none or holds none.
+    """
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"`--reference` must be a folder of motion files, got {folder}; check the path."
+        )
+    found = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in MOTION_FILES and path.is_file() and path.name[0] != "."
+    ]
+    if not found:
+        raise ValueError(
+            f"`--reference` must hold motion files ({', '.join(MOTION_FILES)}), got {folder} "
+            "without any; name another folder."
+        )
+    return found
+
+
+def _refuse(options: argparse.Namespace) -> None:
+    """Tells before the work what could not be done after it."""
+    if options.overrides:
+        raise ValueError(f"`evaluate` has no settings, got {options.overrides[0]!r}; leave it out.")
+    if options.json is not None:
+        if options.json.is_dir():
+            raise ValueError(
+                f"`--json` must be a file, got the folder {options.json}; name a file."
+            )
+        runs.make_parent(options.json)
+    if options.tensorboard is not None:
+        runs.make_parent(options.tensorboard)
+
+
+def _subject(key: str, path: Path, bodies: Any) -> Subject:
+    file = read_motion(key, path)
+    body: Body = bodies(_body(file))
+    return Subject(str(path), file, body, path / RUN_VIDEO if path.is_dir() else None)
+
+
+def _body(file: MotionFile) -> BodyConfig:
+    """The body that the file names, coarse; the average one for names that are not ours.
+
+    The low resolution is enough to see what touches the floor, and takes a tenth of the time.
+    """
+    try:
+        named = build_film.recorded_body(file)
+    except ValueError:
+        return BodyConfig()
+    return config.load(FilmConfig, None, ["body.resolution=low"], base=named).body
+
+
+def _print(found: Evaluation) -> None:
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    console.print(evaluation_table.table(found))
+    for line in evaluation_table.missing(found):
+        print(line)

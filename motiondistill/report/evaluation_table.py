@@ -1,0 +1,203 @@
+"""Figures for the terminal, for programs (JSON) and for TensorBoard."""
+
+import json
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from motiondistill.atomic import write_atomically
+from motiondistill.metrics.catalogue import CATALOGUE, STILL, Measurement, Metric
+from motiondistill.report.evaluation import Evaluated, Evaluation
+
+# More motions than these are told by median, least and greatest value.
+_COLUMNS: Final = 4
+_CONVENTIONS: Final = {
+    "up_axis": "+Y",
+    "floor_height_m": 0.0,
+    "units": "SI",
+    "static_below_dynamic_degree_m_per_s": STILL,
+}
+
+
+def table(found: Evaluation) -> Table:
+    """A row for each metric that has a value; a statue's column says so."""
+    few = len(found.motions) <= _COLUMNS
+    names = _headings(found.motions) if few else ["median", "lowest", "highest", "n"]
+    result = Table(box=None, pad_edge=False)
+    result.add_column("metric")
+    result.add_column("unit")
+    result.add_column("good")
+    for name in names:
+        result.add_column(Text(name), justify="right", overflow="fold")
+    if found.references:
+        result.add_column(f"{len(found.references)} references", justify="right")
+    for id, metric in CATALOGUE.items():
+        cells = _cells(found, metric, few)
+        if any(cells):
+            usual = found.usual.get(id)
+            real = [_number(usual.value if usual else None)] if found.references else []
+            result.add_row(metric.title, metric.unit, metric.direction, *map(Text, cells + real))
+    for each in found.together:
+        if each.value is not None:
+            blank = [""] * (len(names) - 1 + bool(found.references))
+            metric = each.metric
+            cell = Text(_with_interval(each))
+            result.add_row(metric.title, metric.unit, metric.direction, cell, *blank)
+    result.caption, result.caption_justify = Text(_caption(found)), "left"
+    return result
+
+
+def missing(found: Evaluation) -> list[str]:
+    """Why some metrics have no value, a line for each reason."""
+    reasons: dict[str, dict[str, None]] = {}
+    for each in (*_all(found.motions), *found.together):
+        if each.value is None:
+            reasons.setdefault(each.note, {})[each.metric.title] = None
+    return [f"without {', '.join(titles)}: {reason}" for reason, titles in reasons.items()]
+
+
+def as_json(found: Evaluation) -> dict[str, Any]:
+    """All figures with their definitions, versions and n; what has no value has a reason."""
+    return {
+        "motiondistill": version("motiondistill"),
+        "conventions": dict(_CONVENTIONS),
+        "evaluator_own": found.evaluator,
+        "metrics": {id: _definition(metric) for id, metric in CATALOGUE.items()},
+        "motions": [_motion(each) for each in found.motions],
+        "set": {each.metric.id: _figure(each) for each in found.together},
+        "references": {
+            "names": [each.name for each in found.references],
+            "medians": {id: _figure(each) for id, each in found.usual.items()},
+        },
+    }
+
+
+def write_json(path: Path, found: Evaluation) -> None:
+    """`as_json` as a file, whole or absent."""
+    text = json.dumps(as_json(found), indent=2, allow_nan=False) + "\n"
+    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_tensorboard(folder: Path, found: Evaluation) -> None:
+    """Every figure as a scalar `metrics/ID` at step 0, a TensorBoard run for each motion.
+
+    The set's figures are in the run of `folder` itself.
+    """
+    from torch.utils.tensorboard import SummaryWriter
+
+    groups = [(folder, found.together)]
+    names = [
+        f"{index}-{Path(name).name}"
+        for index, name in enumerate(_short([each.name for each in found.motions]))
+    ]
+    groups += [
+        (folder / name, each.measured) for name, each in zip(names, found.motions, strict=True)
+    ]
+    for place, measured in groups:
+        writer: Any = SummaryWriter(str(place))
+        for each in measured:
+            if each.value is not None:
+                writer.add_scalar(f"metrics/{each.metric.id}", each.value, 0)
+        writer.close()
+
+
+def _headings(motions: Sequence[Evaluated]) -> list[str]:
+    names = _short([each.name for each in motions])
+    marks = [" (still)" if each.still else "" for each in motions]
+    return [name + mark for name, mark in zip(names, marks, strict=True)]
+
+
+def _cells(found: Evaluation, metric: Metric, few: bool) -> list[str]:
+    values = [
+        next((one.value for one in each.measured if one.metric is metric), None)
+        for each in found.motions
+    ]
+    numbers = [value for value in values if value is not None]
+    if few:
+        return [_number(value) for value in values]
+    if not numbers:
+        return []
+    told = (median(numbers), min(numbers), max(numbers))
+    return [*map(_number, told), str(len(numbers))]
+
+
+def _caption(found: Evaluation) -> str:
+    lines = [
+        f"Floor y = 0. Figures named (own) are by our {found.evaluator}, and not comparable with "
+        "HumanML3D's."
+    ]
+    still = sum(each.still for each in found.motions)
+    if still:
+        loved = [metric.title for metric in CATALOGUE.values() if metric.rewards_stillness]
+        lines.append(
+            f"{still} of {len(found.motions)} hardly moves (dynamic degree below {STILL:g} m/s): "
+            f"there {', '.join(loved)} are no merit."
+        )
+    return " ".join(lines)
+
+
+def _all(motions: Iterable[Evaluated]) -> Iterable[Measurement]:
+    return (one for each in motions for one in each.measured)
+
+
+def _with_interval(each: Measurement) -> str:
+    if each.interval is None:
+        return _number(each.value)
+    low, high = each.interval
+    return f"{_number(each.value)} ({_number(low)} to {_number(high)})"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def _definition(metric: Metric) -> dict[str, Any]:
+    return {
+        "title": metric.title,
+        "unit": metric.unit,
+        "direction": metric.direction,
+        "kind": metric.kind,
+        "version": metric.version,
+        "definition": metric.definition,
+        "rewards_stillness": metric.rewards_stillness,
+    }
+
+
+def _motion(each: Evaluated) -> dict[str, Any]:
+    return {
+        "file": each.name,
+        "prompt": each.prompt,
+        "body": each.body,
+        "fps": each.fps,
+        "frames": each.frames,
+        "floor_estimate_m": each.floor,
+        "static": each.still,
+        "values": {one.metric.id: _figure(one) for one in each.measured},
+    }
+
+
+def _figure(each: Measurement) -> dict[str, Any]:
+    figure: dict[str, Any] = {
+        "value": each.value,
+        "unit": each.metric.unit,
+        "version": each.metric.version,
+        "n": each.n,
+    }
+    if each.interval is not None:
+        figure["interval_95"] = list(each.interval)
+    if each.note:
+        figure["note" if each.value is not None else "reason"] = each.note
+    return figure
+
+
+def _short(names: Sequence[str]) -> list[str]:
+    """The last parts of the paths; where two have the same, the paths."""
+    last = [Path(name).name or name for name in names]
+    return [
+        name if last.count(short) > 1 else short for name, short in zip(names, last, strict=True)
+    ]
