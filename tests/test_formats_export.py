@@ -24,6 +24,7 @@ FORMATS = get_args(ExportFormat)
 LOW = "body.resolution=low"
 MOTIONS = {
     "bvh": ("run.bvh",),
+    "glb": ("run.glb",),
     "amass": ("run_amass.npz", "run_smplh.npz"),
     "smplx": ("run_smplx.npz",),
     "humanml": ("run_humanml.npy",),
@@ -73,8 +74,10 @@ def test_every_motion_is_read_where_a_motion_file_is_named(name: str, run: Path)
     seconds = (read.motion.num_frames - 1) / read.motion.fps
     # 263 features lack the last frame.
     assert abs(seconds - (FRAMES - 1) / FPS) < 0.11
-    if name.endswith((".bvh", "smplx.npz", "amass.npz", "smplh.npz")):
-        step = round(read.motion.fps / FPS) if name.endswith((".bvh", "smplx.npz")) else None
+    if name.endswith((".bvh", ".glb", "smplx.npz", "amass.npz", "smplh.npz")):
+        step = (
+            round(read.motion.fps / FPS) if name.endswith((".bvh", ".glb", "smplx.npz")) else None
+        )
         found = (
             read.motion.frames(slice(None, None, step)) if step else read.motion.frames(slice(1))
         )
@@ -89,6 +92,7 @@ def test_every_motion_is_read_where_a_motion_file_is_named(name: str, run: Path)
 def test_data_sets_take_every_file(run: Path) -> None:
     clips = read_folder(run)
     names = {Path(name).stem for names in MOTIONS.values() for name in names}
+    names.add("a walk")  # the animation of the GLB, which has the prompt's name
     assert {clip.name for clip in clips} == names
     for clip in clips:
         thighs = (clip.joints[:, 1] - clip.joints[:, 4]).norm(dim=-1)
