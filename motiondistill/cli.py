@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from motiondistill.commands import convert
+from motiondistill.commands import convert, report
 from motiondistill.commands.outcomes import INTERRUPTED, USAGE_ERROR, USER_ERRORS
 
 
@@ -48,6 +48,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             help="settings; `motiondistill config COMMAND` lists them",
         )
     convert.add_to(commands)
+    report.add_to(commands)
     # argparse takes the overrides behind the first option for unknown words.
     options, others = parser.parse_known_args(arguments)
     unknown = [word for word in others if word.startswith("-")]
@@ -155,6 +156,8 @@ def _run(options: argparse.Namespace) -> int:
             return priors.run(options)
         case "convert":
             return convert.run(options)
+        case "report":
+            return report.run(options)
         case "dataset":
             from motiondistill.commands import dataset
 
