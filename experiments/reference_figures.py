@@ -32,19 +32,22 @@ COMMAND = "python experiments/reference_figures.py --mocap FOLDER"
 CARD = """# Card of the figures of real motion
 
 What real people's motions measure, for the traffic lights of `report.html`: for every measure of
-`motiondistill/report/figures.py` and for {rates} frames a second, the quantiles {quantiles}.
+`motiondistill/report/figures.py` and for {rates} frames a second, the quantiles
+{quantiles}.
 
-**Data.** {windows} windows of {seconds:g} s from {clips} clips ({counts}), up to {most} a clip, evenly
-spread, without climbing, which has no level floor; retargeted to the Anny body (low), which sets feet
-on the floor: so penetration and floating are those of retargeted motion. At 8 frames a second:
+**Data.** {windows} windows of {seconds:g} s from {clips} clips ({counts}), up to {most} a clip,
+evenly spread, without climbing, which has no level floor; retargeted to the Anny body (low), which
+sets feet on the floor: so penetration and floating are those of retargeted motion. At 8 frames a
+second:
 
 | measure | unit | 10 % | median | 90 % |
 |---|---|---|---|---|
 {rows}
 
-Sources: `cmu` CMU subjects 01-14 (free to use, not to resell), `amp` AMP's clips (BSD-3, CMU), `dm`
-DeepMimic (MIT), `ad` AnimatedDrawings (MIT); `experiments/README.md` lists repositories and commits.
-Nothing non-commercial went in. {cmu} The figures are under Apache-2.0.
+Sources: `cmu` CMU subjects 01-14 (free to use, not to resell), `amp` AMP's clips (BSD-3, CMU),
+`dm` DeepMimic (MIT), `ad` AnimatedDrawings (MIT); `experiments/README.md` lists repositories and
+commits. Nothing non-commercial went in. {cmu}
+The figures are under Apache-2.0.
 
 **Made by** `{command}`; commit {commit}.
 """

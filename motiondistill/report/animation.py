@@ -31,7 +31,7 @@ def animation(mesh: Mesh, fps: float, heading: float) -> dict[str, Any]:
         heading: The azimuth that the subject faces, radians: where the player looks from first.
     """
     vertices = mesh.vertices.detach().cpu()
-    keys = key_frames(len(vertices), vertices[0].numel() * 2)
+    keys = key_frames(len(vertices), vertices[0].numel() * 2, _MAX_BYTES)
     low, high = vertices.amin((0, 1)), vertices.amax((0, 1))
     return {
         "frames": len(vertices),
@@ -47,8 +47,11 @@ def animation(mesh: Mesh, fps: float, heading: float) -> dict[str, Any]:
     }
 
 
-def key_frames(frames: int, frame_bytes: int, most: int = _MAX_BYTES) -> Int[Tensor, " keys"]:
-    """Which of so many frames of so many bytes are kept: all, or every n-th one and the last."""
+def key_frames(frames: int, frame_bytes: int, most: int) -> Int[Tensor, " keys"]:
+    """Which of so many frames of so many bytes are kept: all, or every n-th one and the last.
+
+    About `most` bytes of them.
+    """
     stride = max(1, -(-frames * frame_bytes // most))
     last = torch.tensor([frames - 1])
     return torch.cat([torch.arange(0, frames - 1, stride), last])

@@ -104,13 +104,16 @@ def _row(folder: Path, row: Row, own: Mapping[str, Figure], names: Sequence[str]
         _number("seed", row.seed, str(row.seed)),
         f'<td data-of="status" data-value="{row.status}">{row.status}'
         f"<small>{row.steps} updates</small></td>",
-        *(_number(name, value, in_words(value)) for name, value in values.items()),
+        *(
+            _number(name, value, "-" if value is None else f"{value:.3g}")
+            for name, value in values.items()
+        ),
         *(_measured(name, own.get(name)) for name in names),
     ]
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _number(name: str, value: float | None, words: str, title: str = "") -> str:
+def _number(name: str, value: int | float | None, words: str, title: str = "") -> str:
     plain = "" if value is None else f"{value!r}"
     return (
         f'<td class="number" data-of="{name}" data-label="{text(title or name)}" '
@@ -138,7 +141,7 @@ def _thumbnail(folder: Path, link: str) -> str:
     content = io.BytesIO()
     row.save(content, "JPEG", quality=82)
     image = (
-        f'<img class="thumbnail" alt="" width="{row.width}" height="{row.height}" loading="lazy" '
+        f'<img class="thumbnail" alt="" width="{row.width}" height="{row.height}" '
         f'src="{data_uri(content.getvalue(), ".jpg")}">'
     )
     # The prompt beside it leads there, too.

@@ -68,13 +68,11 @@ def plot(curve: Curve, first: int, last: int) -> str:
         f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" preserveAspectRatio="none" role="img" '
         f'aria-label="{spoken}">{drawing}</svg>'
         f'<div class="range"><span>{low:.3g} to {high:.3g}</span>'
-        f"<span>steps {points[0][0]}–{points[-1][0]}</span></div></figure>"
+        f"<span>steps {points[0][0]} to {points[-1][0]}</span></div></figure>"
     )
 
 
-def _drawing(
-    points: Sequence[tuple[int, float]], steps: tuple[int, int], logarithmic: bool
-) -> str:
+def _drawing(points: Sequence[tuple[int, float]], steps: tuple[int, int], logarithmic: bool) -> str:
     """The line of means and, where points are drawn together, the band round it."""
     scaled = [(step, math.log(value) if logarithmic else value) for step, value in points]
     low, high = (limit(value for _, value in scaled) for limit in (min, max))

@@ -37,7 +37,7 @@ def light(figure: Figure) -> str:
 def in_words(value: float | None) -> str:
     """Three digits of a value, without powers of ten; a dash for none."""
     if value is None:
-        return "–"
+        return "-"
     if value == 0 or abs(value) >= 100:
         return f"{value:.0f}"
     if abs(value) < 1e-4:
@@ -83,7 +83,7 @@ def _spread(figure: Figure) -> str:
     middle = f"{at(median):.1f}"
     return (
         f'<svg class="spread" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" aria-hidden="true">'
-        f"{bar('wide', low, high, 12)}{bar('middle', quarter, three, 12)}"
+        f"{bar('wide', low, high, 12.0)}{bar('middle', quarter, three, 12.0)}"
         f'<line class="median" x1="{middle}" x2="{middle}" y1="3" y2="{_HEIGHT - 3:g}"/>'
         f'<circle class="own" cx="{at(figure.value):.1f}" cy="{_HEIGHT / 2:g}" r="5"/></svg>'
     )
@@ -96,9 +96,10 @@ def _note(figures: Sequence[Figure], fps: float) -> str:
     about = real_motion()["about"]
     clips = sum(about["clips"].values())
     return text(
-        f"Dot: this motion. Bars: the middle 80 % and the middle half of {about['windows']} windows "
-        f"of {about['seconds']:g} s from {clips} clips of motion capture, line: their median. Green "
-        "is among the middle 80 %, amber among the middle 96 %; where less is better, nothing is "
-        f"too little. They tell how plausible a motion is, not whether it shows the prompt. "
+        f"Dot: this motion. Bars: the middle 80 % and the middle half of {about['windows']} "
+        f"windows of {about['seconds']:g} s from {clips} clips of motion capture, line: their "
+        "median. Green is among the middle 80 %, amber among the middle 96 %; where less is "
+        "better, nothing is too little. They tell how plausible a motion is, not whether it "
+        "shows the prompt. "
         f"{about['data']}"
     )

@@ -161,7 +161,9 @@ def _course(curves: Sequence[Curve]) -> str:
         drawn = f'<div class="plots">{plots}</div>'
         folded = f"<details><summary>{title}</summary>{drawn}</details>"
         parts.append(folded if title in _FOLDED else f"<h3>{title}</h3>{drawn}")
-    note = f"Across: updates {first} to {last}. At the top right of each plot stands its last value."
+    note = (
+        f"Across: updates {first} to {last}. At the top right of each plot stands its last value."
+    )
     return f'{"".join(parts)}<p class="note">{note}</p>'
 
 
@@ -177,8 +179,9 @@ def _settings(config: OptimizeConfig, about: Mapping[str, Any]) -> str:
     every = [(key, _shown(value)) for key, value in values.items()]
     origin = [(key, _shown(value)) for key, value in about.items() if key != "prompt"]
     first = _table(("key", "value", "default"), changed) if changed else "<p>All are defaults.</p>"
+    listed = _table(("key", "value"), every)
     return (
-        f"{first}<details><summary>All settings</summary>{_table(('key', 'value'), every)}</details>"
+        f"{first}<details><summary>All settings</summary>{listed}</details>"
         f"<details><summary>Origin</summary>{_table(('', ''), origin)}</details>"
     )
 

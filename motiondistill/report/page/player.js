@@ -76,24 +76,28 @@ class Player {
     this.paint(shown, this.view.camera(width / height), this.ink);
   }
 
-  // A video plays by itself, and is set right where it is off.
+  // A video plays by itself, a little faster or slower where it is off, and jumps where far off.
   lead(video) {
     if (video.readyState < 1) return;
     const repeats = Math.max(1, Math.round(video.duration / this.length));
     const span = repeats * this.length;
-    if (this.playing) {
-      video.playbackRate = this.speed;
-      if (video.paused) video.play().catch(() => {}); // a play that a pause overtakes
-      const off = Math.abs(video.currentTime - (this.time % span));
-      const wrong = Math.min(off, span - off) > Math.max(0.12, 1.5 / this.body.fps) * this.speed;
-      if (wrong && !video.seeking) video.currentTime = this.time % span;
-    } else {
+    const wanted = this.time % span;
+    if (!this.playing) {
       if (!video.paused) video.pause();
       // The middle of a frame: at its edge a decoder may show the one before.
-      const middle = (this.time % span) + 0.5 / this.body.fps;
-      if (Math.abs(video.currentTime - middle) > 0.01 && !video.seeking) video.currentTime = middle;
-      else if (video.seeking) video.addEventListener("seeked", () => this.redraw(), { once: true });
+      const middle = wanted + 0.5 / this.body.fps;
+      if (video.seeking) video.addEventListener("seeked", () => this.redraw(), { once: true });
+      else if (Math.abs(video.currentTime - middle) > 0.01) video.currentTime = middle;
+      return;
     }
+    if (video.paused) video.play().catch(() => {}); // a pause may overtake it
+    const late = wanted - video.currentTime;
+    const off = late - span * Math.round(late / span);
+    if (Math.abs(off) > Math.max(0.15, 1.5 / this.body.fps) * this.speed) {
+      if (!video.seeking) video.currentTime = wanted;
+    }
+    const rate = 1 + Math.min(0.2, Math.max(-0.2, Math.round(off * 40) / 20));
+    if (video.playbackRate !== this.speed * rate) video.playbackRate = this.speed * rate;
   }
 
   tell() {
