@@ -45,8 +45,8 @@ def test_a_report_that_fails_leaves_the_results(
     assert all((run / name).is_file() for name in RESULTS)
     assert not (run / "report.html").exists() and not (folder / "index.html").exists()
     told = capsys.readouterr().err
-    assert "the report could not be made: the disk is full Try `motiondistill report " in told
-    assert "no index.html: the disk is full Try `motiondistill report " in told
+    assert "the report could not be made: the disk is full. Try `motiondistill report " in told
+    assert "no index.html: the disk is full. Try `motiondistill report " in told
     assert "the disk" in (run / "log.txt").read_text(encoding="utf-8")
     # Made later, from the folder alone.
     assert main(["report", str(folder)]) == 0

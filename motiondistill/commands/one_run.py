@@ -109,9 +109,9 @@ def _report(folder: Path, problem: Problem) -> None:
         write_report(folder, problem.body)
     except RUN_ERRORS as error:
         _log.debug("no report", exc_info=True)
-        words = " ".join(str(error).split())
+        words = " ".join(str(error).split()).rstrip(".")
         _log.warning(
-            "the report could not be made: %s Try `motiondistill report %s`.",
+            "the report could not be made: %s. Try `motiondistill report %s`.",
             words,
             shlex.quote(str(folder)),
         )

@@ -130,8 +130,8 @@ def _index(folder: Path, rows: Sequence[Row], problem: Problem) -> None:
     try:
         write_index(folder, rows, problem.body)
     except RUN_ERRORS as error:
-        words, out = " ".join(str(error).split()), shlex.quote(str(folder))
-        _log.warning("no %s: %s Try `motiondistill report %s`.", INDEX, words, out)
+        words, out = " ".join(str(error).split()).rstrip("."), shlex.quote(str(folder))
+        _log.warning("no %s: %s. Try `motiondistill report %s`.", INDEX, words, out)
 
 
 def _carry_out_one(
