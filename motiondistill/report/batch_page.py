@@ -60,8 +60,8 @@ def write_index(folder: Path, rows: Sequence[Row], body: Body) -> Path:
 _LEGEND: Final = (
     '<p class="note"><span class="light green">like real motion</span> '
     '<span class="light amber">rare in it</span> <span class="light red">unlike it</span> '
-    "Real motion: windows of motion capture, as the runs' own pages tell. Evidence: how much the prompt "
-    "helps the prior to denoise the motion; more is better.</p>"
+    "Real motion: windows of motion capture, as the runs' own pages tell. Evidence: how much the "
+    "prompt helps the prior to denoise the motion; more is better.</p>"
 )
 
 
