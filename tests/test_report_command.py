@@ -15,6 +15,11 @@ TINY = ["prior.model=gaussian", "camera.size=[16,16]", "run.frames=4", "init.sta
 TINY += ["score.num_steps=2", "score.views=1", "run.threads=1"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def built(low_body: Any) -> None:
+    """The body is built before any test: its libraries, when first imported, undo `capsys`."""
+
+
 def broken(*_: object) -> Path:
     raise RuntimeError("the disk\nis full")
 
