@@ -149,6 +149,23 @@ def write_summary(folder: Path, rows: Sequence[Row]) -> None:
         write_atomically(folder / name, functools.partial(Path.write_bytes, data=data))
 
 
+def read_summary(folder: Path) -> list[Row]:
+    """The rows that `write_summary` left in the folder.
+
+    Raises FileNotFoundError, and ValueError for a file that holds none.
+    """
+    path = folder / SUMMARY[1]
+    if not path.is_file():
+        raise FileNotFoundError(f"no summary at {path}; name the folder of a batch.")
+    try:
+        return [Row(**record) for record in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path} must hold the rows of a batch, got others: {error}; resume the batch, which "
+            "writes it anew."
+        ) from error
+
+
 def _name(prompt: str) -> str:
     """A file name that no other prompt has: its words, and a checksum where they do not tell it."""
     words = slug(prompt)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn, get_args
 
-from motiondistill.commands import convert
+from motiondistill.commands import convert, report
 from motiondistill.commands.outcomes import INTERRUPTED, USAGE_ERROR, USER_ERRORS
 from motiondistill.formats.names import ExportFormat
 
@@ -55,6 +55,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     _add_evaluate(commands)
     _add_view(commands)
     _add_doctor(commands)
+    report.add_to(commands)
     # argparse takes the overrides behind the first option for unknown words.
     options, others = parser.parse_known_args(arguments)
     unknown = [word for word in others if word.startswith("-")]
@@ -225,6 +226,8 @@ def _run(options: argparse.Namespace) -> int:
             return doctor.run(options)
         case "convert":
             return convert.run(options)
+        case "report":
+            return report.run(options)
         case "dataset":
             from motiondistill.commands import dataset
 

@@ -1,6 +1,7 @@
 """One run of `motiondistill optimize`, from its problem to its results."""
 
 import logging
+import shlex
 import time
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from motiondistill.profile import Profile, write_profile
 from motiondistill.progress import make_reporter
 from motiondistill.report.events import Looks
 from motiondistill.report.results import write_results
+from motiondistill.report.run_page import write_report
 from motiondistill.schema import OptimizeConfig
 from motiondistill.stages import Settings, State
 from motiondistill.starts import Problem, clip_of, new_field
@@ -99,8 +101,23 @@ def _conduct(
             "seconds": earlier.get("seconds", 0.0) + time.monotonic() - started,
         }
         write_results(folder, problem, runs.result_of(problem, field), metrics)
+    _report(folder, problem)
     _log.info("%s after %d steps", "finished" if finished else "stopped", state.step)
     return metrics
+
+
+def _report(folder: Path, problem: Problem) -> None:
+    """The run's page. The other results stand without it, so its failure is only told."""
+    try:
+        write_report(folder, problem.body)
+    except RUN_ERRORS as error:
+        _log.debug("no report", exc_info=True)
+        words = " ".join(str(error).split()).rstrip(".")
+        _log.warning(
+            "the report could not be made: %s. Try `motiondistill report %s`.",
+            words,
+            shlex.quote(str(folder)),
+        )
 
 
 def _first_state(

@@ -11,6 +11,7 @@ from motiondistill.commands.one_run import answer_known, conduct, saved_state
 from motiondistill.commands.outcomes import INTERRUPTED, USER_ERRORS
 from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
 from motiondistill.report.results import RESULTS
+from motiondistill.report.run_page import REPORT
 from motiondistill.schema import OptimizeConfig
 
 
@@ -57,8 +58,9 @@ def _lead(options: argparse.Namespace) -> int:
         runs.write_config(folder, settings, runs.origin(prompt) | answer_known(problem))
         metrics = conduct(problem, settings, folder, saved, console)
     print(f"\n{folder}")
-    for name in RESULTS:
-        print(f"  {folder / name}")
+    for name in (*RESULTS, REPORT):
+        if (folder / name).is_file():
+            print(f"  {folder / name}")
     if not metrics["finished"]:
         words, out = shlex.quote(prompt), shlex.quote(str(folder))
         print(f"To go on: motiondistill optimize {words} --out {out} --resume")

@@ -27,6 +27,7 @@ from motiondistill.build_critics import pinned_priors
 from motiondistill.commands.one_run import answer_known, conduct, saved_state
 from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS, USER_ERRORS
 from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
+from motiondistill.report.batch_page import INDEX, write_index
 from motiondistill.schema import OptimizeConfig
 from motiondistill.starts import Problem
 
@@ -54,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
         about = {**runs.origin(""), "prompt": None, "prompts": prompts, "seeds": list(seeds)}
         runs.write_config(folder, settings, about | answer_known(problem))
         rows, interrupted = _carry_out(jobs, problem, settings, folder, console)
+        _index(folder, rows, problem)
     _show(rows, folder)
     if interrupted:
         source = ["--prompts", str(options.prompts)] if options.prompts else prompts
@@ -123,6 +125,15 @@ def _carry_out(
     return rows, False
 
 
+def _index(folder: Path, rows: Sequence[Row], problem: Problem) -> None:
+    """The batch's page. The runs stand without it, so its failure is only told."""
+    try:
+        write_index(folder, rows, problem.body)
+    except RUN_ERRORS as error:
+        words, out = " ".join(str(error).split()).rstrip("."), shlex.quote(str(folder))
+        _log.warning("no %s: %s. Try `motiondistill report %s`.", INDEX, words, out)
+
+
 def _carry_out_one(
     job: Job, problem: Problem, settings: OptimizeConfig, console: Console
 ) -> dict[str, Any]:
@@ -174,5 +185,6 @@ def _show(rows: Sequence[Row], folder: Path) -> None:
     for row in rows:
         if row.message:
             print(f"failed: {row.folder}: {row.message}")
-    for name in SUMMARY:
-        print(folder / name)
+    for name in (*SUMMARY, INDEX):
+        if (folder / name).is_file():
+            print(folder / name)

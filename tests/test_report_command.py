@@ -1,0 +1,111 @@
+"""Reports on the command line: every run ends with one, and lives without it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_run import CHANGED, leave
+
+from motiondistill.batch import SUMMARY
+from motiondistill.cli import main
+from motiondistill.commands import one_run, optimize_batch
+from motiondistill.report.results import RESULTS
+
+TINY = ["prior.model=gaussian", "camera.size=[16,16]", "run.frames=4", "init.start=neutral"]
+TINY += ["score.num_steps=2", "score.views=1", "run.threads=1"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built(low_body: Any) -> None:
+    """The body is built before any test: its libraries, when first imported, undo `capsys`."""
+
+
+def broken(*_: object) -> Path:
+    raise RuntimeError("the disk\nis full")
+
+
+@pytest.mark.slow
+def test_a_run_ends_with_its_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "run"
+    assert main(["optimize", "a <b>person</b>", "--out", str(folder), *TINY]) == 0
+    assert f"  {folder / 'report.html'}\n" in capsys.readouterr().out
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "a &lt;b&gt;person&lt;/b&gt;" in page and "<b>person" not in page
+    for group in ("loss", "pose", "tilt"):
+        assert f"<figcaption><b>{group}</b>" in page
+    assert main(["report", str(folder)]) == 0
+    assert (folder / "report.html").read_text(encoding="utf-8") == page
+
+
+@pytest.mark.slow
+def test_a_report_that_fails_leaves_the_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "batch"
+    monkeypatch.setattr(one_run, "write_report", broken)
+    monkeypatch.setattr(optimize_batch, "write_index", broken)
+    arguments = ["optimize", "a person walks", "--seeds", "0", "--out", str(folder)]
+    assert main([*arguments, *TINY]) == 0
+    run = folder / "a-person-walks_seed0"
+    assert all((run / name).is_file() for name in RESULTS)
+    assert not (run / "report.html").exists() and not (folder / "index.html").exists()
+    told = capsys.readouterr().err
+    assert "the report could not be made: the disk is full. Try `motiondistill report " in told
+    assert "no index.html: the disk is full. Try `motiondistill report " in told
+    assert "the disk" in (run / "log.txt").read_text(encoding="utf-8")
+    # Made later, from the folder alone.
+    assert main(["report", str(folder)]) == 0
+    written = capsys.readouterr().out.splitlines()
+    assert written == [str(run / "report.html"), str(folder / "index.html")]
+    assert all(Path(path).is_file() for path in written)
+
+
+def test_settings_that_differ_come_first(low_body: Any, tmp_path: Path) -> None:
+    from motiondistill.report.run_page import write_report
+
+    page = write_report(leave(tmp_path / "run", low_body), low_body).read_text(encoding="utf-8")
+    changed = page.split("<h2>Settings</h2>")[1].split("<details>")[0]
+    for setting in CHANGED:
+        key, _, value = setting.partition("=")
+        assert f'<th scope="row">{key}</th><td>{value}</td>' in changed
+    assert changed.count('<th scope="row">') == len(CHANGED)
+    assert page.count('<th scope="row">score.objective</th>') == 1
+
+
+def test_a_damaged_run_keeps_its_older_page(low_body: Any, tmp_path: Path) -> None:
+    from motiondistill.report.run_page import write_report
+
+    folder = leave(tmp_path / "run", low_body)
+    older = write_report(folder, low_body).read_bytes()
+    (folder / "motion.npz").write_bytes(b"no archive")
+    with pytest.raises(ValueError, match="`RUN` must be a motion file"):
+        write_report(folder, low_body)
+    assert (folder / "report.html").read_bytes() == older
+    assert not [*folder.glob(".report*")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["report", "nowhere"], "`RUN` must be the folder of a run or of a batch, got nowhere"),
+        (["report", "nowhere", "a=b"], "`report` takes RUN alone, got 'a=b' besides"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.startswith(f"motiondistill: error: {message}")
+
+
+def test_a_batch_without_its_summary_says_so(
+    low_body: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = leave(tmp_path / "run", low_body)
+    config = (folder / "config.yaml").read_text(encoding="utf-8")
+    (folder / "config.yaml").write_text(config.replace("  prompt: a person walks", "  prompts: []"))
+    assert main(["report", str(folder)]) == 2
+    assert "no summary at" in capsys.readouterr().err
+    (folder / SUMMARY[1]).write_text('[{"a": 1}]')
+    assert main(["report", str(folder)]) == 2
+    assert "must hold the rows of a batch, got others" in capsys.readouterr().err
