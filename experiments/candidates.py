@@ -54,8 +54,8 @@ would be far below 1.
 
 Common actions; intervals are Wilson's, for 95 of 100. Evidence sees the motion alone, from four
 sides; misfit is what no body can follow of the video. `motiondistill.candidates.choose` subtracts
-the standard scores; that rule was chosen on these very groups, so what it is worth elsewhere is
-told by [distilled motions](distilled.md). Rare actions, of which few are ever right: {rare}.
+the standard scores; that rule was chosen on these very groups, and its intervals overlap with those
+of the others. Rare actions, of which few are ever right: {rare}.
 
 What each view's samples give: {views}.
 

@@ -8,7 +8,6 @@ its card, `README.md`, for `motiondistill/report/real_motion/`.
 
 import argparse
 import json
-import math
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
@@ -19,28 +18,30 @@ import torch
 from motiondistill.body.anny import anny_body
 from motiondistill.data.joints import JOINTS_FPS
 from motiondistill.data.recordings import is_unfit, motion_of, neutral_poses, read_recordings
-from motiondistill.data.windows import resample
-from motiondistill.metrics.physical import metrics_of_mesh
-from motiondistill.report.figures import MEASURES, QUANTILES, measured
+from motiondistill.data.windows import hold_in_place, resample
+from motiondistill.metrics.catalogue import CATALOGUE
+from motiondistill.report.figures import QUANTILES
+from motiondistill.report.measuring import physical_measurements
 
 # Hand-animated clips (m2m) are not recorded; those of c8 stand among CMU's own.
 SOURCES = ("ad", "amp", "cmu", "dm")
 UNLEVEL = ("climb", "mixed:playground")  # no floor at y = 0
 RATES = (6, 8, 10, 12, 15, 20, 24, 30)
+GROWS = "sliding_distance"  # with the length of a motion: windows tell nothing of it
 SECONDS, MOST = 2.0, 8  # of a window, and windows of a clip
 COMMAND = "python experiments/reference_figures.py --mocap FOLDER"
 CARD = """# Card of the figures of real motion
 
-What real people's motions measure, for the traffic lights of `report.html`: for every measure of
-`motiondistill/report/figures.py` and for {rates} frames a second, the quantiles
-{quantiles}.
+What real people's motions measure, for the traffic lights of `report.html`: for every physical
+metric of `motiondistill/metrics/catalogue.py` and for {rates} frames a second,
+the quantiles {quantiles}.
 
 **Data.** {windows} windows of {seconds:g} s from {clips} clips ({counts}), up to {most} a clip,
-evenly spread, without climbing, which has no level floor; retargeted to the Anny body (low), which
-sets feet on the floor: so penetration and floating are those of retargeted motion. At 8 frames a
+evenly spread, without climbing, which has no level floor; held in place, as a run's motions are,
+and retargeted to the Anny body (low), which sets feet on the floor: so penetration and floating are those of retargeted motion. At 8 frames a
 second:
 
-| measure | unit | 10 % | median | 90 % |
+| metric | unit | 10 % | median | 90 % |
 |---|---|---|---|---|
 {rows}
 
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for clip in every
         if clip.source in SOURCES and clip.label not in UNLEVEL and not is_unfit(clip)
     ]
-    found: dict[int, list[dict[str, float]]] = {rate: [] for rate in RATES}
+    found: dict[int, list[dict[str, float | None]]] = {rate: [] for rate in RATES}
     used: Counter[str] = Counter()
     for clip in clips:
         longest = (len(clip.joints) - 1) / JOINTS_FPS - SECONDS
@@ -81,9 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         motion = motion_of(clip, neutral, body.rest_joints)
         for start in torch.linspace(0, longest, min(MOST, 1 + int(longest))).tolist():
             for rate in RATES:
-                window = resample(motion, start, rate, round(SECONDS * rate))
-                with torch.no_grad():
-                    found[rate].append(measured(metrics_of_mesh(body(window), rate)))
+                window = hold_in_place(resample(motion, start, rate, round(SECONDS * rate)))
+                measured = physical_measurements(window, body)
+                found[rate].append(
+                    {each.metric.id: each.value for each in measured if each.metric.id != GROWS}
+                )
     rates = {str(rate): _quantiles(values) for rate, values in found.items()}
     counts = {"clips": dict(sorted(used.items())), "windows": len(found[RATES[0]])}
     about = {"command": COMMAND, "commit": _commit(), **counts, "seconds": SECONDS, "data": CMU}
@@ -98,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         clips=sum(used.values()),
         counts=", ".join(f"{count} of `{source}`" for source, count in sorted(used.items())),
         most=MOST,
-        rows="\n".join(_row(rates["8"], measure.id, measure.unit) for measure in MEASURES),
+        rows="\n".join(_row(rates["8"], name) for name in rates["8"]),
         cmu=CMU,
         command=COMMAND,
         commit=about["commit"],
@@ -106,20 +109,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (args.out / "README.md").write_text(card, encoding="utf-8")
 
 
-def _quantiles(values: Sequence[dict[str, float]]) -> dict[str, list[float]]:
-    """The quantiles of every measure over the windows that have it."""
+def _quantiles(values: Sequence[dict[str, float | None]]) -> dict[str, list[float]]:
+    """The quantiles of every metric over the windows that have it."""
     shares, result = torch.tensor(QUANTILES), {}
-    for measure in MEASURES:
-        finite = [value[measure.id] for value in values if math.isfinite(value[measure.id])]
-        result[measure.id] = [
+    for name in values[0]:
+        finite = [value[name] for value in values if value[name] is not None]
+        result[name] = [
             float(f"{number:.4g}") for number in torch.tensor(finite).quantile(shares).tolist()
         ]
     return result
 
 
-def _row(table: dict[str, list[float]], name: str, unit: str) -> str:
-    chosen = (table[name][QUANTILES.index(share)] for share in (0.1, 0.5, 0.9))
-    return f"| {name} | {unit} | {' | '.join(f'{number:.3g}' for number in chosen)} |"
+def _row(table: dict[str, list[float]], name: str) -> str:
+    chosen = [f"{table[name][QUANTILES.index(share)]:.3g}" for share in (0.1, 0.5, 0.9)]
+    return f"| {' | '.join((name, CATALOGUE[name].unit, *chosen))} |"
 
 
 def _commit() -> str:

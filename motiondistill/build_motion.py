@@ -63,7 +63,7 @@ def _foreign(path: Path) -> MotionFile:
         joints,
         body=body.name,
         shape=body.shape,
-        prompt=found.clip.label,
+        prompt="",  # file names are none
         seed=0,
         version="",
     )

@@ -6,9 +6,8 @@ from typing import Final
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from motiondistill import parallel
 from motiondistill.cameras import heading
 from motiondistill.fitting import fit_errors, wanted
 from motiondistill.profile import timed
@@ -20,35 +19,44 @@ from motiondistill.structures import Motion
 
 _LEVELS: Final = (0.75, 0.85, 0.92)  # flow times: the levels at which what moves is decided
 _VIEWS: Final = 4
+_TIE: Final = 1e-3  # more of the misfit; of two candidates, both have scores of one
 
 _log = logging.getLogger(__name__)
 
 
 @timed("choose")
-def choose(problem: Problem, state: State) -> nn.Module:
-    """The candidate with the greatest evidence and the least misfit, in standard scores.
+def choose(problem: Problem, state: State) -> int:
+    """Which candidate has the greatest evidence and the least misfit, in standard scores.
 
     Either tells right motions from wrong ones, and both together better: a video that no body can
-    follow, with torn limbs or a limb too many, leaves a misfit (results/candidates.md).
+    follow, with torn limbs or a limb too many, leaves a misfit (results/candidates.md). Where the
+    two disagree on two candidates, misfit decides. Processors may round differently: what several
+    processes go on with must be shared. Raises FloatingPointError for what is no number.
     """
     if len(state.fields) == 1:
-        return state.fields[0]
+        return 0
     _log.info("choosing among %d candidates", len(state.fields))
     motions = [clip_of(problem, field).detach() for field in state.fields]
     gains = torch.tensor([evidence(problem, motion) for motion in motions])
-    left = misfits(problem, state)
-    scores = standard_scores(gains) - standard_scores(left)
-    best: int = parallel.shared(int(scores.argmax()))
-    listed = ", ".join(f"{gain:.2g} ({error:.2f})" for gain, error in zip(gains, left, strict=True))
+    misfit = misfits(problem, state)
+    scores = standard_scores(gains) - (1 + _TIE) * standard_scores(misfit)
+    told = zip(gains, misfit, strict=True)
+    listed = ", ".join(f"{gain:.2g} ({error:.2f})" for gain, error in told)
+    if not bool(scores.isfinite().all()):
+        raise FloatingPointError(
+            f"Evidence (and misfit) of all candidates must be finite, got {listed} at "
+            f"{problem.place(state.step)}; lower init.learning_rate or init.guidance_scale."
+        )
+    best = int(scores.argmax())
     _log.info("kept candidate %d of those with evidence (and misfit) %s", best, listed)
-    return state.fields[best]
+    return best
 
 
 def standard_scores(values: Float[Tensor, " candidates"]) -> Float[Tensor, " candidates"]:
     """How many standard deviations each lies above the mean; zero where all are alike."""
     deviations = values - values.mean()
     spread = deviations.square().mean().sqrt()
-    return deviations / spread if spread > 0 else torch.zeros_like(values)
+    return torch.zeros_like(values) if spread == 0 else deviations / spread
 
 
 @torch.no_grad()

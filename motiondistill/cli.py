@@ -64,8 +64,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     options.overrides = [*options.overrides, *others]
     if options.command == "optimize":
         _settle_prompt(options, parser)
-    if options.command == "export":
+    if options.command in ("export", "evaluate", "view"):
         _settle_files(options, parser)
+    if options.command in ("evaluate", "view", "doctor") and options.overrides:
+        parser.error(
+            f"`{options.command}` has no settings, got {options.overrides[0]}; leave it out"
+        )
     return options
 
 
@@ -81,11 +85,11 @@ def _settle_prompt(options: argparse.Namespace, parser: argparse.ArgumentParser)
 
 
 def _settle_files(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    """argparse takes overrides behind the files for files."""
-    words = options.files
+    """argparse takes overrides behind the files for files, and files behind an option for more."""
+    words = [*options.files, *options.overrides]
     settings = [word for word in words if _OVERRIDE.match(word)]
     options.files = [Path(word) for word in words if word not in settings]
-    options.overrides = [*settings, *options.overrides]
+    options.overrides = settings
     if not options.files:
         parser.error("the following arguments are required: RUN|FILE")
 
@@ -169,7 +173,7 @@ def _add_evaluate(commands: Any) -> None:
     evaluate = commands.add_parser("evaluate", help="figures of motions, beside real ones")
     evaluate.set_defaults(command="evaluate", overrides=())
     evaluate.add_argument(
-        "files", metavar="RUN|FILE", nargs="+", type=Path, help="runs' folders or motion files"
+        "files", metavar="RUN|FILE", nargs="+", help="runs' folders or motion files"
     )
     evaluate.add_argument("--reference", metavar="DIR", type=Path, help="a folder of motion files")
     evaluate.add_argument("--json", metavar="FILE", type=Path, help="figures and definitions")
@@ -179,9 +183,7 @@ def _add_evaluate(commands: Any) -> None:
 
 def _add_view(commands: Any) -> None:
     view = commands.add_parser("view", help="saved motions in the browser, side by side")
-    view.add_argument(
-        "motions", metavar="FILE|DIR", type=Path, nargs="+", help="motion files, or runs' folders"
-    )
+    view.add_argument("files", metavar="RUN|FILE", nargs="+", help="motion files, or runs' folders")
     view.add_argument("--host", default="127.0.0.1", help="who may see it (this machine alone)")
     view.add_argument("--port", type=int, default=8080, help="or the next free one (8080)")
     view.set_defaults(command="view", overrides=[])

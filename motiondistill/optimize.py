@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from motiondistill import parallel
 from motiondistill.candidates import choose
 from motiondistill.distillation import judge, target_step
 from motiondistill.fitting import fit, fit_reference, fit_state
@@ -61,7 +62,8 @@ def optimize(problem: Problem, settings: Settings, state: State) -> Iterator[Ste
     if state.stage == "fit":
         fitted = fit_reference if settings.fit.start == "reference" else fit
         yield from fitted(problem, settings, state)
-        state.begin_distilling(choose(problem, state))
+        best: int = parallel.shared(choose(problem, state))
+        state.begin_distilling(state.fields[best])
     yield from distill(problem, settings, state)
 
 

@@ -140,7 +140,7 @@ def restore(saved: Tree, new_field: Callable[[int], nn.Module]) -> State:
 
 def current_field(problem: Problem, state: State) -> nn.Module:
     """What stands for the motion: the chosen candidate or, while fitting, the best one."""
-    return state.fields[0] if state.stage == "distill" else choose(problem, state)
+    return state.fields[0 if state.stage == "distill" else choose(problem, state)]
 
 
 def result_of(problem: Problem, field: nn.Module) -> Motion:

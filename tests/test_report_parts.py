@@ -14,21 +14,19 @@ from hypothesis import strategies as st
 from report_run import FPS, STEPS, leave
 from walk_file import walk
 
+from motiondistill.metrics.catalogue import CATALOGUE, Direction, Metric
 from motiondistill.report.curves import Curve, plot, read_curves
 from motiondistill.report.documents import data_element, fill, size_in_words, text
 from motiondistill.report.figure_table import figure_table, in_words
 from motiondistill.report.figures import (
-    MEASURES,
     QUANTILES,
-    Direction,
     Figure,
     Light,
-    Measure,
     figures,
     real_motion,
     reference_table,
 )
-from motiondistill.structures import Mesh, Motion
+from motiondistill.structures import Motion
 
 
 @given(st.text())
@@ -106,12 +104,12 @@ def test_a_plot_leaves_out_what_is_not_finite() -> None:
     ],
 )
 def test_lights_follow_the_quantiles(direction: Direction, lights: list[Light]) -> None:
-    measure = Measure("a", "a", "m", direction, "")
+    metric = Metric("a", "a", "m", direction, "physical", "")
     reference = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)
     values = (0.5, 1.5, 2.0, 4.0, 6.0, 6.5, 7.5)
-    assert [Figure(measure, value, reference).light for value in values] == lights
-    assert Figure(measure, None, reference).light == "none"
-    assert Figure(measure, 1.0, None).light == "none"
+    assert [Figure(metric, value, reference).light for value in values] == lights
+    assert Figure(metric, None, reference).light == "none"
+    assert Figure(metric, 1.0, None).light == "none"
 
 
 def test_the_stored_figures_are_whole_and_tell_their_source() -> None:
@@ -120,7 +118,7 @@ def test_the_stored_figures_are_whole_and_tell_their_source() -> None:
     assert "mocap.cs.cmu.edu" in stored["about"]["data"]
     assert stored["about"]["windows"] > 100
     for table in stored["rates"].values():
-        assert set(table) == {measure.id for measure in MEASURES}
+        assert set(table) == {id for id, each in CATALOGUE.items() if each.kind == "physical"}
         for quantiles in table.values():
             assert quantiles == sorted(quantiles) and len(quantiles) == len(QUANTILES)
 
@@ -132,24 +130,22 @@ def test_a_motion_is_compared_at_its_frame_rate_or_not_at_all() -> None:
     assert reference_table(1.0) == {} and reference_table(120.0) == {}
 
 
-def still(body: Any, frames: int) -> Mesh:
-    turns = torch.eye(3).expand(frames, 22, 3, 3)
-    mesh: Mesh = body(Motion(turns, torch.zeros(frames, 3), FPS))
-    return mesh
+def still(frames: int) -> Motion:
+    return Motion(torch.eye(3).expand(frames, 22, 3, 3), torch.zeros(frames, 3), FPS)
 
 
 def test_a_statue_moves_unlike_people_and_a_lifted_walk_floats(low_body: Any) -> None:
-    statue = {figure.measure.id: figure for figure in figures(still(low_body, 8), FPS)}
-    assert statue["movement"].value == 0 and statue["movement"].light == "red"
+    statue = {figure.metric.id: figure for figure in figures(still(8), low_body)}
+    assert statue["dynamic_degree"].value == 0 and statue["dynamic_degree"].light == "red"
     assert statue["sliding_speed"].light == "green"
     motion = walk(low_body)
     lifted = Motion(motion.rotations, motion.translation + torch.tensor([0.0, 2.0, 0.0]), FPS)
-    found = {figure.measure.id: figure for figure in figures(low_body(lifted), FPS)}
+    found = {figure.metric.id: figure for figure in figures(lifted, low_body)}
     assert found["floating"].value == pytest.approx(2, abs=0.1)
     assert found["floating"].light == "red"
     assert found["sliding_speed"].value is None and found["sliding_speed"].light == "none"
     assert "nan" not in figure_table(list(found.values()), FPS)
-    assert figures(still(low_body, 3), FPS) == []
+    assert figures(still(3), low_body) == []
     assert "too short" in figure_table([], FPS)
 
 

@@ -73,8 +73,6 @@ def reference_files(folder: Path | None) -> list[Path]:
 
 def _refuse(options: argparse.Namespace) -> None:
     """Tells before the work what could not be done after it."""
-    if options.overrides:
-        raise ValueError(f"`evaluate` has no settings, got {options.overrides[0]!r}; leave it out.")
     if options.json is not None:
         if options.json.is_dir():
             raise ValueError(
@@ -100,7 +98,8 @@ def _body(file: MotionFile) -> BodyConfig:
         named = build_film.recorded_body(file)
     except ValueError:
         return BodyConfig()
-    return config.load(FilmConfig, None, ["body.resolution=low"], base=named).body
+    coarse = ["body.resolution=low"] if named["body"]["name"] == "anny" else []
+    return config.load(FilmConfig, None, coarse, base=named).body
 
 
 def _print(found: Evaluation) -> None:

@@ -16,7 +16,7 @@ _NAME = 60
 
 def run(options: argparse.Namespace) -> int:
     """Shows the motions until Ctrl-C; 0."""
-    clips = [_clip(path) for path in options.motions]
+    clips = [_clip(path) for path in options.files]
     stage = Stage(options.host, options.port)
     stage.show(clips)
     print(f"{stage.address}  (Ctrl-C ends it)", flush=True)

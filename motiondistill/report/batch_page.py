@@ -16,14 +16,14 @@ from motiondistill.build_motion import read_motion
 from motiondistill.report.documents import data_uri, document, size_in_words, text
 from motiondistill.report.figure_table import in_words
 from motiondistill.report.figures import Figure, figures
-from motiondistill.report.run_page import REPORT, chips, posed
+from motiondistill.report.run_page import REPORT, chips
 
 _log = logging.getLogger(__name__)
 
 INDEX: Final = "index.html"
 
 # Figures with a column: what is wrong with a motion most often, and whether it moves at all.
-_MEASURES: Final = ("sliding_speed", "penetration", "floating", "jerk", "movement")
+_COLUMNS: Final = ("sliding_speed", "penetration", "floating", "jerk", "dynamic_degree")
 _OWN: Final = ("loss", "evidence", "seconds")
 _STRIP_ROWS: Final = 3  # views; the first is from the front
 _THUMBNAIL: Final = (512, 64)  # width and height, pixels
@@ -36,7 +36,7 @@ def write_index(folder: Path, rows: Sequence[Row], body: Body) -> Path:
     `body` is that of the runs. Raises ValueError for a run whose files are damaged.
     """
     measured = [_figures(folder / row.folder, body) for row in rows]
-    found = [name for name in _MEASURES if any(name in figures for figures in measured)]
+    found = [name for name in _COLUMNS if any(name in figures for figures in measured)]
     titles = {name: _title(name, measured) for name in found}
     heads = {"prompt": "prompt", "seed": "seed", "status": "status"}
     heads |= {name: name for name in _OWN} | titles
@@ -74,12 +74,12 @@ def _figures(folder: Path, body: Body) -> dict[str, Figure]:
     if not (folder / "motion.npz").is_file():
         return {}
     motion = read_motion("RUN", folder).motion
-    return {figure.measure.id: figure for figure in figures(posed(body, motion), motion.fps)}
+    return {figure.metric.id: figure for figure in figures(motion, body)}
 
 
 def _title(name: str, measured: Sequence[Mapping[str, Figure]]) -> str:
-    measure = next(figures[name].measure for figures in measured if name in figures)
-    return measure.title if measure.unit == "1" else f"{measure.title}, {measure.unit}"
+    metric = next(figures[name].metric for figures in measured if name in figures)
+    return metric.title if metric.unit == "1" else f"{metric.title}, {metric.unit}"
 
 
 def _head(key: str, title: str) -> str:
@@ -125,7 +125,7 @@ def _measured(name: str, figure: Figure | None) -> str:
     if figure is None:
         return _number(name, None, in_words(None))
     words = f'<span class="light {figure.light}">{text(in_words(figure.value))}</span>'
-    return _number(name, figure.value, words, figure.measure.title)
+    return _number(name, figure.value, words, figure.metric.title)
 
 
 def _thumbnail(folder: Path, link: str) -> str:

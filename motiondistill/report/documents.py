@@ -38,7 +38,9 @@ def document(template: str, scripts: Sequence[str], parts: Mapping[str, str]) ->
     script = f"(() => {{\n{body}\n}})();\n"
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
-        "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
+        # What is too large to be inside lies beside the page, on a disk (file:) or a server.
+        "default-src 'none'; img-src data: 'self' file:; media-src data: 'self' file:; "
+        "style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
     own = {"policy": policy, "style": page_file("page.css"), "script": script}

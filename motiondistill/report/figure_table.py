@@ -50,12 +50,13 @@ def _aligned(name: str) -> str:
 
 
 def _row(figure: Figure) -> str:
-    measure, reference = figure.measure, figure.reference
-    unit = "" if measure.unit == "1" else f" {measure.unit}"
+    metric, reference = figure.metric, figure.reference
+    unit = "" if metric.unit == "1" else f" {metric.unit.replace('^2', '²').replace('^3', '³')}"
+    definition, _, _ = metric.definition.partition(" n: ")
     median = "" if reference is None else f"{in_words(reference[len(reference) // 2])}{unit}"
     value = in_words(figure.value) + (unit if figure.value is not None else "")
     return (
-        f'<tr><th scope="row">{text(measure.title)}<small>{text(measure.definition)}</small></th>'
+        f'<tr><th scope="row">{text(metric.title)}<small>{text(definition)}</small></th>'
         f'<td class="number">{text(value)}</td><td class="drawn">{_spread(figure)}</td>'
         f'<td class="number median">{text(median)}</td><td>{light(figure)}</td></tr>'
     )

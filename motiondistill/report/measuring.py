@@ -53,9 +53,10 @@ class Reference:
 
 @torch.no_grad()
 def posed(body: Body, motion: Motion) -> Mesh:
-    """The body in all frames of one motion, posed batch by batch."""
+    """The body in all frames of one motion, posed batch by batch where it is; on the CPU."""
+    there = motion.map(lambda tensor: tensor.to(body.rest_joints))
     meshes = [
-        body(motion.frames(slice(start, start + _BATCH)))
+        _on_cpu(body(there.frames(slice(start, start + _BATCH))))
         for start in range(0, motion.num_frames, _BATCH)
     ]
     return dataclasses.replace(
@@ -75,7 +76,7 @@ def physical_measurements(
     """
     mesh = posed(body, motion) if mesh is None else mesh
     found, frames = metrics_of_mesh(mesh, motion.fps), motion.num_frames
-    overlap = self_penetration(mesh, capsules_of(at_rest(body))).sqrt()
+    overlap = self_penetration(mesh, capsules_of(_on_cpu(at_rest(body)))).sqrt()
     excess = joint_limits(motion, anatomical_limits()).sqrt()
     dynamic = dynamic_degree(mesh.joints, motion.rotations[..., 0, :, :], motion.fps)
     values = {
@@ -93,9 +94,19 @@ def physical_measurements(
         "root_speed": found.root_speed,
     }
     return [
-        known(id, float(value), frames, _NO_CONTACT if bool(value.isnan()) else "")
-        for id, value in values.items()
+        known(name, float(value), frames, _NO_CONTACT if bool(value.isnan()) else "")
+        for name, value in values.items()
     ]
+
+
+def _on_cpu(mesh: Mesh) -> Mesh:
+    return dataclasses.replace(
+        mesh,
+        vertices=mesh.vertices.cpu(),
+        joints=mesh.joints.cpu(),
+        faces=mesh.faces.cpu(),
+        parts=mesh.parts.cpu(),
+    )
 
 
 def floor_estimate(mesh: Mesh) -> float:

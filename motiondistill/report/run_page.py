@@ -1,6 +1,5 @@
 """`report.html`: a run on one page that needs no network and no other file."""
 
-import dataclasses
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -19,9 +18,10 @@ from motiondistill.report.curves import Curve, plot, read_curves
 from motiondistill.report.documents import address, data_element, document, size_in_words, text
 from motiondistill.report.figure_table import figure_table
 from motiondistill.report.figures import figures
+from motiondistill.report.measuring import posed
 from motiondistill.resuming import CONFIG
 from motiondistill.schema import OptimizeConfig
-from motiondistill.structures import Mesh, Motion
+from motiondistill.structures import Motion
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def write_report(folder: Path, body: Body) -> Path:
     curves = read_curves(folder)
     sections = [
         _section("Strip", _strip(folder)),
-        _section("Metrics", figure_table(figures(mesh, file.motion.fps), file.motion.fps)),
+        _section("Metrics", figure_table(figures(file.motion, body, mesh), file.motion.fps)),
         _section("Course", _course(curves)),
         _section("Settings", _settings(config, about)),
         _section("Downloads", _downloads(folder)),
@@ -82,18 +82,6 @@ def write_report(folder: Path, body: Body) -> Path:
     write_atomically(folder / REPORT, lambda part: part.write_text(page, encoding="utf-8"))
     _log.info("%s: %s", folder / REPORT, size_in_words((folder / REPORT).stat().st_size))
     return folder / REPORT
-
-
-def posed(body: Body, motion: Motion) -> Mesh:
-    """The body in every frame of the motion, wherever the body's tensors are."""
-    mesh = body(motion.map(lambda tensor: tensor.to(body.rest_joints)))
-    return dataclasses.replace(
-        mesh,
-        vertices=mesh.vertices.cpu(),
-        joints=mesh.joints.cpu(),
-        faces=mesh.faces.cpu(),
-        parts=mesh.parts.cpu(),
-    )
 
 
 def chips(facts: Mapping[str, str]) -> str:
