@@ -38,8 +38,8 @@ the quantiles {quantiles}.
 
 **Data.** {windows} windows of {seconds:g} s from {clips} clips ({counts}), up to {most} a clip,
 evenly spread, without climbing, which has no level floor; held in place, as a run's motions are,
-and retargeted to the Anny body (low), which sets feet on the floor: so penetration and floating are those of retargeted motion. At 8 frames a
-second:
+and retargeted to the Anny body (low), which sets feet on the floor: so penetration and floating
+are those of retargeted motion. At 8 frames a second:
 
 | metric | unit | 10 % | median | 90 % |
 |---|---|---|---|---|

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import standin_smplx
 import torch
 from test_metrics_physical import moved, statue
 from walk_file import save, walk
 
 from motiondistill import build
+from motiondistill.body.base import Body
 from motiondistill.body.skinning import SkinnedBody
 from motiondistill.cli import main
 from motiondistill.data.parametric import parametric_motion
@@ -23,6 +25,7 @@ from motiondistill.report.evaluation import Subject, evaluate
 from motiondistill.report.measuring import fidelity
 from motiondistill.report.media import save_video
 from motiondistill.report.video_reading import read_video
+from motiondistill.schema import BodyConfig
 from motiondistill.structures import Motion
 
 
@@ -49,7 +52,17 @@ def folder(low_body: SkinnedBody, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-def act(action: str, body: SkinnedBody, seed: int) -> Motion:
+def test_a_motion_of_smplx_is_measured_on_that_body(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMPLX_DIR", str(standin_smplx.save(tmp_path)))
+    body = build.make_body(BodyConfig(name="smplx"))
+    save(tmp_path / "walk.npz", act("walk", body, 1), body)
+    found = evaluated(tmp_path / "found.json", tmp_path / "walk.npz")
+    assert "smplx" in json.dumps(found)
+
+
+def act(action: str, body: Body, seed: int) -> Motion:
     return parametric_motion(action, "left", seeded(seed), body.rest_joints, 8.0, 11)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Page
 from report_run import FPS, FRAMES, LEVELS, leave
 
+from motiondistill.report import run_page
 from motiondistill.report.run_page import write_report
 
 pytestmark = pytest.mark.browser
@@ -204,3 +205,17 @@ def test_the_page_fits_a_phone(opened: Page) -> None:
         assert opened.evaluate("document.documentElement.scrollWidth") == 360
     finally:
         opened.set_viewport_size(size)
+
+
+def test_what_is_too_large_for_the_page_is_shown_from_beside_it(
+    browser: tuple[Page, Watch], low_body: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_page, "_MAX_EMBEDDED", 0)
+    file = write_report(leave(tmp_path / "run", low_body), low_body)
+    assert 'src="strip.png"' in file.read_text(encoding="utf-8")
+    page, watch = browser
+    page.goto(file.as_uri())
+    page.wait_for_selector("#player[data-ready]")
+    wait_until(page, "document.querySelector('#strip').naturalWidth > 0")
+    wait_until(page, "document.querySelector('video').readyState > 1")
+    assert (watch.errors, watch.requests) == ([], [])

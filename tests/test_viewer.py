@@ -148,3 +148,7 @@ def test_a_run_is_shown_while_it_evolves(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_cannot_be_viewed_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["view", str(tmp_path / "nothing.npz")]) == 2
     assert "`FILE` must be a motion file or a run's folder" in capsys.readouterr().err
+    assert main(["view", "--port", "9", "more.npz"]) == 2
+    assert "more.npz" in capsys.readouterr().err, "behind an option it is a file, too"
+    assert main(["view", "a.npz", "score.views=3"]) == 2
+    assert "`view` has no settings, got score.views=3" in capsys.readouterr().err
