@@ -183,11 +183,11 @@ def write_page(screened: Sequence[Judged], compared: Sequence[Judged], command: 
 def share(text: str) -> tuple[int, int]:
     """`2/3` is the second of three shares: its place from zero, and how many there are.
 
-    Raises ValueError for what is none.
+    Raises argparse.ArgumentTypeError for what is none.
     """
     place, _, count = text.partition("/")
-    if not 0 < int(place) <= int(count):
-        raise ValueError(f"`--part` must be a share such as 1/2, got {text}; name another.")
+    if not (place.isdecimal() and count.isdecimal() and 0 < int(place) <= int(count)):
+        raise argparse.ArgumentTypeError(f"must be a share such as 1/2, got {text}; name another")
     return int(place) - 1, int(count)
 
 

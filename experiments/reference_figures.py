@@ -8,13 +8,13 @@ its card, `README.md`, for `motiondistill/report/real_motion/`.
 
 import argparse
 import json
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from motiondistill.atomic import write_atomically
 from motiondistill.body.anny import anny_body
 from motiondistill.data.joints import JOINTS_FPS
 from motiondistill.data.recordings import is_unfit, motion_of, neutral_poses, read_recordings
@@ -22,6 +22,7 @@ from motiondistill.data.windows import hold_in_place, resample
 from motiondistill.metrics.catalogue import CATALOGUE
 from motiondistill.report.figures import QUANTILES
 from motiondistill.report.measuring import physical_measurements
+from motiondistill.runs import origin
 
 # Hand-animated clips (m2m) are not recorded; those of c8 stand among CMU's own.
 SOURCES = ("ad", "amp", "cmu", "dm")
@@ -89,10 +90,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 )
     rates = {str(rate): _quantiles(values) for rate, values in found.items()}
     counts = {"clips": dict(sorted(used.items())), "windows": len(found[RATES[0]])}
-    about = {"command": COMMAND, "commit": _commit(), **counts, "seconds": SECONDS, "data": CMU}
+    about = {
+        "command": COMMAND,
+        "commit": origin("")["commit"],
+        **counts,
+        "seconds": SECONDS,
+        "data": CMU,
+    }
     args.out.mkdir(parents=True, exist_ok=True)
     content = {"about": about, "quantiles": QUANTILES, "rates": rates}
-    (args.out / "figures.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    _write(args.out / "figures.json", json.dumps(content, indent=1) + "\n")
     card = CARD.format(
         rates=", ".join(map(str, RATES)),
         quantiles=", ".join(f"{share:.0%}" for share in QUANTILES),
@@ -106,7 +113,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command=COMMAND,
         commit=about["commit"],
     )
-    (args.out / "README.md").write_text(card, encoding="utf-8")
+    _write(args.out / "README.md", card)
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def _quantiles(values: Sequence[dict[str, float | None]]) -> dict[str, list[float]]:
@@ -123,11 +134,6 @@ def _quantiles(values: Sequence[dict[str, float | None]]) -> dict[str, list[floa
 def _row(table: dict[str, list[float]], name: str) -> str:
     chosen = [f"{table[name][QUANTILES.index(share)]:.3g}" for share in (0.1, 0.5, 0.9)]
     return f"| {' | '.join((name, CATALOGUE[name].unit, *chosen))} |"
-
-
-def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import logging
-from typing import Any, assert_never
+from typing import assert_never
 
 import torch
 
@@ -29,28 +29,6 @@ logger = logging.getLogger(__name__)
 
 # Pixels drawn at once, before they are averaged: what a batch of frames may need, 1 GB or so.
 _BATCH_PIXELS = 2**21
-
-
-def recorded_body(file: MotionFile) -> dict[str, Any]:
-    """The keys that ask for the body on which the motion was measured.
-
-    Raises ValueError for a body that is not ours.
-    """
-    shape, expression = (
-        [round(number, 6) for number in tensor.tolist()] for tensor in (file.shape, file.expression)
-    )
-    kind, _, _ = file.body.partition("-")
-    match kind:
-        case "anny":
-            names = ("gender", "age", "height", "weight", "muscle", "proportions")
-            return {"body": {"name": kind, **dict(zip(names, shape, strict=False))}}
-        case "smplx":
-            return {"body": {"name": kind, "betas": shape, "expression": expression}}
-        case _:
-            raise ValueError(
-                f"`body.name` must be given for a motion of the body {file.body!r}; add "
-                "body.name=anny."
-            )
 
 
 def make_film(config: FilmConfig, file: MotionFile) -> Film:

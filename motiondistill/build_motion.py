@@ -1,7 +1,9 @@
-"""The motion files that a configuration or a command line names."""
+"""The motion files that a configuration or a command line names, and the bodies in them."""
 
+import logging
 import zipfile
 from pathlib import Path
+from typing import Any, Final
 
 import torch
 from jaxtyping import Float
@@ -15,7 +17,13 @@ from motiondistill.data.recordings import motion_of, neutral_poses
 from motiondistill.formats.reading import ForeignMotion, read_foreign
 from motiondistill.formats.rest_pose import on_skeleton
 from motiondistill.motion.motion_file import MotionFile, load_motion
+from motiondistill.schema import BodyConfig
 from motiondistill.structures import Motion
+
+_log = logging.getLogger(__name__)
+
+RUN_MOTION: Final = "motion.npz"
+"""A run's motion, in its folder."""
 
 # Rotations in a file are float32; those of other programs may be rounded to some digits.
 _ORTHOGONAL = 1e-3
@@ -29,7 +37,7 @@ def read_motion(key: str, name: str | Path) -> MotionFile:
     FileNotFoundError, and ValueError for what holds no such motion; both name the key.
     """
     given = Path(name).expanduser()
-    path = given / "motion.npz" if given.is_dir() else given
+    path = given / RUN_MOTION if given.is_dir() else given
     try:
         file = _foreign(path) if _is_foreign(path) else load_motion(path)
     except FileNotFoundError as error:
@@ -38,8 +46,55 @@ def read_motion(key: str, name: str | Path) -> MotionFile:
         ) from error
     except ValueError as error:
         raise ValueError(f"`{key}` must be a motion file: {error}") from error
+    except OSError as error:
+        raise ValueError(
+            f"`{key}` must be a motion file that can be read, got {path} ({error.strerror}); check "
+            "its rights."
+        ) from error
     _check(key, path, file.motion)
     return file
+
+
+def recorded_body(file: MotionFile) -> dict[str, Any]:
+    """The keys that ask for the body on which the motion was measured.
+
+    Raises ValueError for a body that is not ours.
+    """
+    shape, expression = (
+        [round(number, 6) for number in tensor.tolist()] for tensor in (file.shape, file.expression)
+    )
+    kind, _, _ = file.body.partition("-")
+    match kind:
+        case "anny":
+            names = ("gender", "age", "height", "weight", "muscle", "proportions")
+            return {"body": {"name": kind, **dict(zip(names, shape, strict=False))}}
+        case "smplx":
+            return {"body": {"name": kind, "betas": shape, "expression": expression}}
+        case _:
+            raise ValueError(
+                f"`body.name` must be given for a motion of the body {file.body!r}; add "
+                "body.name=anny."
+            )
+
+
+def coarse_body(file: MotionFile) -> BodyConfig:
+    """The body of the motion, coarse; the average Anny, as the log tells, for one that is not ours.
+
+    Coarse is enough to see what touches the floor, and takes a tenth of the time.
+    """
+    try:
+        return BodyConfig(**recorded_body(file)["body"])
+    except ValueError:
+        _log.warning("the body %r is not ours; the average Anny stands in for it", file.body)
+        return BodyConfig()
+
+
+def motion_name(path: Path) -> str:
+    """What a motion is called after its file, or after its run's folder."""
+    place = path.absolute()
+    if place.is_dir():
+        return place.name
+    return place.parent.name if place.name == RUN_MOTION else place.stem
 
 
 def _is_foreign(path: Path) -> bool:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.cameras import heading
-from motiondistill.fitting import fit_errors, wanted
+from motiondistill.fitting import fit_errors, views_to_fit
 from motiondistill.profile import timed
 from motiondistill.randomness import seeded
 from motiondistill.score.objectives import prompt_evidence
@@ -62,7 +62,7 @@ def standard_scores(values: Float[Tensor, " candidates"]) -> Float[Tensor, " can
 @torch.no_grad()
 def misfits(problem: Problem, state: State) -> Float[Tensor, " candidates"]:
     """What is left of the fit's error for each candidate, without any blur."""
-    _, cameras, targets = wanted(problem, state)
+    _, cameras, targets = views_to_fit(problem, state)
     motion = Motion.stack([clip_of(problem, field) for field in state.fields])
     return fit_errors(problem.scene(problem.body(motion), cameras), targets, 1.0)
 

@@ -1,5 +1,6 @@
 """What works on this machine, found by trying it, and what to do about the rest."""
 
+import importlib
 import importlib.util
 import os
 import platform
@@ -7,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Literal
 
@@ -59,7 +60,7 @@ def examine() -> Iterator[Finding]:
     yield _downloaded()
     yield _on_cuda("tiny-cuda-nn", "tinycudann", hash_grid.available(), hash_grid.INSTALL)
     yield _library("score.objective=vsd", "peft", "lora")
-    yield _library("view", "viser", "view")
+    yield _library("view and run.live", "viser", "view")
     yield _tried("videos", "pip install --force-reinstall imageio-ffmpeg", _film)
     yield _tried("cache", "export MOTIONDISTILL_CACHE=FOLDER", _cache)
 
@@ -118,7 +119,12 @@ def _smplx() -> Finding:
     except FileNotFoundError:
         told = "no model file; it is handed out at https://smpl-x.is.tue.mpg.de"
         return Finding(name, "optional", told, "export SMPLX_DIR=FOLDER")
-    return Finding(name, "works", str(path))
+    return _tried(name, "download the model anew", lambda: _loaded(path))
+
+
+def _loaded(path: Path) -> str:
+    body = make_body(BodyConfig(name="smplx", model_path=str(path)))
+    return f"{path}, {len(body(_standing()).vertices[0])} vertices"
 
 
 def _picture() -> str:
@@ -158,11 +164,10 @@ def _downloaded() -> Finding:
 
 def _library(name: str, package: str, extra: str) -> Finding:
     """An optional library for every machine."""
-    try:
-        return Finding(name, "works", f"{package} {version(package)}")
-    except PackageNotFoundError:
-        install = f'pip install "motiondistill[{extra}]"'
+    install = f'pip install "motiondistill[{extra}]"'
+    if importlib.util.find_spec(package) is None:
         return Finding(name, "optional", f"the package {package} is not here", install)
+    return _tried(name, install, lambda: f"{importlib.import_module(package).__name__} imported")
 
 
 def _film() -> str:

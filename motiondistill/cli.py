@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn, get_args
 
-from motiondistill.commands import convert, report
+from motiondistill.commands import convert
 from motiondistill.commands.outcomes import INTERRUPTED, USAGE_ERROR, USER_ERRORS
 from motiondistill.formats.names import ExportFormat
 
@@ -55,7 +55,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     _add_evaluate(commands)
     _add_view(commands)
     _add_doctor(commands)
-    report.add_to(commands)
+    _add_report(commands)
     # argparse takes the overrides behind the first option for unknown words.
     options, others = parser.parse_known_args(arguments)
     unknown = [word for word in others if word.startswith("-")]
@@ -66,10 +66,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         _settle_prompt(options, parser)
     if options.command in ("export", "evaluate", "view"):
         _settle_files(options, parser)
-    if options.command in ("evaluate", "view", "doctor") and options.overrides:
+    if options.command in ("evaluate", "report", "view", "doctor") and options.overrides:
         parser.error(
             f"`{options.command}` has no settings, got {options.overrides[0]}; leave it out"
         )
+    for name, value in vars(options).items():
+        if isinstance(value, Path):
+            setattr(options, name, value.expanduser())
     return options
 
 
@@ -88,7 +91,7 @@ def _settle_files(options: argparse.Namespace, parser: argparse.ArgumentParser) 
     """argparse takes overrides behind the files for files, and files behind an option for more."""
     words = [*options.files, *options.overrides]
     settings = [word for word in words if _OVERRIDE.match(word)]
-    options.files = [Path(word) for word in words if word not in settings]
+    options.files = [Path(word).expanduser() for word in words if word not in settings]
     options.overrides = settings
     if not options.files:
         parser.error("the following arguments are required: RUN|FILE")
@@ -171,7 +174,7 @@ def _add_dataset(commands: Any) -> argparse.ArgumentParser:
 
 def _add_evaluate(commands: Any) -> None:
     evaluate = commands.add_parser("evaluate", help="figures of motions, beside real ones")
-    evaluate.set_defaults(command="evaluate", overrides=())
+    evaluate.set_defaults(command="evaluate", overrides=[])
     evaluate.add_argument(
         "files", metavar="RUN|FILE", nargs="+", help="runs' folders or motion files"
     )
@@ -179,6 +182,12 @@ def _add_evaluate(commands: Any) -> None:
     evaluate.add_argument("--json", metavar="FILE", type=Path, help="figures and definitions")
     evaluate.add_argument("--tensorboard", metavar="DIR", type=Path, help="figures as scalars")
     evaluate.add_argument("--clip", metavar="DIR", type=Path, help="CLIP's weights, for CLIP score")
+
+
+def _add_report(commands: Any) -> None:
+    report = commands.add_parser("report", help="a run's report.html, or a batch's index.html")
+    report.add_argument("run", metavar="RUN", type=Path, help="the folder of a run or of a batch")
+    report.set_defaults(command="report", overrides=[])
 
 
 def _add_view(commands: Any) -> None:
@@ -229,6 +238,8 @@ def _run(options: argparse.Namespace) -> int:
         case "convert":
             return convert.run(options)
         case "report":
+            from motiondistill.commands import report
+
             return report.run(options)
         case "dataset":
             from motiondistill.commands import dataset

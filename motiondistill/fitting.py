@@ -67,7 +67,7 @@ def _distinct(problem: Problem, stances: Sequence[Stance]) -> list[Stance]:
     return kept
 
 
-def wanted(
+def views_to_fit(
     problem: Problem, state: State
 ) -> tuple[int, Camera, Float[Tensor, "candidates frames 3 height width"]]:
     """How many candidates each video of a fit has, and for each candidate its camera and video."""
@@ -86,7 +86,7 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
     """
     assert state.targets is not None
     knobs, count = settings.fit, len(state.targets)
-    each, cameras, targets = wanted(problem, state)
+    each, cameras, targets = views_to_fit(problem, state)
     for index in range(state.step, knobs.num_steps):
         progress = index / knobs.num_steps
         motion = Motion.stack([clip_of(problem, field) for field in state.fields])
@@ -114,7 +114,7 @@ def fit(problem: Problem, settings: Settings, state: State) -> Iterator[Step]:
             best = errors.detach().view(count, each).argmin(1).tolist()
             kept = [each * video + stance for video, stance in enumerate(best)]
             state.keep(parallel.shared(kept))  # processors may round differently
-            each, cameras, targets = wanted(problem, state)
+            each, cameras, targets = views_to_fit(problem, state)
         motion = motion_of(problem, state.fields[0])
         yield record(index, "fit", loss, terms, motion, video, gradients=seen.sizes)
 

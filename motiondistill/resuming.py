@@ -45,13 +45,17 @@ def stored_config(
             f"`PROMPT` must be the stored run's {about.get('prompt')!r}, got {prompt!r}; "
             "repeat it, or start a new run."
         )
-    return _grown(path, config, overrides, has_distilled(path.parent))
+    return _grown(path, config, overrides)
 
 
 def has_distilled(folder: Path) -> bool:
-    """Whether the run in the folder has saved a state after its first update of that stage."""
+    """Whether the run in the folder, or one of the batch there, has begun that stage.
+
+    Told by the states that they have saved, damaged ones included.
+    """
     stored = configs.load(OptimizeConfig, str(folder / CONFIG))
-    return newest_step(folder / CHECKPOINTS) > stored.init.updates
+    runs = [folder, *(path.parent for path in folder.glob(f"*/{CONFIG}"))]
+    return any(newest_step(run / CHECKPOINTS) > stored.init.updates for run in runs)
 
 
 def _stored_path(folder: Path | None) -> Path:
@@ -66,13 +70,11 @@ def _stored_path(folder: Path | None) -> Path:
     return path
 
 
-def _grown(
-    path: Path, config: str | None, overrides: list[str], distilled: bool = True
-) -> OptimizeConfig:
+def _grown(path: Path, config: str | None, overrides: list[str]) -> OptimizeConfig:
     """The stored configuration with what is given now."""
     stored = configs.load(OptimizeConfig, str(path))
     wanted = configs.load(OptimizeConfig, config, overrides, base=configs.to_dict(stored))
-    check_changes(stored, wanted, distilled)
+    check_changes(stored, wanted, distilled=has_distilled(path.parent))
     return wanted
 
 
@@ -90,7 +92,7 @@ def stored_batch(
     return _grown(path, config, overrides), tuple(seeds)
 
 
-def check_changes(stored: OptimizeConfig, wanted: OptimizeConfig, distilled: bool = True) -> None:
+def check_changes(stored: OptimizeConfig, wanted: OptimizeConfig, *, distilled: bool) -> None:
     """Raises ValueError for the first key that a resumed run may not change.
 
     What belongs to the distillation may change until it has begun.
@@ -100,7 +102,8 @@ def check_changes(stored: OptimizeConfig, wanted: OptimizeConfig, distilled: boo
         grows = key == _MAY_GROW and value > before[key]
         free = key in _MAY_CHANGE or (not distilled and key.startswith(_NOT_YET_USED))
         if value != before[key] and not grows and not free:
+            others = f"only {_MAY_GROW} may grow" if distilled else "score.* may still change"
             raise ValueError(
                 f"`{key}` must be the stored run's {before[key]!r}, got {value!r}; "
-                f"leave it out, or start a new run (only {_MAY_GROW} may grow)."
+                f"leave it out, or start a new run ({others})."
             )

@@ -63,7 +63,7 @@ def new_folder(out: Path | None, prompt: str) -> Path:
     return folder
 
 
-def make_parent(path: Path) -> None:
+def make_parent(path: Path, key: str = "--out") -> None:
     """The file's folder; raises ValueError now for one that the result could not be written to."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def make_parent(path: Path) -> None:
             pass
     except OSError as error:
         raise ValueError(
-            f"`--out` must be in a folder that can be written, got {path} ({error.strerror}); "
+            f"`{key}` must be in a folder that can be written, got {path} ({error.strerror}); "
             "name another."
         ) from error
 
@@ -101,9 +101,17 @@ def origin(prompt: str) -> dict[str, str | None]:
 
 
 def earlier_metrics(folder: Path) -> dict[str, Any]:
-    """The figures that an interrupted session of this run left; empty if there was none."""
+    """The figures that this run left so far; empty if there are none.
+
+    Raises ValueError for a damaged file.
+    """
     path = folder / "metrics.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} must hold a run's figures, got {error}; delete it.") from error
 
 
 def snapshot(state: State) -> Tree:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -155,6 +156,24 @@ def test_a_batch_may_grow_but_not_change(
     assert len(rows(finished)) == 4  # the stored seeds
     assert main([*again, "score.views=3"]) == 2
     assert "`score.views` must be the stored run's 1, got 3" in capsys.readouterr().err
+
+
+def test_a_batch_that_has_not_distilled_may_do_so_otherwise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As long as none of its runs has: they would not be runs of one configuration."""
+    asked = ["optimize", PROMPTS[0], "--seeds", "0-1", "--out"]
+    later, whole = str(tmp_path / "later"), str(tmp_path / "whole")
+    other = ["score.objective=sds", "score.views=2", "score.num_steps=2"]
+    assert main([*asked, later, *TINY, "score.num_steps=0"]) == 0
+    assert main([*asked, later, "--resume", *other]) == 0
+    assert main([*asked, whole, *TINY, *other]) == 0
+    for name in FOLDERS:
+        motion = Path(later, name, "motion.npz").read_bytes()
+        assert motion == Path(whole, name, "motion.npz").read_bytes()
+    shutil.rmtree(tmp_path / "later" / FOLDERS[0])
+    assert main([*asked, later, "--resume", "score.objective=csd"]) == 2
+    assert "`score.objective` must be the stored run's 'sds', got" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The Anny body, against Anny's own forward pass and the skeleton's kinematics."""
 
 import math
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -224,3 +226,18 @@ def test_a_bone_without_a_driven_ancestor_is_refused() -> None:
     assert driving_joints(["root", "tail"], [-1, 0]) == [0, 0]
     with pytest.raises(ValueError, match="'tail' has no ancestor"):
         driving_joints(["tail", "root"], [-1, 0])
+
+
+def test_its_import_leaves_the_standard_output_as_it_was() -> None:
+    """A notebook, or a program that catches what is printed, would hear nothing any more."""
+    script = """
+import contextlib, io
+from motiondistill.body import anny
+caught = io.StringIO()
+with contextlib.redirect_stdout(caught):
+    anny._imported()
+    from anny.utils import warp_mesh_utils
+    print("still here")
+assert caught.getvalue() == "still here\\n", caught.getvalue()
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tiny_ltx import save_tiny
 
-from motiondistill import build, build_film, config
+from motiondistill import build, build_motion, config
 from motiondistill.body.anny import Phenotype
 from motiondistill.cli import main
 from motiondistill.motion.motion_file import load_motion
@@ -103,5 +103,5 @@ def test_a_run_on_smplx(smplx_file: Path, tmp_path: Path) -> None:
     loaded = load_motion(folder / "motion.npz")
     assert (loaded.body, loaded.shape.tolist()) == ("smplx-neutral", [1.5])
     # `motiondistill render` asks for the same body again.
-    drawn = build_film.recorded_body(loaded)["body"]
+    drawn = build_motion.recorded_body(loaded)["body"]
     assert drawn == {"name": "smplx", "betas": [1.5], "expression": [0.0, 2.5]}

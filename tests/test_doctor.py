@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import standin_smplx
 
 from motiondistill import checkup
 from motiondistill.checkup import Finding, examine
@@ -28,19 +29,20 @@ def test_what_is_not_here_has_a_remedy(found: dict[str, Finding]) -> None:
         assert (finding.remedy != "") == (finding.state != "works"), finding
 
 
-def test_a_model_of_smplx_is_found_where_it_is_named(
+def test_a_model_of_smplx_is_loaded_from_where_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SMPLX_DIR", str(tmp_path))
     assert checkup._smplx().state == "optional"
     (tmp_path / "SMPLX_NEUTRAL.npz").touch()
-    assert checkup._smplx() == Finding(
-        "body.name=smplx", "works", str(tmp_path / "SMPLX_NEUTRAL.npz")
-    )
+    assert checkup._smplx().state == "broken", "an empty file is no model"
+    path = standin_smplx.save(tmp_path)
+    assert checkup._smplx().told.startswith(f"{path}, ")
 
 
-def test_a_missing_library_is_told_by_its_extra() -> None:
-    finding = checkup._library("x", "no-such-package", "extra")
+def test_a_library_is_imported_or_told_by_its_extra() -> None:
+    assert checkup._library("x", "json", "extra").state == "works"
+    finding = checkup._library("x", "no_such_package", "extra")
     assert (finding.state, finding.remedy) == ("optional", 'pip install "motiondistill[extra]"')
 
 

@@ -16,7 +16,7 @@ from motiondistill.data.importers.motion272 import read_motion272
 from motiondistill.data.importers.smpl_skeletons import SMPL
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.formats import humanml, motion272
-from motiondistill.formats.joints import read_joints, write_joints
+from motiondistill.formats.joints import write_joints
 from motiondistill.formats.smpl import to_smpl
 from motiondistill.kinematics import forward_kinematics
 from motiondistill.randomness import seeded
@@ -138,9 +138,9 @@ def test_files_are_read_back(tmp_path: Path) -> None:
     humanml.write_humanml(tmp_path / "v.npy", joints)
     write_joints(tmp_path / "j.npy", joints)
     motion272.write_motion272(tmp_path / "m.npy", walk(fps=30.0))
-    found = humanml.read_positions(tmp_path / "v.npy")
+    found = humanml.humanml.read_positions(tmp_path / "v.npy")
     assert (found - humanml.canonical(joints)[:-1]).norm(dim=-1).max() < POSITIONS
-    assert (read_joints(tmp_path / "j.npy") - joints).abs().max() < 1e-6
+    assert (humanml.read_positions(tmp_path / "j.npy") - joints).abs().max() < 1e-6
     (clip,) = read_motion272(tmp_path / "m.npy")
     assert clip.motion is not None and clip.fps == 30.0
     wanted = walk(fps=30.0)

@@ -15,11 +15,6 @@ TINY = ["prior.model=gaussian", "camera.size=[16,16]", "run.frames=4", "init.sta
 TINY += ["score.num_steps=2", "score.views=1", "run.threads=1"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def built(low_body: Any) -> None:
-    """The body is built before any test: its libraries, when first imported, undo `capsys`."""
-
-
 def broken(*_: object) -> Path:
     raise RuntimeError("the disk\nis full")
 
@@ -88,7 +83,7 @@ def test_a_damaged_run_keeps_its_older_page(low_body: Any, tmp_path: Path) -> No
     ("arguments", "message"),
     [
         (["report", "nowhere"], "`RUN` must be the folder of a run or of a batch, got nowhere"),
-        (["report", "nowhere", "a=b"], "`report` takes RUN alone, got 'a=b' besides"),
+        (["report", "nowhere", "a=b"], "`report` has no settings, got a=b; leave it out"),
     ],
 )
 def test_a_mistake_is_one_line(

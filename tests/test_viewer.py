@@ -7,18 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from browser import opened_page
-from small_problem import FRAMES, body, small_problem
+from small_problem import body
 
-from motiondistill.build_method import make_method
 from motiondistill.cli import main
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.distill_settings import DistillSettings
-from motiondistill.optimize import initial_state, optimize
-from motiondistill.priors.gaussian_videos import gaussian_videos
+from motiondistill.motion.motion_file import load_motion
 from motiondistill.randomness import seeded
-from motiondistill.regularizers.weights import RegularizerWeights
-from motiondistill.stages import Settings
-from motiondistill.starts import FitSettings
 from motiondistill.structures import Motion
 from motiondistill.viewer import live
 from motiondistill.viewer.clips import Clip, clip_of, pieces
@@ -117,7 +111,7 @@ def test_what_is_seen_changes_with_the_timeline(stage: Stage, clips: list[Clip])
 
 
 @pytest.mark.slow
-def test_a_run_is_shown_while_it_evolves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_shown_while_it_evolves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "_EVERY", 0.0)
     pages, shown = list[Stage](), list[Clip]()
 
@@ -127,22 +121,24 @@ def test_a_run_is_shown_while_it_evolves(monkeypatch: pytest.MonkeyPatch) -> Non
             pages.append(self)
 
         def show(self, clips: list[Clip]) -> None:  # type: ignore[override]
+            assert urllib.request.urlopen(self.address).status == 200
             shown.extend(clips)
             super().show(clips)
 
     monkeypatch.setattr(live, "Stage", Watched)
-    knobs = DistillSettings(num_steps=3, views=1)
-    settings = Settings(FitSettings(num_steps=0), knobs, RegularizerWeights(), make_method(knobs))
-    problem = small_problem(gaussian_videos(), pixels=16)
-    steps = optimize(problem, settings, initial_state(problem, settings))
-    for count, step in enumerate(live.shown_live(steps, "a person", problem.body), start=1):
-        assert len(shown) == count and len(step.motion.rotations) == FRAMES
-        own = problem.body(step.motion).vertices[-1]
-        assert (torch.from_numpy(shown[-1].vertices[-1]) - own).abs().max() < 1e-4
-        assert urllib.request.urlopen(pages[0].address).status == 200
-    assert len(shown) == 3
+    given = ["prior.model=gaussian", "camera.size=[16,16]", "run.frames=5", "score.views=1"]
+    given += ["init.num_steps=0", "score.num_steps=3", "run.threads=1"]
+    for name, more in (("live", ["run.live=true"]), ("plain", [])):
+        out = str(tmp_path / name)
+        assert main(["optimize", "a person bows", "--out", out, *given, *more]) == 0
+    assert [clip.name for clip in shown] == ["a person bows"] * 3
+    last = body()(load_motion(tmp_path / "live" / "motion.npz").motion)
+    assert abs(shown[-1].vertices[-1] - last.vertices[-1].numpy()).max() < 1e-3
+    assert len(pages) == 1
     with pytest.raises(OSError):
         urllib.request.urlopen(pages[0].address, timeout=2)
+    alone, beside = (tmp_path / name / "motion.npz" for name in ("plain", "live"))
+    assert alone.read_bytes() == beside.read_bytes(), "who watches changes nothing"
 
 
 def test_what_cannot_be_viewed_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,5 +146,7 @@ def test_what_cannot_be_viewed_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     assert "`FILE` must be a motion file or a run's folder" in capsys.readouterr().err
     assert main(["view", "--port", "9", "more.npz"]) == 2
     assert "more.npz" in capsys.readouterr().err, "behind an option it is a file, too"
+    assert main(["view", "a.npz", "--port", "99999"]) == 2
+    assert "`--port` must be between 1 and 65535, got 99999" in capsys.readouterr().err
     assert main(["view", "a.npz", "score.views=3"]) == 2
     assert "`view` has no settings, got score.views=3" in capsys.readouterr().err

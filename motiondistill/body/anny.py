@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, final
@@ -222,7 +223,9 @@ def _imported() -> Any:
     warp.config.log_level = logging.WARNING
     with _without_stderr():  # there warp's C code complains where it finds no GPU driver
         warp.init()  # type: ignore[no-untyped-call]
-    import anny  # starts warp as well, but not again
+    with contextlib.redirect_stdout(sys.stdout):  # put back what these imports replace
+        import anny  # starts warp as well, but not again
+        import anny.utils.warp_mesh_utils
 
     return anny
 

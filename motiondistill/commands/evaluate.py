@@ -8,17 +8,16 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from motiondistill import build, build_film, config, runs
+from motiondistill import build, runs
 from motiondistill.body.base import Body
-from motiondistill.build_motion import read_motion
+from motiondistill.build_motion import coarse_body, read_motion
 from motiondistill.commands.session import compute_repeatably, terminal
 from motiondistill.metrics.evaluator_own import load_own_evaluator
-from motiondistill.motion.motion_file import MotionFile
 from motiondistill.priors.clip_score import load_clip_scorer
 from motiondistill.report import evaluation_table
 from motiondistill.report.evaluation import Evaluation, Subject, evaluate
 from motiondistill.report.measuring import RUN_VIDEO
-from motiondistill.schema import BodyConfig, FilmConfig, RenderConfig
+from motiondistill.schema import RenderConfig
 
 MOTION_FILES: Final = (".npz", ".npy", ".bvh", ".glb")
 """Endings of the files that are taken from a folder of references."""
@@ -74,32 +73,19 @@ def reference_files(folder: Path | None) -> list[Path]:
 def _refuse(options: argparse.Namespace) -> None:
     """Tells before the work what could not be done after it."""
     if options.json is not None:
-        if options.json.is_dir():
-            raise ValueError(
-                f"`--json` must be a file, got the folder {options.json}; name a file."
+        if options.json.exists():
+            raise FileExistsError(
+                f"`--json` must name a new file, got {options.json}, which exists; name another."
             )
-        runs.make_parent(options.json)
+        runs.make_parent(options.json, "--json")
     if options.tensorboard is not None:
-        runs.make_parent(options.tensorboard)
+        runs.make_parent(options.tensorboard, "--tensorboard")
 
 
 def _subject(key: str, path: Path, bodies: Any) -> Subject:
     file = read_motion(key, path)
-    body: Body = bodies(_body(file))
+    body: Body = bodies(coarse_body(file))
     return Subject(str(path), file, body, path / RUN_VIDEO if path.is_dir() else None)
-
-
-def _body(file: MotionFile) -> BodyConfig:
-    """The body that the file names, coarse; the average one for names that are not ours.
-
-    The low resolution is enough to see what touches the floor, and takes a tenth of the time.
-    """
-    try:
-        named = build_film.recorded_body(file)
-    except ValueError:
-        return BodyConfig()
-    coarse = ["body.resolution=low"] if named["body"]["name"] == "anny" else []
-    return config.load(FilmConfig, None, coarse, base=named).body
 
 
 def _print(found: Evaluation) -> None:

@@ -3,6 +3,7 @@
 import logging
 import shlex
 import time
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from motiondistill.report.run_page import write_report
 from motiondistill.schema import OptimizeConfig
 from motiondistill.stages import Settings, State
 from motiondistill.starts import Problem, clip_of, new_field
-from motiondistill.viewer.live import shown_live
+from motiondistill.viewer.live import live_stage, shown_on
+from motiondistill.viewer.stage import Stage
 
 _log = logging.getLogger(__name__)
 
@@ -49,9 +51,9 @@ def conduct(
     `saved` is the checkpoint to go on from, or None. What the package logs goes to the run's log,
     too.
     """
-    with runs.logged(folder):
+    with runs.logged(folder), live_stage() if config.run.live else nullcontext() as stage:
         try:
-            return _conduct(problem, config, folder, saved, console)
+            return _conduct(problem, config, folder, saved, console, stage)
         except RUN_ERRORS:
             # The terminal gets one line; where the error came from stays in the run's log.
             _log.debug("the run failed", exc_info=True)
@@ -64,14 +66,19 @@ def answer_known(problem: Problem) -> dict[str, str]:
 
 
 def _conduct(
-    problem: Problem, config: OptimizeConfig, folder: Path, saved: Any, console: Console
+    problem: Problem,
+    config: OptimizeConfig,
+    folder: Path,
+    saved: Any,
+    console: Console,
+    stage: Stage | None,
 ) -> dict[str, Any]:
     settings, run = build.make_settings(config), config.run
     state = _first_state(problem, config, settings, folder, saved)
     started, profile = time.monotonic(), Profile()
     steps = optimize(problem, settings, state)
-    if run.live:
-        steps = shown_live(steps, problem.prompt, problem.body)
+    if stage is not None:
+        steps = shown_on(stage, steps, problem.prompt, problem.body)
     with memory_told(config, state):
         last = runs.carry_out(
             profile.watched(steps) if run.profile else steps,

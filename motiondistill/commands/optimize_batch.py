@@ -140,7 +140,8 @@ def _carry_out_one(
     saved = None
     if (job.folder / resuming.CONFIG).is_file():
         stored = resuming.stored_config(job.folder, job.prompt, None, [])
-        resuming.check_changes(stored, settings, resuming.has_distilled(job.folder))
+        distilled = resuming.has_distilled(job.folder)
+        resuming.check_changes(stored, settings, distilled=distilled)
         saved = saved_state(job.folder)
     else:
         runs.new_folder(job.folder, job.prompt)

@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-from motiondistill import build_film, config
+from motiondistill import build_film
 from motiondistill.build_motion import read_motion
-from motiondistill.commands.session import compute_repeatably, new_video, terminal
-from motiondistill.motion.motion_file import MotionFile
+from motiondistill.commands.session import compute_repeatably, new_video, settings_for, terminal
 from motiondistill.progress import make_reporter
 from motiondistill.report.film_files import film_paths, write_film
 from motiondistill.schema import FilmConfig
@@ -15,7 +14,7 @@ from motiondistill.schema import FilmConfig
 def run(options: argparse.Namespace) -> int:
     """Draws the film; 0."""
     file = read_motion("FILE", options.motion)
-    settings = _settings(file, options.config, options.overrides)
+    settings = settings_for(FilmConfig, file, options.config, options.overrides)
     path = new_video(options.out, f"{file.prompt} {settings.output.kind}")
     paths = film_paths(path, settings.output.kind)
     _refuse_existing(paths)
@@ -27,13 +26,6 @@ def run(options: argparse.Namespace) -> int:
     for written in paths:
         print(written)
     return 0
-
-
-def _settings(file: MotionFile, name: str | None, overrides: list[str]) -> FilmConfig:
-    """The configuration; the body is the motion file's where none is named."""
-    named = config.named(FilmConfig, name, overrides)
-    base = None if "body.name" in named else build_film.recorded_body(file)
-    return config.load(FilmConfig, name, overrides, base=base)
 
 
 def _refuse_existing(paths: list[Path]) -> None:

@@ -1,30 +1,24 @@
 """`motiondistill report`: the page of a finished run, or the pages of a batch, made anew."""
 
 import argparse
+import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from motiondistill import build, config, resuming
+from motiondistill.batch import Row, read_summary
+from motiondistill.body.base import Body
+from motiondistill.commands.outcomes import FAILED, RUN_ERRORS
+from motiondistill.commands.session import terminal
+from motiondistill.report.batch_page import write_index
+from motiondistill.report.run_page import write_report
+from motiondistill.schema import OptimizeConfig
 
-def add_to(commands: Any) -> None:
-    """The command's arguments, among those of its siblings."""
-    parser = commands.add_parser("report", help="a run's report.html, or a batch's index.html")
-    parser.set_defaults(command="report", overrides=())
-    parser.add_argument("run", metavar="RUN", type=Path, help="the folder of a run or of a batch")
+_log = logging.getLogger(__name__)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Writes the pages and prints their names; 0."""
-    from motiondistill import build, config, resuming
-    from motiondistill.batch import read_summary
-    from motiondistill.commands.session import terminal
-    from motiondistill.report.batch_page import write_index
-    from motiondistill.report.run_page import write_report
-    from motiondistill.schema import OptimizeConfig
-
-    if options.overrides:
-        raise ValueError(
-            f"`report` takes RUN alone, got {options.overrides[0]!r} besides; leave it out."
-        )
+    """Writes the pages and prints their names; 0, or 1 if some of a batch could not be made."""
     folder = options.run
     path = folder / resuming.CONFIG
     if not path.is_file():
@@ -38,8 +32,20 @@ def run(options: argparse.Namespace) -> int:
             print(write_report(folder, body))
             return 0
         rows = read_summary(folder)
-        for row in rows:
-            if (folder / row.folder / "metrics.json").is_file():
-                print(write_report(folder / row.folder, body))
+        failed = _pages(folder, rows, body)
         print(write_index(folder, rows, body))
-    return 0
+    return FAILED if failed else 0
+
+
+def _pages(folder: Path, rows: Sequence[Row], body: Body) -> bool:
+    """The pages of all runs that have begun; whether one of them could not be made."""
+    failed = False
+    for row in rows:
+        if not (folder / row.folder / "metrics.json").is_file():
+            continue
+        try:
+            print(write_report(folder / row.folder, body))
+        except RUN_ERRORS as error:
+            _log.error("no page of %s: %s", row.folder, " ".join(str(error).split()))
+            failed = True
+    return failed

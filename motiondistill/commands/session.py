@@ -6,15 +6,19 @@ import time
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import torch
 from rich.console import Console
 
-from motiondistill import runs
+from motiondistill import config, runs
+from motiondistill.build_motion import recorded_body
+from motiondistill.motion.motion_file import MotionFile
 from motiondistill.prompts import slug
+from motiondistill.schema import ExportConfig, FilmConfig
 
 MAX_PROMPT: Final = 500
+Schema = TypeVar("Schema", FilmConfig, ExportConfig)
 
 
 def checked_prompt(prompt: str) -> str:
@@ -55,6 +59,14 @@ def new_video(out: Path | None, words: str) -> Path:
         )
     runs.make_parent(path)
     return path
+
+
+def settings_for(
+    schema: type[Schema], file: MotionFile, name: str | None, overrides: list[str]
+) -> Schema:
+    """A job's configuration; the body is the motion file's where none is named."""
+    named = "body.name" in config.named(schema, name, overrides)
+    return config.load(schema, name, overrides, base=None if named else recorded_body(file))
 
 
 @contextlib.contextmanager

@@ -1,14 +1,12 @@
 """`motiondistill view`: saved motions in the browser, side by side."""
 
 import argparse
-from pathlib import Path
+import functools
 
 from motiondistill.build import make_body
-from motiondistill.build_film import recorded_body
-from motiondistill.build_motion import read_motion
-from motiondistill.motion.motion_file import MotionFile
-from motiondistill.schema import BodyConfig
-from motiondistill.viewer.clips import Clip, clip_of
+from motiondistill.build_motion import coarse_body, motion_name, read_motion
+from motiondistill.commands.session import terminal
+from motiondistill.viewer.clips import clip_of
 from motiondistill.viewer.stage import Stage
 
 _NAME = 60
@@ -16,24 +14,20 @@ _NAME = 60
 
 def run(options: argparse.Namespace) -> int:
     """Shows the motions until Ctrl-C; 0."""
-    clips = [_clip(path) for path in options.files]
-    stage = Stage(options.host, options.port)
-    stage.show(clips)
-    print(f"{stage.address}  (Ctrl-C ends it)", flush=True)
-    try:
-        stage.run()
-    except KeyboardInterrupt:
-        stage.stop()
+    if not 0 < options.port < 2**16:
+        raise ValueError(f"`--port` must be between 1 and 65535, got {options.port}; name another.")
+    bodies, clips = functools.cache(make_body), []
+    with terminal():
+        for path in options.files:
+            file = read_motion("FILE", path)
+            name = file.prompt or motion_name(path)
+            name = name if len(name) <= _NAME else f"{name[:_NAME]}..."
+            clips.append(clip_of(name, file.motion, bodies(coarse_body(file))))
+        stage = Stage(options.host, options.port)
+        stage.show(clips)
+        print(f"{stage.address}  (Ctrl-C ends it)", flush=True)
+        try:
+            stage.run()
+        except KeyboardInterrupt:
+            stage.stop()
     return 0
-
-
-def _clip(path: Path) -> Clip:
-    file = read_motion("FILE", path)
-    body = make_body(BodyConfig(**recorded_body(file)["body"]))
-    return clip_of(_name(path, file), file.motion, body)
-
-
-def _name(path: Path, file: MotionFile) -> str:
-    """The prompt, or the file's name for motions that have none."""
-    name = file.prompt or path.stem
-    return name if len(name) <= _NAME else f"{name[:_NAME]}..."

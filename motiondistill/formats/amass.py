@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from motiondistill.atomic import write_atomically
-from motiondistill.data.importers.amass import load_smpl, to_motion
 from motiondistill.data.importers.smpl_skeletons import SMPL, SMPLX, SmplSkeleton
 from motiondistill.formats.rest_pose import at_rate
 from motiondistill.formats.smpl import SmplPoses, to_smpl, z_up
@@ -74,20 +73,6 @@ def write_smplh(path: Path, motion: Motion) -> None:
     """The file of `smplh_arrays`, whole or not at all."""
     arrays: dict[str, Any] = smplh_arrays(motion)
     write_atomically(path, lambda part: np.savez_compressed(part, **arrays))
-
-
-def read_amass(path: Path, skeleton: SmplSkeleton | None = None) -> Motion:
-    """The motion in a file of either kind, or of `smplx_params`, on the file's skeleton.
-
-    Raises ValueError that names file, key and reason.
-
-    Args:
-        path: The `.npz`.
-        skeleton: That of the body in the file; the average one if None.
-    """
-    file = load_smpl(path)
-    motion, _ = to_motion(skeleton or file.skeleton, file.poses, file.trans, file.fps, file.up)
-    return motion
 
 
 def _common(

@@ -7,7 +7,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.atomic import write_atomically
-from motiondistill.formats.humanml import read_positions
 
 JOINTS_FILE_FPS = 20.0
 """The file cannot tell its rate: readers take HumanML3D's."""
@@ -17,8 +16,3 @@ def write_joints(path: Path, joints: Float[Tensor, "frames 22 3"]) -> None:
     """World positions at 20 fps, metres, +Y up, float32, whole or not at all."""
     array = joints.numpy().astype(np.float32)
     write_atomically(path, lambda part: np.save(part, array, allow_pickle=False))
-
-
-def read_joints(path: Path) -> Float[Tensor, "frames 22 3"]:
-    """What `write_joints` wrote; ValueError names the file and why it is no such array."""
-    return read_positions(path)

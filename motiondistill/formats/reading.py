@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.data.importers import CapturedClip, read_motion_capture
-from motiondistill.data.importers.amass import load_smpl, read_amass
+from motiondistill.data.importers.amass import clip_of, load_smpl
 from motiondistill.data.importers.clip import label_hint
 from motiondistill.data.importers.folder import recognise
 from motiondistill.data.importers.gltf import own_motion
@@ -44,8 +44,9 @@ def read_foreign(path: Path) -> ForeignMotion:
             return _known(path, "gltf", *ours)
     if kind == "amass":
         file = load_smpl(path)
-        (clip,) = read_amass(path)
-        return ForeignMotion(clip, file.skeleton.rest_joints() if file.average else None)
+        return ForeignMotion(
+            clip_of(path, file), file.skeleton.rest_joints() if file.average else None
+        )
     clips = read_motion_capture(path)
     if len(clips) != 1:
         names = ", ".join(clip.name for clip in clips[:8])

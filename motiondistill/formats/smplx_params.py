@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from motiondistill.atomic import write_atomically
 from motiondistill.data.importers.smpl_skeletons import SMPLX, SmplSkeleton
-from motiondistill.formats.amass import read_amass
 from motiondistill.formats.smpl import to_smpl
 from motiondistill.structures import Motion
 
@@ -62,8 +61,3 @@ def write_smplx(
     """The file of `smplx_arrays`, whole or not at all."""
     content: dict[str, Any] = smplx_arrays(motion, skeleton, betas, expression)
     write_atomically(path, lambda part: np.savez_compressed(part, **content))
-
-
-def read_smplx(path: Path, skeleton: SmplSkeleton | None = None) -> Motion:
-    """The motion in such a file on its skeleton, the average one if None; see `read_amass`."""
-    return read_amass(path, skeleton)

@@ -12,10 +12,11 @@ import torch
 from motiondistill.atomic import write_atomically
 from motiondistill.batch import Row
 from motiondistill.body.base import Body
-from motiondistill.build_motion import read_motion
+from motiondistill.build_motion import RUN_MOTION, read_motion
 from motiondistill.report.documents import data_uri, document, size_in_words, text
 from motiondistill.report.figure_table import in_words
 from motiondistill.report.figures import Figure, figures
+from motiondistill.report.results import STRIP_VIEWS
 from motiondistill.report.run_page import REPORT, chips
 
 _log = logging.getLogger(__name__)
@@ -25,7 +26,6 @@ INDEX: Final = "index.html"
 # Figures with a column: what is wrong with a motion most often, and whether it moves at all.
 _COLUMNS: Final = ("sliding_speed", "penetration", "floating", "jerk", "dynamic_degree")
 _OWN: Final = ("loss", "evidence", "seconds")
-_STRIP_ROWS: Final = 3  # views; the first is from the front
 _THUMBNAIL: Final = (512, 64)  # width and height, pixels
 
 
@@ -33,7 +33,7 @@ _THUMBNAIL: Final = (512, 64)  # width and height, pixels
 def write_index(folder: Path, rows: Sequence[Row], body: Body) -> Path:
     """Writes `index.html` of the batch in the folder; links lead to the runs' own pages.
 
-    `body` is that of the runs. Raises ValueError for a run whose files are damaged.
+    `body` is that of the runs. A run whose files are damaged has a row without figures or picture.
     """
     measured = [_figures(folder / row.folder, body) for row in rows]
     found = [name for name in _COLUMNS if any(name in figures for figures in measured)]
@@ -70,10 +70,14 @@ def _statuses(rows: Sequence[Row]) -> list[str]:
 
 
 def _figures(folder: Path, body: Body) -> dict[str, Figure]:
-    """The run's figures by name; none of a run without a motion yet."""
-    if not (folder / "motion.npz").is_file():
+    """The run's figures by name; none of a run without a motion yet, or with a damaged one."""
+    if not (folder / RUN_MOTION).is_file():
         return {}
-    motion = read_motion("RUN", folder).motion
+    try:
+        motion = read_motion("RUN", folder).motion
+    except ValueError as error:
+        _log.warning("%s", error)
+        return {}
     return {figure.metric.id: figure for figure in figures(motion, body)}
 
 
@@ -101,9 +105,9 @@ def _row(folder: Path, row: Row, own: Mapping[str, Figure], names: Sequence[str]
     cells = [
         f'<td class="picture">{_thumbnail(folder / row.folder, link)}</td>',
         f'<td class="prompt" data-of="prompt" data-value="{text(row.prompt)}">{prompt}{why}</td>',
-        _number("seed", row.seed, str(row.seed)),
-        f'<td data-of="status" data-value="{row.status}">{row.status}'
-        f"<small>{row.steps} updates</small></td>",
+        _number("seed", row.seed, text(row.seed)),
+        f'<td data-of="status" data-value="{text(row.status)}">{text(row.status)}'
+        f"<small>{text(row.steps)} updates</small></td>",
         *(
             _number(name, value, "-" if value is None else f"{value:.3g}")
             for name, value in values.items()
@@ -114,7 +118,7 @@ def _row(folder: Path, row: Row, own: Mapping[str, Figure], names: Sequence[str]
 
 
 def _number(name: str, value: int | float | None, words: str, title: str = "") -> str:
-    plain = "" if value is None else f"{value!r}"
+    plain = "" if value is None else text(repr(value))
     return (
         f'<td class="number" data-of="{name}" data-label="{text(title or name)}" '
         f'data-value="{plain}">{words}</td>'
@@ -129,14 +133,18 @@ def _measured(name: str, figure: Figure | None) -> str:
 
 
 def _thumbnail(folder: Path, link: str) -> str:
-    """The run from the front, small, in order of time; empty for a run without a strip."""
+    """The run from the front, small, in order of time; empty without a strip, or a whole one."""
     from PIL import Image
 
     path = folder / "strip.png"
     if not path.is_file():
         return ""
-    with Image.open(path) as strip:
-        row = strip.convert("RGB").crop((0, 0, strip.width, strip.height // _STRIP_ROWS))
+    try:
+        with Image.open(path) as strip:
+            row = strip.convert("RGB").crop((0, 0, strip.width, strip.height // len(STRIP_VIEWS)))
+    except (OSError, SyntaxError) as error:  # what PIL raises for damaged files
+        _log.warning("%s must be a picture: %s", path, error)
+        return ""
     row.thumbnail(_THUMBNAIL)
     content = io.BytesIO()
     row.save(content, "JPEG", quality=82)

@@ -147,9 +147,11 @@ def reference_measurements(
     if frames < FEWEST_FRAMES:
         return [distance, unknown("motion_fidelity", 0, f"{chosen.name} ends too early")]
     pair = [resample(one, at, RATE, frames) for one, at in ((chosen.motion, start), (motion, 0.0))]
-    value = fidelity(pair[0], pair[1], body, rasterizer)
+    value = float(fidelity(pair[0], pair[1], body, rasterizer))
+    if not math.isfinite(value):
+        return [distance, unknown("motion_fidelity", 0, f"no point is seen as in {chosen.name}")]
     note = f"{chosen.name} from {start:.2f} s"
-    return [distance, known("motion_fidelity", float(value), _TRACKS, note)]
+    return [distance, known("motion_fidelity", value, _TRACKS, note)]
 
 
 @torch.no_grad()

@@ -21,8 +21,8 @@ from motiondistill.structures import Motion
 RESULTS: Final = ("motion.npz", "video_front.mp4", "video_orbit.mp4", "strip.png", "metrics.json")
 
 _SIDE: Final = 256
-# The strip's rows: from the front, from the front left, and from the left side.
-_STRIP_VIEWS: Final = (0.0, math.pi / 4, math.pi / 2)
+STRIP_VIEWS: Final = (0.0, math.pi / 4, math.pi / 2)
+"""The strip's rows: from the front, from the front left, and from the left side, radians."""
 _ORBIT_LOOPS: Final = 3
 
 
@@ -43,7 +43,7 @@ def write_results(
     )
     text = json.dumps(dict(metrics), indent=2) + "\n"
     write_atomically(folder / "metrics.json", lambda part: part.write_text(text, encoding="utf-8"))
-    views = film(problem, motion, torch.tensor(_STRIP_VIEWS))
+    views = film(problem, motion, torch.tensor(STRIP_VIEWS))
     save_strip(folder / "strip.png", torch.nn.functional.avg_pool3d(views, (1, 2, 2)))
     save_video(folder / "video_front.mp4", views[0], motion.fps)
     save_video(folder / "video_orbit.mp4", film_orbit(problem, motion), motion.fps, loops=1)

@@ -20,6 +20,7 @@ from motiondistill.report.figure_table import figure_table
 from motiondistill.report.figures import figures
 from motiondistill.report.measuring import posed
 from motiondistill.resuming import CONFIG
+from motiondistill.runs import earlier_metrics
 from motiondistill.schema import OptimizeConfig
 from motiondistill.structures import Motion
 
@@ -57,7 +58,7 @@ def write_report(folder: Path, body: Body) -> Path:
     file = read_motion("RUN", folder)
     config = configs.load(OptimizeConfig, str(folder / CONFIG))
     about = configs.read_about(folder / CONFIG)
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    metrics = earlier_metrics(folder)
     mesh = posed(body, file.motion)
     curves = read_curves(folder)
     sections = [

@@ -69,9 +69,9 @@ def clip_of(name: str, motion: Motion, body: Body) -> Clip:
     return Clip(
         name,
         motion.fps,
-        mesh.vertices.float().numpy(),
-        mesh.joints.float().numpy(),
-        pieces(mesh.faces, mesh.parts),
+        mesh.vertices.float().cpu().numpy(),
+        mesh.joints.float().cpu().numpy(),
+        pieces(mesh.faces.cpu(), mesh.parts.cpu()),
     )
 
 

@@ -1,5 +1,6 @@
 """The motion of a run in the browser, while it evolves."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -16,20 +17,26 @@ _EVERY: Final = 0.5  # seconds between two motions on the page
 _log = logging.getLogger(__name__)
 
 
-def shown_live(steps: Iterator[Step], name: str, body: Body) -> Iterator[Step]:
-    """The same steps; while they come, a page on this machine plays the newest motion.
+@contextlib.contextmanager
+def live_stage() -> Iterator[Stage]:
+    """Within its `with`, a page on this machine plays by itself what it is given.
 
-    The page is closed with the last one. Raises ImportError without viser.
+    Raises ImportError without viser.
     """
     stage = Stage()
     _log.info("the motion can be watched at %s", stage.address)
     threading.Thread(target=stage.run, daemon=True).start()
-    shown_at = -_EVERY
     try:
-        for step in steps:
-            if time.monotonic() - shown_at >= _EVERY:
-                stage.show([clip_of(name, step.motion, body)])
-                shown_at = time.monotonic()
-            yield step
+        yield stage
     finally:
         stage.stop()
+
+
+def shown_on(stage: Stage, steps: Iterator[Step], name: str, body: Body) -> Iterator[Step]:
+    """The same steps; while they come, the stage shows the newest motion."""
+    shown_at = -_EVERY
+    for step in steps:
+        if time.monotonic() - shown_at >= _EVERY:
+            stage.show([clip_of(name, step.motion, body)])
+            shown_at = time.monotonic()
+        yield step

@@ -74,7 +74,7 @@ class Stage:
 
     def tick(self, passed: float) -> None:
         """So many seconds of the clock have passed; a timeline that was dragged goes on there."""
-        with self._lock, self._server.atomic():
+        with self._lock:
             if self._stopped.is_set():
                 return
             end = float(self._time.max)
@@ -83,8 +83,9 @@ class Stage:
             elif self._play.value:
                 self._seen += passed * float(self._speed.value)
                 self._seen = self._seen % end if self._seen > end else self._seen
-            self._time.value = self._told = round(min(self._seen, end), 2)
-            self._draw()
+            with self._server.atomic():
+                self._time.value = self._told = round(min(self._seen, end), 2)
+                self._draw()
 
     def run(self) -> None:
         """Plays until it is interrupted or stopped."""

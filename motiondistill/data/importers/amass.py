@@ -73,19 +73,23 @@ def read_amass(
             feet are.
         fps: For files that do not say.
     """
-    file = load_smpl(path, fps=fps)
+    return [clip_of(path, load_smpl(path, fps=fps), root=root, up=up)]
+
+
+def clip_of(
+    path: Path, file: SmplFile, *, root: Path | None = None, up: Up | None = None
+) -> CapturedClip:
+    """The clip in the content of a file; see `read_amass`."""
     motion, joints = to_motion(file.skeleton, file.poses, file.trans, file.fps, up or file.up)
-    return [
-        CapturedClip(
-            name=path.stem,
-            source=file.skeleton.name,
-            subject=subject_hint(path, root),
-            label=label_hint(path),
-            joints=joints,
-            fps=motion.fps,
-            motion=motion,
-        )
-    ]
+    return CapturedClip(
+        name=path.stem,
+        source=file.skeleton.name,
+        subject=subject_hint(path, root),
+        label=label_hint(path),
+        joints=joints,
+        fps=motion.fps,
+        motion=motion,
+    )
 
 
 def load_smpl(path: Path, *, fps: float | None = None) -> SmplFile:
