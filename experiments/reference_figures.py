@@ -89,21 +89,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     {each.metric.id: each.value for each in measured if each.metric.id != GROWS}
                 )
     rates = {str(rate): _quantiles(values) for rate, values in found.items()}
-    counts = {"clips": dict(sorted(used.items())), "windows": len(found[RATES[0]])}
-    about = {
-        "command": COMMAND,
-        "commit": origin("")["commit"],
-        **counts,
-        "seconds": SECONDS,
-        "data": CMU,
-    }
-    args.out.mkdir(parents=True, exist_ok=True)
+    leave(args.out, used, rates, len(found[RATES[0]]))
+
+
+def leave(
+    folder: Path, used: Counter[str], rates: dict[str, dict[str, list[float]]], windows: int
+) -> None:
+    """Writes the figures and their card; `used` counts the clips of each source."""
+    commit = origin("")["commit"]
+    about = {"command": COMMAND, "commit": commit, "clips": dict(sorted(used.items()))}
+    about |= {"windows": windows, "seconds": SECONDS, "data": CMU}
+    folder.mkdir(parents=True, exist_ok=True)
     content = {"about": about, "quantiles": QUANTILES, "rates": rates}
-    _write(args.out / "figures.json", json.dumps(content, indent=1) + "\n")
+    _write(folder / "figures.json", json.dumps(content, indent=1) + "\n")
     card = CARD.format(
         rates=", ".join(map(str, RATES)),
         quantiles=", ".join(f"{share:.0%}" for share in QUANTILES),
-        windows=f"{counts['windows']:,}",
+        windows=f"{windows:,}",
         seconds=SECONDS,
         clips=sum(used.values()),
         counts=", ".join(f"{count} of `{source}`" for source, count in sorted(used.items())),
@@ -111,9 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows="\n".join(_row(rates["8"], name) for name in rates["8"]),
         cmu=CMU,
         command=COMMAND,
-        commit=about["commit"],
+        commit=commit,
     )
-    _write(args.out / "README.md", card)
+    _write(folder / "README.md", card)
 
 
 def _write(path: Path, text: str) -> None:

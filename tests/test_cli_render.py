@@ -18,8 +18,9 @@ from motiondistill.body.anny import anny_body
 from motiondistill.body.skinning import SkinnedBody
 from motiondistill.build_motion import read_motion
 from motiondistill.cli import INTERRUPTED, main
-from motiondistill.commands import render
+from motiondistill.commands.session import settings_for
 from motiondistill.film import OutputSettings
+from motiondistill.schema import FilmConfig
 from motiondistill.shots import ShotSettings
 
 KINDS = get_args(OutputSettings.__dataclass_fields__["kind"].type)
@@ -141,7 +142,7 @@ def test_smooth_playback_and_repeats(run_folder: Path, tmp_path: Path) -> None:
 
 
 def chosen(file: Path, *overrides: str, name: str | None = None) -> Any:
-    return render._settings(read_motion("FILE", file), name, list(overrides)).body
+    return settings_for(FilmConfig, read_motion("FILE", file), name, list(overrides)).body
 
 
 def test_the_body_is_the_recorded_one_unless_another_is_named(
@@ -192,7 +193,7 @@ def test_ctrl_c_leaves_no_half_written_file(run_folder: Path, tmp_path: Path) ->
     script = """
 import os, signal, sys
 from motiondistill import cli, film, pictures
-from motiondistill.commands import render
+from motiondistill.commands.session import settings_for
 drawn = pictures.Drawn
 def count(*arguments):
     count.done += 1

@@ -132,8 +132,7 @@ def test_other_skeletons_are_left_to_the_importer(low_body: Any, tmp_path: Path)
     text = bvh_text(motion, low_body.rest_joints)
     for changed in (text.replace("left_knee", "LeftLeg"), text.replace("End Site", "JOINT x")):
         (tmp_path / "x.bvh").write_text(changed)
-        if "JOINT x" not in changed:
-            assert read_bvh(tmp_path / "x.bvh") is None
+        assert read_bvh(tmp_path / "x.bvh") is None
     (tmp_path / "x.bvh").write_text(text[: len(text) // 2])
     with pytest.raises(ValueError, match=r"x\.bvh"):
         read_bvh(tmp_path / "x.bvh")

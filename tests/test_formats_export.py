@@ -1,6 +1,7 @@
 """`motiondistill export`, and its files wherever a motion file is named."""
 
 import functools
+import shutil
 from pathlib import Path
 from typing import Any, get_args
 
@@ -159,7 +160,16 @@ def test_names_that_would_meet_are_refused(
 ) -> None:
     files = [str(run), str(run / "motion.npz")]
     assert main(["export", *files, "--to", "bvh", "--out", str(tmp_path)]) == 2
-    assert "different names, got 'run' twice" in capsys.readouterr().err
+    assert f"different names in one folder, got two for {tmp_path / 'run.bvh'}" in (
+        capsys.readouterr().err
+    )
+    # In folders of their own they do not meet.
+    folders = [tmp_path / name / "run" for name in ("one", "other")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        shutil.copy(run / "motion.npz", folder)
+    assert main(["export", *map(str, folders), "--to", "bvh"]) == 0
+    assert all((folder / "run.bvh").is_file() for folder in folders)
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_files_are_read_back(tmp_path: Path) -> None:
     humanml.write_humanml(tmp_path / "v.npy", joints)
     write_joints(tmp_path / "j.npy", joints)
     motion272.write_motion272(tmp_path / "m.npy", walk(fps=30.0))
-    found = humanml.humanml.read_positions(tmp_path / "v.npy")
+    found = humanml.read_positions(tmp_path / "v.npy")
     assert (found - humanml.canonical(joints)[:-1]).norm(dim=-1).max() < POSITIONS
     assert (humanml.read_positions(tmp_path / "j.npy") - joints).abs().max() < 1e-6
     (clip,) = read_motion272(tmp_path / "m.npy")

@@ -221,7 +221,7 @@ def test_videos_are_read_as_they_were_written(folder: Path, tmp_path: Path) -> N
         (["gone.npz"], "`FILE` must be a motion file or a run's folder, got"),
         (["RUN", "--reference", "gone"], "`--reference` must be a folder of motion files, got"),
         (["RUN", "--reference", "empty"], "`--reference` must hold motion files (.npz"),
-        (["RUN", "--json", "empty"], "`--json` must be a file, got the folder empty"),
+        (["RUN", "--json", "empty"], "`--json` must name a new file, got empty, which exists"),
         (["RUN", "--clip", "gone"], "`--clip` must be a folder with CLIP's weights, got gone"),
         (["short.npz"], "`FILE` must hold at least 4 frames, got 3 in short.npz"),
         ([], "the following arguments are required: RUN|FILE"),

@@ -99,9 +99,19 @@ def torchrun(out: Path, *more: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_torchrun_stops_at_ctrl_c_and_leaves_what_it_has(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "stage",
+    [
+        ("score.num_steps=100000",),
+        ("init.num_steps=100000", "init.num_samples=2", "init.sampling_steps=2"),
+    ],
+)
+def test_torchrun_stops_at_ctrl_c_and_leaves_what_it_has(
+    stage: tuple[str, ...], tmp_path: Path
+) -> None:
+    """While it distills, and while it fits samples, of which the best is chosen together."""
     out = tmp_path / "run"
-    process = torchrun(out, "score.num_steps=100000", "run.checkpoint_every=1")
+    process = torchrun(out, *stage, "run.checkpoint_every=1")
     deadline = time.monotonic() + 300
     while not len(list(out.glob("checkpoints/*"))) > 1 and time.monotonic() < deadline:
         assert process.poll() is None

@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from report_run import CHANGED, leave
 
-from motiondistill.batch import SUMMARY
+from motiondistill import runs
+from motiondistill.batch import SUMMARY, Row, write_summary
 from motiondistill.cli import main
 from motiondistill.commands import one_run, optimize_batch
+from motiondistill.config import load
 from motiondistill.report.results import RESULTS
+from motiondistill.schema import OptimizeConfig
 
 TINY = ["prior.model=gaussian", "camera.size=[16,16]", "run.frames=4", "init.start=neutral"]
 TINY += ["score.num_steps=2", "score.views=1", "run.threads=1"]
@@ -77,6 +80,29 @@ def test_a_damaged_run_keeps_its_older_page(low_body: Any, tmp_path: Path) -> No
         write_report(folder, low_body)
     assert (folder / "report.html").read_bytes() == older
     assert not [*folder.glob(".report*")]
+
+
+@pytest.mark.parametrize("damaged", ["motion.npz", "metrics.json"])
+def test_one_damaged_run_leaves_the_pages_of_the_others(
+    damaged: str, low_body: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("first", "second")
+    rows = []
+    for seed, name in enumerate(names):
+        leave(tmp_path / name, low_body)
+        rows.append(Row("a person walks", seed, "finished", 10, 1.0, None, None, name))
+    about = runs.origin("") | {"prompts": ["a person walks"], "seeds": [0, 1]}
+    runs.write_config(tmp_path, load(OptimizeConfig, None, CHANGED), about)
+    write_summary(tmp_path, rows)
+    (tmp_path / names[0] / damaged).write_bytes(b"damaged")
+    (tmp_path / names[1] / "strip.png").write_bytes(b"damaged")  # it has a row without a thumbnail
+    assert main(["report", str(tmp_path)]) == 1
+    caught = capsys.readouterr()
+    written = [tmp_path / names[1] / "report.html", tmp_path / "index.html"]
+    assert caught.out.splitlines() == [str(path) for path in written]
+    assert "no page of first: " in caught.err and damaged in caught.err
+    assert (tmp_path / "index.html").read_text(encoding="utf-8").count("<tr>") == 3
+    assert "strip.png must be a picture" in caught.err
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ class ForeignMotion:
 
     clip: CapturedClip
     rest_joints: Float[Tensor, "22 3"] | None
-    """Joints of the skeleton of `clip.motion` in the T-pose on the floor; None where the file tells
-    its skeleton or its floor only roughly, so that the soles should be put on the floor."""
+    """Joints of the skeleton of `clip.motion` in the T-pose on the floor. None where the file tells
+    its skeleton or its floor only roughly: who reads it should put the soles on the floor."""
 
 
 def read_foreign(path: Path) -> ForeignMotion:

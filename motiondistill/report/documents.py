@@ -26,9 +26,9 @@ def document(template: str, scripts: Sequence[str], parts: Mapping[str, str]) ->
     """The page of a template of `report/page`, with its style and scripts inside.
 
     Args:
-        template: The file's name.
+        template: The name of the file, which begins with the page's body.
         scripts: Files of `report/page` that make up the page's only script, in order.
-        parts: HTML by the name of its `{{place}}` in the template.
+        parts: HTML by the name of its `{{place}}` in the template, and the `title` for its head.
 
     The page's policy forbids what is not in the file, and scripts but this one: what a prompt might
     smuggle in would not run.
@@ -44,7 +44,7 @@ def document(template: str, scripts: Sequence[str], parts: Mapping[str, str]) ->
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
     own = {"policy": policy, "style": page_file("page.css"), "script": script}
-    return fill(page_file(template), own | dict(parts))
+    return fill(page_file("head.html") + page_file(template), own | dict(parts))
 
 
 def page_file(name: str) -> str:
