@@ -5,9 +5,10 @@
 
 Every run is `motiondistill optimize` with the defaults and what the table names. All variants are
 screened on two prompts that no result is reported for, with the first seed. The best four are
-compared on six others with every seed, beside the default; with `--image`, the name or folder of an
-image prior, also beside that prior alone, and both priors together. Variants that differ only in
-how they distill share their starts. Runs that are finished are not run again. `--set` is for all.
+compared on six others with every seed, beside the default and the shorter distillation that the
+others change; with `--image`, the name or folder of an image prior, also beside that prior alone,
+and both priors together. Variants that differ only in how they distill share their starts. Runs
+that are finished are not run again. `--set` is for all.
 
 Writes results/objectives.md. `--part 1/2` does the first of two shares of the prompts and writes no
 page: for processes side by side, each on its own core (OMP_NUM_THREADS=1). It compares only once
@@ -15,7 +16,8 @@ all shares are screened: call it again then, and at the end without it for the p
 """
 
 import argparse
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, median
 from typing import Final
@@ -36,15 +38,24 @@ BEST: Final = 4
 DEFAULT: Final = Variant("default")
 
 
+SHORTER: Final = Variant("shorter", ("score.num_steps=60",))
+"""What all others change, but for the default and those that distill alone."""
+
+
+def changed(name: str, *settings: str) -> Variant:
+    """The shorter distillation with these settings."""
+    return Variant(name, (*settings, *SHORTER.settings))
+
+
 def guided(name: str, scale: float, *more: str) -> Variant:
     """An objective with the guidance that its authors recommend, or near it."""
     settings = (f"score.objective={name}", f"score.guidance_scale={scale:g}", *more)
-    return Variant(" ".join([name, *more]).replace("score.", ""), settings)
+    return changed(" ".join([name, *more]).replace("score.", ""), *settings)
 
 
 SCREENED: Final[dict[str, tuple[Variant, ...]]] = {
     "objective": (
-        DEFAULT,
+        SHORTER,
         guided("sds", 30),
         guided("sds", 30, "score.weighting=x0"),
         guided("sds", 30, "score.weighting=velocity"),
@@ -57,36 +68,36 @@ SCREENED: Final[dict[str, tuple[Variant, ...]]] = {
         guided("vsd", 7.5),
     ),
     "start": (
+        DEFAULT,
         Variant("neutral", DISTILLED_ALONE),
         Variant("mean pose", (*DISTILLED_ALONE, "field.start=mean")),
-        Variant("eight samples", ("init.num_samples=8",)),
-        Variant("long distillation", ("score.num_steps=150",)),
+        changed("eight samples", "init.num_samples=8"),
     ),
     "guidance": (
-        Variant("guidance 2", ("score.guidance_scale=2",)),
-        Variant("guidance 8", ("score.guidance_scale=8",)),
-        Variant("falling", ("score.guidance_scale=8", "score.last_guidance_scale=2")),
-        Variant("from no text", ("score.guidance_base=empty",)),
-        Variant("away from other views", ("score.avoid_other_views=true",)),
-        Variant("amplified", ("score.motion_amplification=2",)),
+        changed("guidance 2", "score.guidance_scale=2"),
+        changed("guidance 8", "score.guidance_scale=8"),
+        changed("falling", "score.guidance_scale=8", "score.last_guidance_scale=2"),
+        changed("from no text", "score.guidance_base=empty"),
+        changed("away from other views", "score.avoid_other_views=true"),
+        changed("amplified", "score.motion_amplification=2"),
     ),
     "schedule": (
-        Variant("square root", ("score.level_path=sqrt",)),
-        Variant("inverse cdf", ("score.level_path=inverse_cdf",)),
-        Variant(
-            "uniform",
-            ("score.level_path=uniform", "score.first_level=0.98", "score.last_level=0.02"),
+        changed("square root", "score.level_path=sqrt"),
+        changed("inverse cdf", "score.level_path=inverse_cdf"),
+        changed(
+            "uniform", "score.level_path=uniform", "score.first_level=0.98", "score.last_level=0.02"
         ),
-        Variant("down to 0.3", ("score.last_level=0.3",)),
-        Variant("antithetic", ("score.level_draw=antithetic",)),
-        Variant("three updates a target", ("score.updates_per_target=3",)),
-        Variant("eight views", ("score.views=8",)),
+        changed("down to 0.3", "score.last_level=0.3"),
+        changed("antithetic", "score.level_draw=antithetic"),
+        changed("three updates a target", "score.updates_per_target=3"),
+        changed("eight views", "score.views=8"),
     ),
 }
 
 PAGE: Final = """# Objectives, starts, guidance and schedules
 
-Every row is the default but for the settings it names. Motions are judged by the
+Every row is the default but for the settings it names. Screened was with the shorter distillation,
+the default until then. Motions are judged by the
 [recogniser](recogniser.md), which learned from motion capture. Variants are ranked by how many of
 their motions are recognised, then by the mean probability of the action that was asked for. All
 runs use the embedded prior{images}.
@@ -150,10 +161,17 @@ def comparison_table(judged: Sequence[Judged]) -> str:
     return table(head, rows)
 
 
-def verdict(ranked: Sequence[Variant]) -> str:
-    """What the comparison says of the default."""
-    better = [variant.name for variant in ranked[: ranked.index(DEFAULT)]]
-    return f"Better than the default: {', '.join(better)}." if better else "The default is best."
+def verdict(ranked: Mapping[Variant, Sequence[Judged]]) -> str:
+    """What the comparison says of the default; `ranked` is in the order of `by_variant`."""
+    hits = {variant: sum(each.right for each in these) for variant, these in ranked.items()}
+    better = [variant.name for variant in itertools.takewhile(DEFAULT.__ne__, ranked)]
+    alike = [
+        variant.name
+        for variant in ranked
+        if hits[variant] == hits[DEFAULT] and variant.name not in (*better, DEFAULT.name)
+    ]
+    told = f"Better than the default: {', '.join(better)}." if better else "The default is best."
+    return f"{told} As many are recognised with {', '.join(alike)}." if alike else told
 
 
 def write_page(screened: Sequence[Judged], compared: Sequence[Judged], command: str) -> None:
@@ -169,7 +187,7 @@ def write_page(screened: Sequence[Judged], compared: Sequence[Judged], command: 
     text = PAGE.format(
         images=", but for those that name another" if named else "",
         compared=comparison_table(compared),
-        verdict=verdict(list(by_variant(compared))),
+        verdict=verdict(by_variant(compared)),
         prompts="; ".join(prompt_of(action) for action in COMPARED),
         about=origin([each.run for each in (*screened, *compared)], command),
         development="; ".join(prompt_of(action) for action in DEVELOPMENT),
@@ -214,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     body, recogniser = make_body(BodyConfig()), load_recogniser()
     screened = judge(runs, body, recogniser)
 
-    chosen = dict.fromkeys([*list(by_variant(screened))[:BEST], DEFAULT])
+    chosen = dict.fromkeys([*list(by_variant(screened))[:BEST], DEFAULT, SHORTER])
     if options.image:
         chosen |= dict.fromkeys(priors(options.image))
     carry_out(planned(chosen, COMPARED[place::count], options.seeds, out, more), starts)

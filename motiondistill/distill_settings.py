@@ -22,7 +22,7 @@ class DistillSettings:
     # Of the score in the loss, beside the regularisers and other priors; 0 asks others alone.
     weight: float = 1.0
     # Updates.
-    num_steps: int = 60
+    num_steps: int = 150
     # Views of the full circle rendered for each update.
     views: int = 4
     # Parts of the views that are evaluated one after the other and summed: as many times less

@@ -91,7 +91,7 @@ def test_runs_are_made_once(quick: QuickOptimizer, tmp_path: Path) -> None:
     assert len(quick.calls) == 4
     with pytest.raises(ValueError, match=r"`score\.views` must be the stored run's 4, got 2"):
         carry_out(planned([DEFAULT], ["walk"], [0], tmp_path, ["score.views=2"]))
-    carry_out(planned([DEFAULT], ["walk"], [0], tmp_path, ["score.num_steps=70"]))
+    carry_out(planned([DEFAULT], ["walk"], [0], tmp_path, ["score.num_steps=160"]))
     assert len(quick.calls) == 5 and "--resume" in quick.calls[-1], "more updates: it goes on"
     (first[3].folder / "strip.png").unlink()
     carry_out(planned([DEFAULT], ["squat"], [1], tmp_path))
@@ -167,18 +167,19 @@ def test_the_best_variants_are_compared(
     assert len(quick.calls) == start + weak_run + 5 and not objectives.PAGE_FILE.exists()
     objectives.main(["--seeds", "0", "--part", "2/2"])
     screen = 2 * (start + weak_run + 5)
-    assert len(quick.calls) == screen + start + 5, "the best four and the default, on its prompt"
+    assert len(quick.calls) == screen + start + 6, "the best four, default and shorter, one prompt"
     assert not objectives.PAGE_FILE.exists()
     objectives.main(["--seeds", "0"])
-    compared = 2 * (start + 5)
+    compared = 2 * (start + 6)
     assert len(quick.calls) == screen + compared
     starts = [call for call in quick.calls if "score.num_steps=0" in call]
     assert len(starts) == 4 and not any("score.views=5" in call for call in starts)
     text = objectives.PAGE_FILE.read_text(encoding="utf-8")
     best = text.split("## Screening")[0]
     assert "weak" not in best and best.count("| good ") == 4
-    assert "**Better than the default: good 5, good 6, good 7, good 8.**" in best
-    assert text.count("![](objectives/") == 5
+    assert "**Better than the default: good 5, good 6, good 7, good 8. As many " in best
+    assert "are recognised with shorter.**" in best, "neither is"
+    assert text.count("![](objectives/") == 6
     for name in ("default", "good-5"):
         assert (objectives.PAGE_FILE.with_suffix("") / f"{name}.png").stat().st_size > 500
     objectives.main(["--seeds", "0", "--image", "gaussian"])
