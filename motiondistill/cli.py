@@ -15,6 +15,8 @@ from motiondistill.commands.outcomes import INTERRUPTED, USAGE_ERROR, USER_ERROR
 from motiondistill.formats.names import ExportFormat
 
 _OVERRIDE: Final = re.compile(r"\w+\.\w+=")
+# And what was meant to be one: no prompt begins so.
+_ASSIGNED: Final = re.compile(r"[\w.]*=")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +66,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     options.overrides = [*options.overrides, *others]
     if options.command == "optimize":
         _settle_prompt(options, parser)
+    if options.command == "latents":
+        _settle_several(options, parser)
     if options.command in ("export", "evaluate", "view"):
         _settle_files(options, parser)
     if options.command in ("evaluate", "report", "view", "doctor") and options.overrides:
@@ -85,6 +89,15 @@ def _settle_prompt(options: argparse.Namespace, parser: argparse.ArgumentParser)
         if "=" not in options.prompt:
             parser.error("argument PROMPT: not allowed with argument --prompts")
         options.overrides.insert(0, options.prompt)
+
+
+def _settle_several(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """argparse takes overrides behind the prompts for prompts, and prompts behind an option too."""
+    words = [*options.prompts, *options.overrides]
+    options.overrides = [word for word in words if _ASSIGNED.match(word)]
+    options.prompts = [word for word in words if not _ASSIGNED.match(word)]
+    if not options.prompts:
+        parser.error("the following arguments are required: PROMPT")
 
 
 def _settle_files(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
@@ -110,6 +123,11 @@ def _add_jobs(commands: Any) -> list[argparse.ArgumentParser]:
     optimize.add_argument("--out", metavar="DIR", type=Path, help="the run's folder (runs/...)")
     optimize.add_argument("--resume", action="store_true", help="go on with the runs in --out")
 
+    latents = commands.add_parser("latents", help="what priors ask of clips without a body")
+    latents.add_argument("prompts", metavar="PROMPT", nargs="+", help="a row of the grid for each")
+    latents.add_argument("--out", metavar="DIR", type=Path, help="a folder (runs/...)")
+    latents.add_argument("--resume", action="store_true", help="go on with the clips in --out")
+
     sample = commands.add_parser("sample", help="a video from a prior")
     sample.add_argument("prompt", metavar="PROMPT", help='such as "a person is walking"')
     sample.add_argument("--out", metavar="FILE.mp4", type=Path, help="the video (runs/...)")
@@ -128,7 +146,8 @@ def _add_jobs(commands: Any) -> list[argparse.ArgumentParser]:
         "--to", metavar="bvh,...", required=True, help=", ".join(get_args(ExportFormat))
     )
     export.add_argument("--out", metavar="DIR", type=Path, help="a folder (that of the motion)")
-    jobs = {"optimize": optimize, "sample": sample, "render": render, "export": export}
+    jobs = {"optimize": optimize, "latents": latents, "sample": sample}
+    jobs |= {"render": render, "export": export}
     for name, job in jobs.items():
         job.set_defaults(command=name)
     return list(jobs.values())
@@ -211,6 +230,10 @@ def _run(options: argparse.Namespace) -> int:
             from motiondistill.commands import optimize
 
             return optimize.run(options)
+        case "latents":
+            from motiondistill.commands import latents
+
+            return latents.run(options)
         case "sample":
             from motiondistill.commands import sample
 
