@@ -24,6 +24,7 @@ from motiondistill.build_prior import pinned
 from motiondistill.build_regularizers import make_references, make_usual_poses
 from motiondistill.cameras import Orbit, heading
 from motiondistill.critics import MAIN, Critic
+from motiondistill.field_schema import FieldSettings
 from motiondistill.latent_spaces import (
     LatentReference,
     LatentSpace,
@@ -42,7 +43,7 @@ from motiondistill.render.randomization import randomized
 from motiondistill.render.scene import Scene
 from motiondistill.report.media import shrink_tile
 from motiondistill.run_schema import RunConfig
-from motiondistill.schema import FieldSettings, LatentsConfig, OptimizeConfig
+from motiondistill.schema import LatentsConfig, OptimizeConfig
 from motiondistill.stages import Settings
 from motiondistill.starts import FitSettings, Problem
 from motiondistill.structures import Motion
@@ -109,10 +110,11 @@ def for_prompt(
 def start_motion(config: LatentsSettings, timeline: Timeline, seed: int) -> Motion:
     """The motion of the video at the outset; raises as `read_motion` does."""
     if config.start == "neutral":
-        field = FieldSettings()
-        space = make_space(field)
-        stance = {"stance": UPRIGHT, "generator": seeded(seed, 0, "field")}
-        return make_field(field, timeline, space, **stance)(timeline.num_frames, timeline.fps)
+        settings, generator = FieldSettings(), seeded(seed, 0, "field")
+        space = make_space(settings)
+        field = make_field(settings, timeline, space, stance=UPRIGHT, generator=generator)
+        motion: Motion = field(timeline.num_frames, timeline.fps)
+        return motion.detach()
     assert config.motion is not None  # the configuration was checked
     motion = as_reference(read_motion("latents.motion", config.motion).motion, timeline)
     if config.start == "first_frame":

@@ -168,7 +168,8 @@ class LatentsConfig:
     run: LatentsRunConfig = field(default_factory=LatentsRunConfig)
 
     def __post_init__(self) -> None:
-        check_ranges(self)
+        # Fewer frames have no acceleration, which the fit of a body wants small.
+        check_ranges(self, RANGES | {"run.frames": (3, 1024)})
         _check_body(self)
         _check_render(self)
         check_latents(self)

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         folder = runs.new_folder(folder, prompts[0])
     with terminal() as console:
         try:
-            threads = compute_repeatably(settings.run.threads)
+            settings = _resolved(settings)
             jobs = plan(build_latents.each_prior(settings), prompts, folder)
             todo = [job for job in jobs if not is_done(job)]
             ready = [build_latents.make_latent_problem(job.config, "") for job in todo[:1]]
@@ -49,8 +49,6 @@ def run(options: argparse.Namespace) -> int:
             if not options.resume:
                 folder.rmdir()  # nothing has been written yet
             raise
-        resolved = dataclasses.replace(settings.run, threads=threads)
-        settings = dataclasses.replace(settings, run=resolved)
         runs.write_config(folder, settings, {**runs.origin(""), "prompt": None, "prompts": prompts})
         rows, interrupted = _carry_out(jobs, ready, folder, console)
     _show(rows, folder)
@@ -59,6 +57,12 @@ def run(options: argparse.Namespace) -> int:
         print(f"To go on: motiondistill latents {again} --resume")
         return INTERRUPTED
     return FAILED if any(row.status == "failed" for row in rows) else 0
+
+
+def _resolved(settings: LatentsConfig) -> LatentsConfig:
+    """The configuration with what this machine made of it."""
+    threads = compute_repeatably(settings.run.threads)
+    return dataclasses.replace(settings, run=dataclasses.replace(settings.run, threads=threads))
 
 
 def with_models(overrides: Sequence[str]) -> list[str]:
