@@ -160,7 +160,6 @@ USED_WITH: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "init.sampling_steps": ("init.start", ("sampled",)),
     "init.upright": ("init.start", ("sampled",)),
     "init.usual_poses": ("init.start", ("sampled",)),
-    "latents.motion": ("latents.start", ("reference", "first_frame")),
     "field.action": ("field.statistics", ("action",)),
     "field.deviations": ("field.constraint", ("soft", "hard")),
     "score.avoid_other_views": ("score.objective", _CONTRASTING),

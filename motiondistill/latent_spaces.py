@@ -69,7 +69,7 @@ class PixelSpace(Space):
     def begin(
         self, prior: Prior, video: Float[Tensor, "views frames 3 height width"]
     ) -> Float[Tensor, "views ..."]:
-        return video.detach().clone()
+        return video.detach()
 
     def latents(
         self, prior: Prior, numbers: Float[Tensor, "views ..."]

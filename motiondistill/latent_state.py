@@ -20,9 +20,10 @@ class LatentState:
     def __init__(
         self, numbers: Float[Tensor, "views ..."], start: Float[Tensor, "views C f h w"]
     ) -> None:
-        self.numbers = nn.Parameter(numbers)
+        # In one piece, as those of a checkpoint are: sums in another order have other bits.
+        self.numbers = nn.Parameter(_in_one_piece(numbers))
         """What stands for the clips; see `Space`."""
-        self.start = start
+        self.start = _in_one_piece(start)
         """Latents at the outset."""
         self.step = 0
         self.held: Float[Tensor, "views C f h w"] | None = None
@@ -84,3 +85,7 @@ class LatentStep:
     """The levels' mean log-SNR, the score's size and the guidance's scale."""
     gradients: dict[str, Float[Tensor, ""]] = field(default_factory=dict)
     """Root mean square of the gradient of what stands for the clips."""
+
+
+def _in_one_piece(tensor: Float[Tensor, "views ..."]) -> Float[Tensor, "views ..."]:
+    return tensor.detach().clone(memory_format=torch.contiguous_format)

@@ -82,7 +82,7 @@ def initial_latents(problem: LatentProblem, method: LatentMethod) -> LatentState
     numbers = method.space.begin(prior, problem.start)
     with torch.no_grad():
         parts = [method.space.latents(prior, view[None]) for view in numbers]
-    return LatentState(numbers, torch.cat(parts).clone())
+    return LatentState(numbers, torch.cat(parts))
 
 
 def optimize_latents(

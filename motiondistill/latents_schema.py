@@ -54,6 +54,11 @@ def check_latents(config: Any) -> None:
             f"`latents.motion` must name a motion file or a run's folder for latents.start="
             f"{given.start}, got null; add latents.motion=PATH."
         )
+    if given.start == "neutral" and given.motion is not None:
+        raise ValueError(
+            "`latents.motion` must be left out with latents.start=neutral, got "
+            f"{show(given.motion)}; add latents.start=reference or first_frame."
+        )
     if len({*given.models}) < len(given.models):
         raise ValueError(
             f"`latents.models` must name each prior once, got {show(given.models)}; leave out the "

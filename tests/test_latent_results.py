@@ -36,7 +36,7 @@ BYTE = 1 / 255
 @functools.cache
 def walk() -> tuple[Problem, Motion]:
     problem = small_problem(gaussian_videos(), pixels=32, frames=16)
-    motion = parametric_motion("walk", None, seeded(0), body().rest_joints, 8.0, 16)
+    motion = parametric_motion("walk", "left", seeded(0), body().rest_joints, 8.0, 16)
     return problem, motion
 
 

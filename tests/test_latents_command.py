@@ -106,11 +106,12 @@ def test_what_is_finished_is_not_made_again(
     assert "`score.views` must be the stored run's 2, got 3" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["latents", "pixels"])
 def test_interrupted_and_resumed_clips_are_the_same_bits(
-    space: str, prior: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    space: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = [*SMALL, f"latents.space={space}", "latents.recognise=false", f"prior.model={prior}"]
+    given = [*SMALL, f"latents.space={space}", "latents.recognise=false", "prior.model=gaussian"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert main(["latents", *PROMPTS, "--out", str(whole), *given]) == 0
 
@@ -161,8 +162,12 @@ def test_the_start_is_the_body_at_rest_or_a_motion(tmp_path: Path, low_body: Any
         torch.testing.assert_close(problem.azimuths, torch.tensor([0.0, torch.pi]))
     still = {start: bool((video == video[:, :1]).all()) for start, video in videos.items()}
     assert still == {"neutral": True, "reference": False, "first_frame": True}
-    assert torch.equal(videos["first_frame"][:, 0], videos["reference"][:, 0])
-    assert not torch.equal(videos["first_frame"], videos["neutral"])
+    # The camera is measured against the heading of all frames, so a sway turns it a little.
+    near, far = (
+        (videos["first_frame"][:, 0] - videos[start][:, 0]).abs().mean()
+        for start in ("reference", "neutral")
+    )
+    assert near < 0.1 * far
 
 
 def test_priors_are_named_one_or_several_on_the_command_line() -> None:
