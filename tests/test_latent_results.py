@@ -31,6 +31,7 @@ from motiondistill.structures import Motion
 
 RED, GREEN, BLUE = (torch.eye(3)[k][:, None, None] for k in range(3))
 BYTE = 1 / 255
+ROUNDING = 1e-3  # a mean of sixteen equal pixels is not always that pixel, and Adam tells signs
 
 
 @functools.cache
@@ -72,8 +73,8 @@ def test_the_body_is_fitted_to_larger_videos_at_the_problems_size() -> None:
     (first, near), (second, same) = (
         fit_body(problem, fit_settings(3), clip) for clip in (video, large)
     )
-    assert first.num_frames == 16 and near == pytest.approx(same, rel=1e-5)
-    torch.testing.assert_close(first.rotations, second.rotations)
+    assert first.num_frames == 16 and near == pytest.approx(same, rel=ROUNDING)
+    torch.testing.assert_close(first.rotations, second.rotations, atol=10 * ROUNDING, rtol=0)
 
 
 @pytest.mark.slow

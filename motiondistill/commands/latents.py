@@ -147,13 +147,14 @@ def _write(folder: Path, jobs: Sequence[Job], rows: Sequence[Row]) -> None:
 
 def _show(rows: Sequence[Row], folder: Path) -> None:
     """The summary on the terminal."""
-    names = ("motion_energy", "temporal_flickering", "evidence", "score", "seconds")
-    table = Table("prior", "prompt", "status", "steps", *names, "recognised", "folder")
+    names = ("motion_energy", "evidence", "score", "seconds")
+    heads = ("energy", *names[1:])
+    table = Table("prior", "prompt", "status", "steps", *heads, "recognised")
     for row in rows:
         figures = (getattr(row, name) for name in names)
         cells = ["" if figure is None else f"{figure:.3g}" for figure in figures]
         head = (row.prior, row.prompt, row.status, str(row.steps))
-        table.add_row(*head, *cells, row.recognised or "", row.folder)
+        table.add_row(*head, *cells, row.recognised or "")
     Console(markup=False).print(table)
     for row in rows:
         if row.message:
