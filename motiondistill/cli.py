@@ -268,6 +268,13 @@ def _run(options: argparse.Namespace) -> int:
             from motiondistill.commands import dataset
 
             return dataset.run(options)
+        case _:
+            return _tell(options)
+
+
+def _tell(options: argparse.Namespace) -> int:
+    """Commands that make nothing new."""
+    match options.command:
         case "evaluate":
             from motiondistill.commands import evaluate
 
