@@ -57,6 +57,7 @@ RANGES: Final[Ranges] = {
     "init.sampling_steps": (1, 1000),
     "init.upright": (0, 1e6),
     "init.usual_poses": (0, 1e6),
+    "latents.fit_steps": (1, 1_000_000),
     "output.fps": (1, 240),
     "output.frame": (0, 1_000_000_000),
     "output.influences": (1, 64),

@@ -15,10 +15,18 @@ from motiondistill.film import OutputSettings
 from motiondistill.formats.settings import ExportSettings
 from motiondistill.image_prior_schema import ImagePriorConfig, check_critics
 from motiondistill.knobs import RANGES, check_jitters, check_ranges, check_used, knobs, show
+from motiondistill.latents import LatentsSettings
+from motiondistill.latents_schema import check_latents, of_clips
 from motiondistill.prior_schema import PriorConfig
 from motiondistill.prompts import Wording
 from motiondistill.regularizers.weights import RegularizerWeights
-from motiondistill.run_schema import RunConfig
+from motiondistill.run_schema import (
+    DatasetRunConfig,
+    FilmRunConfig,
+    LatentsRunConfig,
+    RunConfig,
+    SampleRunConfig,
+)
 from motiondistill.shots import ShotSettings
 from motiondistill.starts import FitSettings
 
@@ -147,14 +155,24 @@ class OptimizeConfig:
 
 
 @dataclass(frozen=True)
-class SampleRunConfig:
-    """What belongs to the run and not to the method."""
+class LatentsConfig:
+    """Everything `motiondistill latents` can be told; other defaults than elsewhere stand here."""
 
-    seed: int = 0
-    # Length of the clip; null takes the prior's own.
-    frames: int | None = None
-    # CPU threads; null takes every core.
-    threads: int | None = None
+    prior: PriorConfig = field(default_factory=PriorConfig)
+    words: Wording = field(default_factory=Wording)
+    latents: LatentsSettings = field(default_factory=LatentsSettings)
+    score: DistillSettings = field(default_factory=of_clips)
+    body: BodyConfig = field(default_factory=BodyConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
+    run: LatentsRunConfig = field(default_factory=LatentsRunConfig)
+
+    def __post_init__(self) -> None:
+        # Fewer frames have no acceleration, which the fit of a body wants small.
+        check_ranges(self, RANGES | {"run.frames": (3, 1024)})
+        _check_body(self)
+        _check_render(self)
+        check_latents(self)
 
 
 @dataclass(frozen=True)
@@ -179,16 +197,6 @@ class SampleConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-
-
-@dataclass(frozen=True)
-class FilmRunConfig:
-    """What belongs to the run and not to the picture."""
-
-    # Of what `render.randomize` draws, once for the whole motion.
-    seed: int = 0
-    # CPU threads; null takes every core.
-    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -222,16 +230,6 @@ class ExportConfig:
 
 
 @dataclass(frozen=True)
-class DatasetRunConfig:
-    """What belongs to the run and not to the set."""
-
-    # Of the split and of the parametric motions.
-    seed: int = 0
-    # CPU threads; null takes every core.
-    threads: int | None = None
-
-
-@dataclass(frozen=True)
 class DatasetConfig:
     """Everything `motiondistill dataset build` can be told."""
 
@@ -243,10 +241,13 @@ class DatasetConfig:
         check_ranges(self)
 
 
-JobConfig = OptimizeConfig | SampleConfig | FilmConfig | ExportConfig | DatasetConfig
+JobConfig = (
+    OptimizeConfig | LatentsConfig | SampleConfig | FilmConfig | ExportConfig | DatasetConfig
+)
 Schema = TypeVar("Schema", bound=JobConfig)
 JOBS: Final[dict[str, type[JobConfig]]] = {
     "optimize": OptimizeConfig,
+    "latents": LatentsConfig,
     "sample": SampleConfig,
     "render": FilmConfig,
     "export": ExportConfig,
@@ -259,7 +260,7 @@ def job_of(schema: type) -> str:
     return next(name for name, known in JOBS.items() if known is schema)
 
 
-def _check_body(config: OptimizeConfig | FilmConfig | ExportConfig) -> None:
+def _check_body(config: OptimizeConfig | LatentsConfig | FilmConfig | ExportConfig) -> None:
     """Refuses keys that the chosen body does not have, rather than to ignore them."""
     for key, (_, default) in knobs(type(config)).items():
         group, name = key.split(".")
@@ -273,7 +274,7 @@ def _check_body(config: OptimizeConfig | FilmConfig | ExportConfig) -> None:
             )
 
 
-def _check_render(config: OptimizeConfig | FilmConfig) -> None:
+def _check_render(config: OptimizeConfig | LatentsConfig | FilmConfig) -> None:
     """Refuses keys that the chosen look ignores, or that would replace what is asked for."""
     check_used(config)
     look = config.render
