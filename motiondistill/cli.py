@@ -129,9 +129,27 @@ def _add_jobs(commands: Any) -> list[argparse.ArgumentParser]:
     )
     export.add_argument("--out", metavar="DIR", type=Path, help="a folder (that of the motion)")
     jobs = {"optimize": optimize, "sample": sample, "render": render, "export": export}
+    jobs["probe"] = _add_probe(commands)
     for name, job in jobs.items():
         job.set_defaults(command=name)
     return list(jobs.values())
+
+
+def _add_probe(commands: Any) -> argparse.ArgumentParser:
+    probe: argparse.ArgumentParser = commands.add_parser(
+        "probe", help="what a prior knows about motion, and where its gradients lead"
+    )
+    asked = probe.add_mutually_exclusive_group()
+    asked.add_argument("--prompts", metavar="FILE", type=Path, help="a prompt a line")
+    asked.add_argument("--set", choices=("paper", "actions"), help="shipped prompts (actions)")
+    probe.add_argument(
+        "--motions", metavar="DIR", type=Path, help="motions that show them (parametric ones)"
+    )
+    probe.add_argument(
+        "--compare", metavar="DIR", type=Path, nargs="+", help="finished probes, side by side"
+    )
+    probe.add_argument("--out", metavar="DIR", type=Path, required=True, help="the probe's folder")
+    return probe
 
 
 def _add_config(commands: Any) -> argparse.ArgumentParser:
@@ -241,6 +259,10 @@ def _run(options: argparse.Namespace) -> int:
             from motiondistill.commands import report
 
             return report.run(options)
+        case "probe":
+            from motiondistill.commands import probe
+
+            return probe.run(options)
         case "dataset":
             from motiondistill.commands import dataset
 

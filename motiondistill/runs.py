@@ -28,7 +28,7 @@ from motiondistill.progress import Reporter, loss_in_words
 from motiondistill.prompts import slug
 from motiondistill.report.events import Looks, events
 from motiondistill.resuming import CONFIG
-from motiondistill.schema import OptimizeConfig
+from motiondistill.schema import JobConfig, OptimizeConfig
 from motiondistill.stages import State, Step
 from motiondistill.starts import Problem, motion_of
 from motiondistill.structures import Motion
@@ -76,7 +76,7 @@ def make_parent(path: Path, key: str = "--out") -> None:
         ) from error
 
 
-def write_config(folder: Path, config: OptimizeConfig, about: Mapping[str, Any]) -> None:
+def write_config(folder: Path, config: JobConfig, about: Mapping[str, Any]) -> None:
     """The resolved configuration and the run's origin; `--config` reads it back."""
     text = configs.to_yaml({**configs.to_dict(config), configs.ABOUT: dict(about)})
     write_atomically(folder / CONFIG, lambda part: part.write_text(text, encoding="utf-8"))

@@ -29,11 +29,16 @@ LAYERS = [
         *"optimize starts latents probe t2m sweep shots pictures film".split(),
         *"stages fitting distillation distill_memory distill_settings critics inquiry".split(),
         *"candidates parallel profile reference_start gradients learning_rates".split(),
+        *"probing".split(),
     ],
-    "knobs prior_schema image_prior_schema field_schema run_schema schema config".split(),
+    [
+        *"knobs prior_schema image_prior_schema field_schema run_schema".split(),
+        *"look_schema probe_schema schema config".split(),
+    ],
     [
         *"build build_prior build_field build_film build_method build_regularizers".split(),
         *"build_critics build_export build_motion out_of_memory batch interruption".split(),
+        *"build_probe probe_levels probe_files".split(),
         *"resuming prior_check prior_table checkup runs report progress viewer".split(),
     ],
     "commands".split(),

@@ -27,6 +27,7 @@ from motiondistill.build_critics import pinned_priors
 from motiondistill.commands.one_run import answer_known, conduct, saved_state
 from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS, USER_ERRORS
 from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
+from motiondistill.probe_levels import with_probed_levels
 from motiondistill.report.batch_page import INDEX, write_index
 from motiondistill.schema import OptimizeConfig
 from motiondistill.starts import Problem
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     with terminal() as console:
         try:
             threads = compute_repeatably(settings.run.threads)
-            settings = pinned_priors(settings)
+            settings = pinned_priors(with_probed_levels(settings))
             problem = build.make_problem(settings, prompts[0])
         except USER_ERRORS:
             if not options.resume:
