@@ -255,10 +255,6 @@ def _run(options: argparse.Namespace) -> int:
             return doctor.run(options)
         case "convert":
             return convert.run(options)
-        case "report":
-            from motiondistill.commands import report
-
-            return report.run(options)
         case "probe":
             from motiondistill.commands import probe
 
@@ -267,6 +263,17 @@ def _run(options: argparse.Namespace) -> int:
             from motiondistill.commands import dataset
 
             return dataset.run(options)
+        case _:
+            return _look(options)
+
+
+def _look(options: argparse.Namespace) -> int:
+    """The commands that look at what is there."""
+    match options.command:
+        case "report":
+            from motiondistill.commands import report
+
+            return report.run(options)
         case "evaluate":
             from motiondistill.commands import evaluate
 

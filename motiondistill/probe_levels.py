@@ -3,7 +3,9 @@
 import dataclasses
 import logging
 from pathlib import Path
+from typing import Any
 
+from motiondistill.distill_settings import DistillSettings
 from motiondistill.probe_files import read_summary
 from motiondistill.schema import OptimizeConfig
 
@@ -20,6 +22,34 @@ def with_probed_levels(config: OptimizeConfig) -> OptimizeConfig:
     score = config.score
     if score.levels == "given":
         return config
+    found = _probed(score)
+    if found["prior"]["model"] != config.prior.model:
+        _log.warning(
+            "the noise levels were probed of %s, and the prior is %s",
+            found["prior"]["model"],
+            config.prior.model,
+        )
+    chosen = found["gradients"]["suggestion"]
+    scale = chosen["guidance_scale"]
+    score = dataclasses.replace(
+        score,
+        levels="given",
+        probe=None,
+        first_level=chosen["first_level"],
+        last_level=chosen["last_level"],
+        guidance_scale=score.guidance_scale if scale is None else scale,
+    )
+    _log.info(
+        "the probe suggests noise levels from %.3g to %.3g, guidance %.3g",
+        score.first_level,
+        score.last_level,
+        score.guidance_scale,
+    )
+    return dataclasses.replace(config, score=score)
+
+
+def _probed(score: DistillSettings) -> dict[str, Any]:
+    """The figures of the probe, which has a suggestion."""
     if score.probe is None:
         raise ValueError(
             "`score.probe` must name a probe's folder for score.levels=auto, got null; make one by "
@@ -38,26 +68,4 @@ def with_probed_levels(config: OptimizeConfig) -> OptimizeConfig:
             f"`score.probe` must suggest noise levels, got {score.probe}, which does not: {why}; "
             "name another probe, or leave out score.levels."
         )
-    if found["prior"]["model"] != config.prior.model:
-        _log.warning(
-            "the noise levels were probed of %s, and the prior is %s",
-            found["prior"]["model"],
-            config.prior.model,
-        )
-    chosen = gradients["suggestion"]
-    scale = chosen["guidance_scale"]
-    score = dataclasses.replace(
-        score,
-        levels="given",
-        probe=None,
-        first_level=chosen["first_level"],
-        last_level=chosen["last_level"],
-        guidance_scale=score.guidance_scale if scale is None else scale,
-    )
-    _log.info(
-        "the probe suggests noise levels from %.3g to %.3g, guidance %.3g",
-        score.first_level,
-        score.last_level,
-        score.guidance_scale,
-    )
-    return dataclasses.replace(config, score=score)
+    return found

@@ -245,10 +245,11 @@ def test_random_weights_know_nothing(tmp_path: Path) -> None:
         prior, priors=with_copies(prior, 3, 0), cameras=Orbit(size=(native.height, native.width))
     )
     rows = [row for clip in some for row in pair_rows(study, clip)]
-    for name in ("wrong action", "reversed", "no words"):
+    for name in ("wrong action", "wrong view", "reversed", "mirrored"):
         found = ranked([row for row in rows if row.kind == name], count=300, seed=0)
-        assert found.verdict == "holds", name
-        assert abs(found.margin.value) < 0.01 * max(row.error for row in rows)
+        assert found.verdict == "holds", (name, found)
+        # Which of a clip and its mirror image a network prefers by chance, it prefers each time.
+        assert name == "mirrored" or found.margin.holds(0.0), (name, found)
     assert len({row.network for row in rows}) == 4
 
 

@@ -22,8 +22,8 @@ from motiondistill.structures import NUM_JOINTS
 FRONT = torch.tensor([0.0])
 # Float32 through a renderer, two ways to one number.
 ROUNDING = 1e-4
-# Of variances of some dozen draws.
-SAMPLING = 0.3
+DRAWS = 96
+SAMPLING = 0.25  # of the ratio of two variances of so many draws
 
 
 def knowing(variance: float) -> GaussianPrior:
@@ -75,14 +75,14 @@ def test_signal_and_noise_are_those_of_the_closed_form() -> None:
     """`g = w J^T ((1 - k) (x - m) - k sigma n)` with the gain `k = v / (v + sigma^2)`, sigma 1."""
     clip, variance = clips()[0], 0.1
     study = study_of(knowing(variance), azimuths=FRONT)
-    (row,) = slope_rows(study, asked("sds", draws=24), clip)
+    (row,) = slope_rows(study, asked("sds", draws=DRAWS), clip)
     pose, apart = perturbed(study, clip)
     (signal,) = torch.autograd.grad(apart.square().sum() / 2, pose, retain_graph=True)
     power = 0.0  # of J^T n, the squared Frobenius norm of J
-    for draw in range(48):
+    for draw in range(DRAWS):
         noise = torch.randn(apart.shape, generator=seeded(5, draw))
         (pulled,) = torch.autograd.grad(apart, pose, noise, retain_graph=True)
-        power += float(pulled.square().sum()) / 48
+        power += float(pulled.square().sum()) / DRAWS
     gain = variance / (variance + 1)
     expected = ((1 - gain) / gain) ** 2 * float(signal.square().sum()) / power
     assert row.signal_to_noise == pytest.approx(expected, rel=SAMPLING)

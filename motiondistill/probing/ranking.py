@@ -39,7 +39,7 @@ class Ranking:
     null: Estimate | None
     """`auc` of the copies with random weights; None without copies."""
     above_null: Estimate | None
-    """`auc` minus `null`, of the same motions, with copies drawn anew as well."""
+    """`auc` minus `null`, of the same motions; its interval is that of single copies."""
     clips: int
     rows: int
 
@@ -95,7 +95,7 @@ def _won(apart: Float[Tensor, "*pairs"], least: Float[Tensor, "*#pairs"]) -> Flo
 def _against_null(
     rows: Sequence[PairRow], names: dict[str, int], *, count: int, seed: int
 ) -> tuple[Estimate | None, Estimate | None]:
-    """The copies' share, and what the prior's has above it; motions and copies are drawn."""
+    """The copies' share, and what the prior's has above it; motions are drawn, and a copy."""
     copies = list(dict.fromkeys(row.network for row in rows if row.network != GIVEN))
     if not copies:
         return None, None
@@ -109,9 +109,10 @@ def _against_null(
             own[place] += won
         else:
             sums[place, copies.index(row.network)] += won
-    weights = draws_of(len(copies), count, seeded(seed, 0, "bootstrap of copies")) / len(copies)
+    # One of them at a time: what is told from a copy must be told from what any copy may prefer.
+    chosen = torch.randint(len(copies), (count,), generator=seeded(seed, 0, "bootstrap of copies"))
     total = drawn @ sizes
-    nulls = ((drawn @ sums) * weights).sum(1) / total
+    nulls = (drawn @ sums)[torch.arange(count), chosen] / total
     null = float(sums.mean(1).sum() / sizes.sum())
     apart = float(own.sum() / sizes.sum()) - null
     spread = (drawn @ own) / total - nulls

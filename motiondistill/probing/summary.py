@@ -25,7 +25,7 @@ DEFINITIONS: Final = {
     "null": "the auc of copies of the network with random weights",
     "above_null": "auc minus null",
     "interval": "95 %, expanded percentiles of a bootstrap that draws whole motions; for null and "
-    "above_null it draws the copies, too",
+    "above_null also one of the copies: the range of single networks with random weights",
     "cosine": "of what single draws ask for, in the tangent space of all joints, with the way to "
     "the real motion; mean over draws",
     "mean_cosine": "the same of the mean over draws",
