@@ -70,6 +70,7 @@ RANGES: Final[Ranges] = {
     "probe.bootstraps": (20, 1_000_000),
     "probe.draws": (1, 10_000),
     "probe.jitter": (1e-3, 3),
+    "probe.levels": (-8, 8),
     "probe.motions": (1, 10_000),
     "probe.null_copies": (0, 100),
     "probe.slide_speed": (0.01, 5),

@@ -30,7 +30,10 @@ _INTRODUCTION: Final = (
     "Every pair holds a natural clip and one that is wrong in one way. The prior is asked, without "
     "any optimisation, how much the words help it to denoise either, under the same noise; the "
     "figure is how often they help the natural clip more. Copies of its network with random "
-    "weights answer the same questions: only what lies above them is knowledge."
+    "weights answer the same questions: only what lies above them is knowledge. A network with "
+    "random weights has tastes, too, and one more of them would lie outside of {copies} others by "
+    "chance in 2 of {one_more} cases: take more of them (probe.null_copies) before a narrow "
+    "difference counts."
 )
 _SECONDARY: Final = (
     "These clips are easier or harder to denoise than natural ones, whatever is known of motion; "
@@ -46,7 +49,7 @@ def write_page(folder: Path, summary: Mapping[str, Any]) -> Path:
         write_png(folder / GRADIENT_MAPS, slopes)
     by_both = "".join(as_html(each) for each in level_and_view_maps(summary))
     sections = [
-        _section("What it knows", f'<p class="note">{_INTRODUCTION}</p>{_kinds(summary)}'),
+        _section("What it knows", f'<p class="note">{_introduction(summary)}</p>{_kinds(summary)}'),
         _section("Where it knows it", "".join(as_html(each) for each in maps)),
         _section(
             "Level and view together",
@@ -73,6 +76,11 @@ def verdict(figures: Mapping[str, Any]) -> str:
     """Where a figure lies against the copies, as a light with words."""
     colour, words = VERDICTS[figures["verdict"]]
     return f'<span class="light {colour}">{words}</span>'
+
+
+def _introduction(summary: Mapping[str, Any]) -> str:
+    copies = summary["config"]["probe"]["null_copies"]
+    return _INTRODUCTION.format(copies=copies, one_more=copies + 1)
 
 
 def _write(path: Path, page: str) -> Path:
