@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from browser import opened_page
 from mocap_folder import clip_joints, write_folder
 from PIL import Image
 from standin_skeleton import rest_joints
@@ -239,3 +240,13 @@ def test_a_folder_of_recordings_gives_its_windows(tmp_path: Path) -> None:
 def test_the_configuration_is_complete() -> None:
     assert "probe.levels" in dict(configs.flat(configs.to_dict(ProbeConfig())))
     assert main(["config", "probe", "--schema"]) == 0
+
+
+@pytest.mark.browser
+def test_the_page_needs_nothing_else_and_fits(probed: Path) -> None:
+    for width in (1300, 400):
+        with opened_page(width, 800) as (page, watch):
+            page.goto((probed / "probe.html").as_uri())
+            assert page.locator("table.heat td").count() > KINDS
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert watch.errors == watch.requests == []
