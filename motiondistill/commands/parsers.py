@@ -15,6 +15,7 @@ def add_commands(commands: Any) -> None:
     with_settings = [
         _optimize(commands),
         _latents(commands),
+        _probe(commands),
         _sample(commands),
         _render(commands),
         _export(commands),
@@ -77,6 +78,26 @@ def _latents(commands: Any) -> argparse.ArgumentParser:
     latents.add_argument("--out", metavar="DIR", type=Path, help="a folder (runs/...)")
     latents.add_argument("--resume", action="store_true", help="go on with the clips in --out")
     return latents
+
+
+def _probe(commands: Any) -> argparse.ArgumentParser:
+    probe = _added(
+        commands,
+        "probe",
+        "what a prior knows about motion, and where its gradients lead",
+        "probe --set paper --out probed prior.model=embedded",
+    )
+    asked = probe.add_mutually_exclusive_group()
+    asked.add_argument("--prompts", metavar="FILE", type=Path, help="a prompt a line")
+    asked.add_argument("--set", choices=("paper", "actions"), help="shipped prompts (actions)")
+    probe.add_argument(
+        "--motions", metavar="DIR", type=Path, help="motions that show them (parametric ones)"
+    )
+    probe.add_argument(
+        "--compare", metavar="DIR", type=Path, nargs="+", help="finished probes, side by side"
+    )
+    probe.add_argument("--out", metavar="DIR", type=Path, required=True, help="the probe's folder")
+    return probe
 
 
 def _sample(commands: Any) -> argparse.ArgumentParser:
