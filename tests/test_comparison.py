@@ -243,7 +243,8 @@ def test_the_page_of_distilled_motions(
     # Random weights answer for the common prompts and the first seed alone.
     assert len(failing.calls) == 3
     distilled.main(few)
-    assert len(failing.calls) == 4 * 2 + 3
+    # Of the three that are timed two are among the chosen.
+    assert len(failing.calls) == 4 * 2 + 3 + 2
     text = Path("results/distilled.md").read_text(encoding="utf-8")
     lines = text.splitlines()
     row = next(line for line in lines if line.startswith("| **common prompts** |"))
@@ -253,6 +254,7 @@ def test_the_page_of_distilled_motions(
     assert [
         line for line in lines if line.startswith("| a person squats |") and "| prior |" in line
     ]
+    assert [line for line in lines if line.startswith("| 2 runs, one by one |") and "1.5" in line]
     assert [line for line in lines if "| 32 | 0 of 2 |" in line and "| optimisation |" in line]
     chosen = "--actions walk 'jumping jacks' squat bow --set score.views=3"
     assert f"Command: `python experiments/distilled.py {chosen}`; seeds 3, 4;" in lines
