@@ -9,7 +9,7 @@ import leak
 import objectives
 import pytest
 import torch
-from comparison import asked, reasons, runs
+from comparison import asked, pages, reasons, runs
 from comparison.distilled_page import following, signed
 from comparison.judged import Judged, Plausibility, judge, medians, merit
 from comparison.real_clips import meets, real_clips, shares
@@ -30,6 +30,7 @@ from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.metrics.signatures import SIGNATURES
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.randomness import seeded
+from motiondistill.report.media import read_image
 from motiondistill.schema import OptimizeConfig
 from motiondistill.structures import Motion
 
@@ -261,6 +262,10 @@ def test_the_page_of_distilled_motions(
     order = [line for line in lines if line.startswith("a person ") and line.endswith(":")]
     assert order[0].startswith("a person squats, 0 of 2")
     assert text.count("![](distilled/") == 4 + 3
+    shown = read_image(Path("results/distilled/readme.png"))
+    one = read_image(next(Path("runs/distilled/pretrained").glob("*/strip.png")))
+    # Walk, jumping jacks and squat, a row each of the view from the front.
+    assert shown.shape[-2] == 3 * (one.shape[-2] // pages.STRIP_ROWS)
 
 
 @pytest.mark.slow

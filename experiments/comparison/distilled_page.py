@@ -10,7 +10,7 @@ from prior_evidence.judged import mistakes, rate
 
 from comparison.asked import RARE, REPORTED
 from comparison.judged import FIGURES, Judged, in_cells, medians
-from comparison.pages import origin, sheet, table, write
+from comparison.pages import origin, sheet, strips, table, write
 from comparison.real_clips import LEAST_PENETRATION, RealClips, meets, shares
 from comparison.reasons import RULE, Reason
 from comparison.runs import Run, prompt_of
@@ -20,6 +20,9 @@ from motiondistill.prompts import slug
 
 PAGE_FILE: Final = Path("results/distilled.md")
 MOST_MINUTES: Final = 3.0
+README_IMAGE: Final = PAGE_FILE.with_suffix("") / "readme.png"
+SHOWN: Final = ("walk", "jumping jacks", "wave", "squat")
+"""Of these the README shows the first seed, whatever became of it."""
 
 PAGE: Final = """# Distilled motions
 
@@ -95,6 +98,8 @@ def write_page(findings: Findings, command: str) -> None:
         sheets=_sheets(findings),
     )
     write(PAGE_FILE, text)
+    shown = [_of(findings.trained, [action])[:1] for action in SHOWN]
+    strips([each.run for these in shown for each in these], README_IMAGE)
 
 
 def following(actions: Sequence[str]) -> dict[str, str]:
