@@ -11,9 +11,9 @@ from motiondistill import pictures, shots, trajectories
 from motiondistill.body.base import Body
 from motiondistill.build import at_rest, make_body, make_changes, make_scene
 from motiondistill.cameras import Orbit, heading
-from motiondistill.data.windows import resample
 from motiondistill.film import Film, OutputSettings, depth_range, meshes
 from motiondistill.motion.motion_file import MotionFile
+from motiondistill.motion.resampling import smoothly_resampled
 from motiondistill.pictures import Picture
 from motiondistill.randomness import seeded
 from motiondistill.render.ground import LEVEL_HALF_SIZE
@@ -42,7 +42,7 @@ def make_film(config: FilmConfig, file: MotionFile) -> Film:
         once = file.motion
         if config.output.fps is not None:
             count = _num_resampled(once, config.output.fps, config.output.repeats)
-            once = resample(once, 0.0, config.output.fps, count)
+            once = smoothly_resampled(once, config.output.fps, count)
         shown = torch.arange(config.output.repeats * once.num_frames) % once.num_frames
         motion = once.frames(shown)
         cameras = shots.cameras_along(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.body.anny import anny_body
-from motiondistill.data.importers.folder import recognise
+from motiondistill.data.importers.folder import KNOWN, recognise
 from motiondistill.data.joints import JointClip
 from motiondistill.data.recordings import motion_of, neutral_poses
 from motiondistill.formats.reading import ForeignMotion, read_foreign
@@ -38,6 +38,12 @@ def read_motion(key: str, name: str | Path) -> MotionFile:
     """
     given = Path(name).expanduser()
     path = given / RUN_MOTION if given.is_dir() else given
+    ours = path.suffix.lower() == ".npz" or zipfile.is_zipfile(path)
+    if path.is_file() and not ours and not _is_foreign(path):
+        raise ValueError(
+            f"`{key}` must be a motion file or a run's folder, got {path}, which is none of ours "
+            f"(.npz) and none of {KNOWN}; name a run's folder or its motion.npz."
+        )
     try:
         file = _foreign(path) if _is_foreign(path) else load_motion(path)
     except FileNotFoundError as error:

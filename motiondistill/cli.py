@@ -4,6 +4,7 @@ Whatever takes time to import is imported by the command that needs it: help ans
 """
 
 import argparse
+import difflib
 import re
 import sys
 from collections.abc import Sequence
@@ -34,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **given: Any) -> None:
+        # Else `--seed` would be taken for `--seeds`, and begin a batch.
+        super().__init__(allow_abbrev=False, **given)
+
     def error(self, message: str) -> NoReturn:
         """Mistakes in arguments take the way of all other mistakes."""
         raise ValueError(f"{message}; see `{self.prog} --help`.")
@@ -56,11 +61,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     _add_view(commands)
     _add_doctor(commands)
     _add_report(commands)
+    _check_command(arguments, list(commands.choices))
     # argparse takes the overrides behind the first option for unknown words.
     options, others = parser.parse_known_args(arguments)
     unknown = [word for word in others if word.startswith("-")]
     if unknown:
-        parser.error(f"unknown option {unknown[0]}")
+        own = re.findall(r"--[\w-]+", commands.choices[options.command].format_help())
+        near = difflib.get_close_matches(unknown[0], own, n=1)
+        parser.error(f"unknown option {unknown[0]}" + (f", near {near[0]}" if near else ""))
     options.overrides = [*options.overrides, *others]
     if options.command == "optimize":
         _settle_prompt(options, parser)
@@ -74,6 +82,15 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         if isinstance(value, Path):
             setattr(options, name, value.expanduser())
     return options
+
+
+def _check_command(arguments: Sequence[str], known: Sequence[str]) -> None:
+    """Raises ValueError for a first word that is no command, with the one that was meant."""
+    word = next(iter(arguments), "-")
+    if word[:1] != "-" and word not in known:
+        near = difflib.get_close_matches(word, known, n=1)
+        fix = f"did you mean {near[0]}?" if near else "see `motiondistill --help`."
+        raise ValueError(f"`COMMAND` must be one of {', '.join(known)}, got {word!r}; {fix}")
 
 
 def _settle_prompt(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
@@ -116,7 +133,7 @@ def _add_jobs(commands: Any) -> list[argparse.ArgumentParser]:
 
     render = commands.add_parser("render", help="a film of a saved motion")
     render.add_argument(
-        "motion", metavar="FILE|DIR", type=Path, help="a motion file (.npz), or a run's folder"
+        "motion", metavar="RUN|FILE", type=Path, help="a run's folder, or a motion file"
     )
     render.add_argument("--out", metavar="FILE.mp4", type=Path, help="the video (runs/...)")
 
@@ -173,7 +190,7 @@ def _add_dataset(commands: Any) -> argparse.ArgumentParser:
 
 
 def _add_evaluate(commands: Any) -> None:
-    evaluate = commands.add_parser("evaluate", help="figures of motions, beside real ones")
+    evaluate = commands.add_parser("evaluate", help="figures of motions, beside references")
     evaluate.set_defaults(command="evaluate", overrides=[])
     evaluate.add_argument(
         "files", metavar="RUN|FILE", nargs="+", help="runs' folders or motion files"

@@ -56,7 +56,8 @@ class Stopwatch:
         """Ends `count` steps; the mean seconds per step so far, in which old steps fade."""
         now = time.monotonic()
         took, self.last, self.laps = now - self.last, now, self.laps + 1
-        share = max(1 / self.laps, _NEWEST)
+        # The first also warms up: it counts only until there is another.
+        share = max(1 / max(self.laps - 1, 1), _NEWEST)
         self.seconds_per_step += share * (took / count - self.seconds_per_step)
         return self.seconds_per_step
 

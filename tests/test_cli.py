@@ -138,7 +138,8 @@ def test_a_sample_is_a_video_and_a_strip(
     ("arguments", "message"),
     [
         ([], "the following arguments are required: COMMAND; see `motiondistill --help`."),
-        (["optimise", "x"], "argument COMMAND: invalid choice: 'optimise'"),
+        (["optimize", "x", "--seed", "3"], "unknown option --seed, near --seeds; see"),
+        (["optimise", "x"], "`COMMAND` must be one of config, priors, dataset, "),
         (
             ["optimize"],
             "one of the arguments PROMPT and --prompts FILE is required; see `motiondist",

@@ -192,8 +192,7 @@ def test_a_motion_of_smplx_is_drawn_on_it(
 def test_ctrl_c_leaves_no_half_written_file(run_folder: Path, tmp_path: Path) -> None:
     script = """
 import os, signal, sys
-from motiondistill import cli, film, pictures
-from motiondistill.commands.session import settings_for
+from motiondistill import build_film, cli, pictures
 drawn = pictures.Drawn
 def count(*arguments):
     count.done += 1
@@ -202,7 +201,7 @@ def count(*arguments):
     return drawn(*arguments)
 count.done = 0
 pictures.Drawn = count
-render.build_film._BATCH_PIXELS = 1
+build_film._BATCH_PIXELS = 1
 sys.exit(cli.main(sys.argv[1:]))
 """
     arguments = ["render", str(run_folder), "--out", str(tmp_path / "a.mp4"), "output.kind=depth"]

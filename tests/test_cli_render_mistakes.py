@@ -27,7 +27,10 @@ def torch_as_before() -> Iterator[None]:
     [
         (["MISSING"], "`FILE` must be a motion file or a run's folder, got MISSING; check "),
         (["EMPTY"], "`FILE` must be a motion file or a run's folder, got EMPTY"),
-        (["TEXT"], "`FILE` must be a motion file: TEXT must be a motion file, got damaged "),
+        (
+            ["TEXT"],
+            "`FILE` must be a motion file or a run's folder, got TEXT, which is none of ours",
+        ),
         (["OTHER"], "`FILE` must be a motion file: OTHER must hold rotations, translation, "),
         (
             ["NAN"],

@@ -177,7 +177,9 @@ def test_names_that_would_meet_are_refused(
     [
         ("x.bvh", "HIERARCHY", "MOTION is missing"),
         ("x.npy", "no array", "damaged data"),
-        ("x.txt", "a story", "a motion file, got damaged"),
+        ("x.txt", "a story", "which is none of ours"),
+        ("x.npz", "a story", "must hold a motion, got damaged data"),
+        ("x.obj", "v 0 0 0", "which is none of ours"),
     ],
 )
 def test_broken_inputs_are_named(name: str, text: str, message: str, tmp_path: Path) -> None:

@@ -156,7 +156,10 @@ def test_any_motion_of_the_label_is_a_hit() -> None:
 
 
 def test_a_pool_that_is_not_full_is_refused() -> None:
-    with pytest.raises(TooFewError, match="R-precision needs at least 32 motions, a pool, got 31"):
+    with pytest.raises(
+        TooFewError,
+        match=r"at least 32 motions with prompts of .* got 31",
+    ):
         r_precision(drawn(0, 31, 2), drawn(0, 31, 2), torch.arange(31), seeded(0))
     with pytest.raises(TooFewError, match="diversity needs at least 32 motions, got 31"):
         diversity(drawn(0, 31, 2), seeded(0))

@@ -127,7 +127,7 @@ def test_flickering_is_that_of_the_clip_without_its_repeat(found: dict[str, Any]
 def test_small_sets_are_refused_with_a_reason(found: dict[str, Any]) -> None:
     reasons = {id: each.get("reason", "") for id, each in found["set"].items()}
     assert "at least 192 samples a set" in reasons["fid_own"]
-    assert "at least 32 motions, a pool, got 2" in reasons["r_precision_top1_own"]
+    assert "prompts of known actions, a pool, got 2" in reasons["r_precision_top1_own"]
     assert "at least 32 motions, got 2" in reasons["diversity_own"]
     assert reasons["multimodality_joints"] == "needs 2 motions of one prompt"
     assert found["set"]["diversity_joints"]["value"] > 0.1
@@ -141,7 +141,12 @@ def test_the_table_has_a_column_for_each_motion(
     assert main(["evaluate", str(folder / "run"), str(folder / "glide.npz")]) == 0
     out = capsys.readouterr().out
     head, *rows = out.splitlines()
-    assert head.split() == ["metric", "unit", "good", "run", "glide.npz", "(still)"]
+    heads = ["metric", "unit", "good", "run", "glide.npz", "(still)", "all", "together"]
+    assert head.split() == heads
+    assert rows[0].split()[:3] == ["frame", "rate", "Hz"] and len(rows[0].split()) == 5
+    # What is said of both together stands in a column of its own.
+    (diversity,) = [row for row in rows if row.startswith("diversity of joints")]
+    assert diversity.rstrip().rfind(" ") >= head.index("all together") - 1
     (skating,) = [row.split() for row in rows if row.startswith("foot skating")]
     assert skating[2:4] == ["1", "lower"] and skating[-1] == "1"
     assert "are no merit" in " ".join(out.split())
@@ -157,7 +162,10 @@ def test_many_motions_are_told_by_their_median(
     files = [str(folder / "run"), *[str(folder / "real" / "walk.npz")] * 4]
     assert main(["evaluate", *files]) == 0
     out = capsys.readouterr().out
-    assert out.splitlines()[0].split()[3:] == ["median", "lowest", "highest", "n"]
+    assert out.splitlines()[0].split()[3:] == [
+        *("median", "lowest", "highest", "n"),
+        *("all", "together"),
+    ]
     (row,) = [line.split() for line in out.splitlines() if line.startswith("root speed")]
     assert row[-4] == row[-3] == row[-2] and row[-1] == "5"
     # All have one prompt, and are alike.

@@ -168,5 +168,5 @@ def test_a_missing_file_and_a_text_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no motion file at"):
         load_motion(tmp_path / "motion.npz")
     (tmp_path / "motion.npz").write_text("hello")
-    with pytest.raises(ValueError, match="must be a motion file"):
+    with pytest.raises(ValueError, match="must hold a motion"):
         load_motion(tmp_path / "motion.npz")

@@ -80,6 +80,14 @@ def test_nothing_of_the_bar_is_cut_off_on_a_narrow_terminal(clock: list[float]) 
     assert all(word in shown for word in ("4/450", "0.1234", "ground_penetration", "7:26 left"))
 
 
+def test_a_slow_first_step_is_forgotten_with_the_second(clock: list[float]) -> None:
+    watch = Stopwatch()
+    clock[0] += 150.0
+    assert watch.lap() == pytest.approx(150.0), "all that is known"
+    clock[0] += 1.0
+    assert watch.lap() == pytest.approx(1.0)
+
+
 def test_the_speed_follows_a_change_but_not_a_hiccup(clock: list[float]) -> None:
     watch = Stopwatch()
     for _ in range(100):

@@ -112,10 +112,11 @@ def anny_body(
     The first call on a machine computes Anny's blend shapes (about a minute) and caches them.
     """
     anny = _imported()
-    logging.getLogger(__name__).info(
-        "building the Anny body (%s); the first time on a machine this takes about a minute",
-        resolution,
-    )
+    from anny.paths import get_anny_cache_path
+
+    known = any(get_anny_cache_path().rglob("*.safetensors"))
+    first = "" if known else "; the first time on a machine this takes about a minute"
+    logging.getLogger(__name__).info("building the Anny body (%s)%s", resolution, first)
     phenotype = phenotype or Phenotype()
     model = anny.Anny(topology=_TOPOLOGIES[resolution])
     rest = _shaped(model, phenotype)

@@ -1,17 +1,14 @@
 """`motiondistill doctor`: what works here, and the line that mends what does not."""
 
 import argparse
-import sys
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from motiondistill.checkup import Finding, State, examine
 from motiondistill.commands.outcomes import FAILED
+from motiondistill.commands.session import wide_console
 
-# What a pipe is given, so that rows stay lines.
-_WIDE = 400
 _SIGNS: dict[State, str] = {
     "works": "[green]works[/]",
     "optional": "[yellow]not here[/]",
@@ -21,7 +18,7 @@ _SIGNS: dict[State, str] = {
 
 def run(_: argparse.Namespace) -> int:
     """Prints a line for each thing that is looked at; 1 if one that runs need is broken."""
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    console = wide_console()
     with console.status("looking"):
         found = list(examine())
     console.print(table(found))

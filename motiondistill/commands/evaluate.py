@@ -2,16 +2,13 @@
 
 import argparse
 import functools
-import sys
 from pathlib import Path
 from typing import Any, Final
-
-from rich.console import Console
 
 from motiondistill import build, runs
 from motiondistill.body.base import Body
 from motiondistill.build_motion import coarse_body, read_motion
-from motiondistill.commands.session import compute_repeatably, terminal
+from motiondistill.commands.session import compute_repeatably, terminal, wide_console
 from motiondistill.metrics.evaluator_own import load_own_evaluator
 from motiondistill.priors.clip_score import load_clip_scorer
 from motiondistill.report import evaluation_table
@@ -21,8 +18,6 @@ from motiondistill.schema import RenderConfig
 
 MOTION_FILES: Final = (".npz", ".npy", ".bvh", ".glb")
 """Endings of the files that are taken from a folder of references."""
-# What a pipe is given, so that rows stay lines.
-_WIDE: Final = 400
 
 
 def run(options: argparse.Namespace) -> int:
@@ -89,7 +84,7 @@ def _subject(key: str, path: Path, bodies: Any) -> Subject:
 
 
 def _print(found: Evaluation) -> None:
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    console = wide_console()
     console.print(evaluation_table.table(found))
     for line in evaluation_table.missing(found):
         print(line)

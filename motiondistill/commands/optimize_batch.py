@@ -26,7 +26,12 @@ from motiondistill.batch import (
 from motiondistill.build_critics import pinned_priors
 from motiondistill.commands.one_run import answer_known, conduct, saved_state
 from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS, USER_ERRORS
-from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
+from motiondistill.commands.session import (
+    checked_prompt,
+    compute_repeatably,
+    terminal,
+    wide_console,
+)
 from motiondistill.report.batch_page import INDEX, write_index
 from motiondistill.schema import OptimizeConfig
 from motiondistill.starts import Problem
@@ -40,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
     settings, seeds = _settings(options)
     folder = options.out
     if not options.resume:
-        folder = runs.new_folder(folder, f"{len(prompts)} prompts")
+        words = prompts[0] if len(prompts) == 1 else f"{len(prompts)} prompts"
+        folder = runs.new_folder(folder, words)
     jobs = plan(prompts, seeds, folder)
     with terminal() as console:
         try:
@@ -182,7 +188,7 @@ def _show(rows: Sequence[Row], folder: Path) -> None:
         seconds = "" if row.seconds is None else f"{row.seconds:.0f}"
         cells = (row.prompt, str(row.seed), row.status, str(row.steps), *figures, seconds)
         table.add_row(*cells, row.folder)
-    Console(markup=False).print(table)
+    wide_console(markup=False).print(table)
     for row in rows:
         if row.message:
             print(f"failed: {row.folder}: {row.message}")

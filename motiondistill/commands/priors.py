@@ -1,18 +1,13 @@
 """`motiondistill priors`: the priors there are, and `check`, whether one works here."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from motiondistill import config, prior_check, prior_table
-from motiondistill.commands.session import new_video, terminal
+from motiondistill.commands.session import new_video, terminal, wide_console
 from motiondistill.schema import SampleConfig
-
-# What a pipe is given, so that rows stay lines.
-_WIDE = 400
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,7 +31,7 @@ def _run(options: argparse.Namespace) -> int:
             "write `motiondistill priors check NAME --out FILE.mp4`."
         )
     settings = config.load(SampleConfig, options.config, words).prior
-    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    console = wide_console()
     console.print(prior_table.table(prior_table.rows(settings), settings))
     return 0
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from motiondistill.prompts import slug
 from motiondistill.schema import ExportConfig, FilmConfig
 
 MAX_PROMPT: Final = 500
+_WIDE: Final = 400
 Schema = TypeVar("Schema", FilmConfig, ExportConfig)
 
 
@@ -67,6 +69,11 @@ def settings_for(
     """A job's configuration; the body is the motion file's where none is named."""
     named = "body.name" in config.named(schema, name, overrides)
     return config.load(schema, name, overrides, base=None if named else recorded_body(file))
+
+
+def wide_console(*, markup: bool = True) -> Console:
+    """What tables are printed on: the terminal or, so that rows stay lines, a wide pipe."""
+    return Console(width=None if sys.stdout.isatty() else _WIDE, markup=markup)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.data.directions import leg_length, middle
-from motiondistill.data.windows import resample
+from motiondistill.motion.resampling import smoothly_resampled
 from motiondistill.structures import Motion
 
 
@@ -61,15 +61,12 @@ def on_skeleton(
 
 
 def at_rate(motion: Motion, fps: float) -> Motion:
-    """The motion at another frame rate: rotations on geodesics, the pelvis on straight lines.
-
-    From the first frame on, and no longer than the motion.
-    """
+    """The motion at another frame rate, smooth, from its first frame on and no longer than it."""
     if fps == motion.fps:
         return motion
     # A little more, lest the last frame is lost to rounding.
     frames = int((motion.num_frames - 1) / motion.fps * fps + 1e-6) + 1
-    return resample(motion, 0.0, fps, frames)
+    return smoothly_resampled(motion, fps, frames)
 
 
 def _parents_of(

@@ -109,7 +109,8 @@ def r_precision(
     """
     if len(motions) < POOL:
         raise TooFewError(
-            f"R-precision needs at least {POOL} motions, a pool, got {len(motions)}; give more."
+            f"R-precision needs at least {POOL} motions with prompts of known actions, a pool, got "
+            f"{len(motions)}; give more."
         )
     order = torch.randperm(len(motions), generator=generator)
     hits = []

@@ -117,8 +117,7 @@ def load_motion(path: Path) -> MotionFile:
     except _UNREADABLE as error:
         reason = str(error).rstrip(".")
         raise ValueError(
-            f"{path} must be a motion file, got damaged data: {reason}; name a run's folder or its "
-            "motion.npz."
+            f"{path} must hold a motion, got damaged data: {reason}; make it anew, or name another."
         ) from error
     _check(path, arrays)
     tensors = {

@@ -1,7 +1,7 @@
 """Figures for the terminal, for programs (JSON) and for TensorBoard."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -28,6 +28,7 @@ def table(found: Evaluation) -> Table:
     """A row for each metric that has a value; a statue's column says so."""
     few = len(found.motions) <= _COLUMNS
     names = _headings(found.motions) if few else ["median", "lowest", "highest", "n"]
+    together = [each for each in found.together if each.value is not None]
     result = Table(box=None, pad_edge=False)
     result.add_column("metric")
     result.add_column("unit")
@@ -36,29 +37,43 @@ def table(found: Evaluation) -> Table:
         result.add_column(Text(name), justify="right", overflow="fold")
     if found.references:
         result.add_column(f"{len(found.references)} references", justify="right")
+    if together:
+        result.add_column("all together", justify="right")
+    if few:
+        result.add_row("frame rate", "Hz", "", *(f"{each.fps:g}" for each in found.motions))
     for id, metric in CATALOGUE.items():
         cells = _cells(found, metric, few)
         if any(cells):
             usual = found.usual.get(id)
             real = [_number(usual.value if usual else None)] if found.references else []
             result.add_row(metric.title, metric.unit, metric.direction, *map(Text, cells + real))
-    for each in found.together:
-        if each.value is not None:
-            blank = [""] * (len(names) - 1 + bool(found.references))
-            metric = each.metric
-            cell = Text(_with_interval(each))
-            result.add_row(metric.title, metric.unit, metric.direction, cell, *blank)
+    blank = [""] * (len(names) + bool(found.references))
+    for each in together:
+        metric = each.metric
+        cell = Text(_with_interval(each))
+        result.add_row(metric.title, metric.unit, metric.direction, *blank, cell)
     result.caption, result.caption_justify = Text(_caption(found)), "left"
     return result
 
 
 def missing(found: Evaluation) -> list[str]:
     """Why some metrics have no value, a line for each reason."""
-    reasons: dict[str, dict[str, None]] = {}
-    for each in (*_all(found.motions), *found.together):
+    reasons: dict[tuple[str, str], dict[str, None]] = {}
+    whose: dict[tuple[str, str], list[str]] = {}
+    names = _short([each.name for each in found.motions])
+    for name, motion in zip(names, found.motions, strict=True):
+        for each in motion.measured:
+            if each.value is None:
+                whose.setdefault((each.note, each.metric.title), []).append(name)
+    for (note, title), lacking in whose.items():
+        some = "" if len(lacking) == len(names) else f" of {', '.join(lacking)}"
+        reasons.setdefault((note, some), {})[title] = None
+    for each in found.together:
         if each.value is None:
-            reasons.setdefault(each.note, {})[each.metric.title] = None
-    return [f"without {', '.join(titles)}: {reason}" for reason, titles in reasons.items()]
+            reasons.setdefault((each.note, ""), {})[each.metric.title] = None
+    return [
+        f"without {', '.join(titles)}{some}: {reason}" for (reason, some), titles in reasons.items()
+    ]
 
 
 def as_json(found: Evaluation) -> dict[str, Any]:
@@ -131,6 +146,11 @@ def _caption(found: Evaluation) -> str:
         f"Floor y = 0. Figures named (own) are by our {found.evaluator}, and not comparable with "
         "HumanML3D's."
     ]
+    if len({each.fps for each in found.motions}) > 1:
+        lines.append(
+            "Frame rates differ: compare jerk, acceleration, skating and sliding at one rate only "
+            "(export with output.fps=...)."
+        )
     still = sum(each.still for each in found.motions)
     if still:
         loved = [metric.title for metric in CATALOGUE.values() if metric.rewards_stillness]
@@ -139,10 +159,6 @@ def _caption(found: Evaluation) -> str:
             f"there {', '.join(loved)} are no merit."
         )
     return " ".join(lines)
-
-
-def _all(motions: Iterable[Evaluated]) -> Iterable[Measurement]:
-    return (one for each in motions for one in each.measured)
 
 
 def _with_interval(each: Measurement) -> str:
