@@ -52,6 +52,16 @@ def test_a_clip_passes_through_the_motions_frames(clips: list[Clip]) -> None:
     assert (clip.frame_at(-1.0), clip.frame_at(99.0)) == (0, len(clip.vertices) - 1)
 
 
+def test_a_clip_is_smooth_between_the_motions_frames() -> None:
+    own = motion("wave")
+    angle = 2 * torch.pi * torch.arange(own.num_frames) / own.fps  # once a second
+    own.translation[:, 0] = angle.sin()
+    path = torch.from_numpy(clip_of("a", own, body()).joints[:, 0, 0])
+    acceleration = path.diff(n=2)[8:-8].abs().max() * 30**2
+    # Straight lines between 8 poses a second reach nearly twice as much at each of them.
+    assert acceleration == pytest.approx((2 * torch.pi) ** 2, rel=0.4)
+
+
 def test_bones_join_parents_and_children(clips: list[Clip]) -> None:
     bones = clips[0].bones(3)
     assert bones.shape == (21, 2, 3)
@@ -139,6 +149,22 @@ def test_single_frames_are_stepped_through_around(stage: Stage, clips: list[Clip
     wanted = clips[0].pieces[0].points(clips[0].vertices[0])
     assert abs(shown[-1] - wanted).max() < 1e-6
     assert abs(shown[-2] - wanted).max() > 1e-6
+
+
+def test_body_or_bones_are_seen(stage: Stage, clips: list[Clip]) -> None:
+    stage.show(clips[:1])
+    for kind, expected in (
+        ("body", (True, None, False)),
+        ("both", (True, 0.3, True)),
+        ("skeleton", (False, None, True)),
+    ):
+        stage._kind.value = kind
+        stage.tick(0.0)
+        mesh, bones = stage._meshes[0][-1], stage._bones[0]
+        assert (mesh.visible, mesh.opacity, bones.visible) == expected
+        stage.show(clips if len(stage._clips) == 1 else clips[:1])
+        mesh, bones = stage._meshes[0][-1], stage._bones[0]
+        assert (mesh.visible, mesh.opacity, bones.visible) == expected, "of others, too"
 
 
 def test_names_stand_over_the_heads_and_are_told_apart(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from motiondistill.body.base import Body
-from motiondistill.data.windows import resample
+from motiondistill.motion.resampling import smoothly_resampled
 from motiondistill.structures import PARENTS, Motion
 from motiondistill.viewer.colours import Piece, pieces
 
@@ -54,10 +54,10 @@ class Clip:
 
 @torch.no_grad()
 def clip_of(name: str, motion: Motion, body: Body) -> Clip:
-    """The motion on the body, between its frames along geodesics where it has fewer than 30."""
+    """The motion on the body, between its frames along smooth curves where it has fewer than 30."""
     if motion.fps < SMOOTH:
         count = round((motion.num_frames - 1) * SMOOTH / motion.fps) + 1
-        motion = resample(motion, 0.0, SMOOTH, count)
+        motion = smoothly_resampled(motion, SMOOTH, count)
     mesh = body(motion)
     return Clip(
         name,

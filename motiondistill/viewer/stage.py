@@ -16,6 +16,7 @@ _SPEEDS: Final = ("0.25", "0.5", "1", "2")
 _SPACING: Final = 1.2
 _SHOWN: Final = ("body", "skeleton", "both")
 _STEPS: Final = {"previous frame": -1, "next frame": 1}
+_KEYS: Final = "Space plays and pauses, the arrow keys ← and → step."
 _ABOVE: Final = 0.06  # metres, of a name over the head
 _LETTERS: Final = 22  # in a line of a name: neighbours stand close
 
@@ -50,7 +51,7 @@ class Stage:
 
     def _build(self) -> None:
         scene, gui = self._server.scene, self._server.gui
-        self._words = gui.add_markdown("")
+        self._words = gui.add_markdown(_KEYS)
         scene.set_up_direction("+y")
         scene.add_grid("/ground", plane="xz", infinite_grid=True, section_size=1.0, cell_size=0.5)
         self._play = gui.add_checkbox("play", initial_value=True)
@@ -189,15 +190,22 @@ class Stage:
         look = (frames, kind, self._spacing.value)
         if look == self._look:
             return
+        if self._look[1:2] != (kind,):
+            self._dress(str(kind))
         self._look = look
         middle = (len(self._clips) - 1) / 2
         for index, (clip, frame) in enumerate(zip(self._clips, frames, strict=True)):
             self._frames[index].position = ((index - middle) * self._spacing.value, 0.0, 0.0)
             for piece, mesh in zip(clip.pieces, self._meshes[index], strict=True):
-                mesh.visible = kind != "skeleton"
-                mesh.opacity = 0.3 if kind == "both" else None
                 mesh.vertices = piece.points(clip.vertices[frame])
             x, top, z = clip.crown(frame)
             self._names[index].position = (x, top + _ABOVE, z)
-            self._bones[index].visible = kind != "body"
             self._bones[index].points = clip.bones(frame)
+
+    def _dress(self, kind: str) -> None:
+        """The bodies or their bones are seen; apart from what moves, which is set often."""
+        for meshes, bones in zip(self._meshes, self._bones, strict=True):
+            for mesh in meshes:
+                mesh.visible = kind != "skeleton"
+                mesh.opacity = 0.3 if kind == "both" else None
+            bones.visible = kind != "body"
