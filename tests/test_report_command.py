@@ -130,7 +130,12 @@ def test_one_damaged_run_leaves_the_pages_of_the_others(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["report", "nowhere"], "`RUN` must be the folder of a run or of a batch, got nowhere"),
+        (
+            ["report", "/nowhere"],
+            "`RUN` must be the folder of a run or of a batch, and /nowhere does not exist; check "
+            "the path.",
+        ),
+        (["report", "/"], "`RUN` must be the folder of a run or of a batch, got / without config"),
         (["report", "nowhere", "a=b"], "`report` has no settings, got a=b; leave it out"),
     ],
 )

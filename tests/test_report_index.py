@@ -167,6 +167,10 @@ def test_a_phone_shows_every_value_with_its_name_and_unit(opened: Page) -> None:
     found = row.locator("td[data-of=floating]")
     assert found.inner_text().endswith(" m") and found.evaluate(label) == '"floating"'
     assert row.locator("td[data-of=jerk]").inner_text().endswith(" m/s³")
+    slid = opened.locator("td[data-of=sliding_speed]").evaluate_all(
+        "(all) => all.map((each) => each.dataset.label)"
+    )
+    assert set(slid) == {"sliding speed"}, "of runs without a figure, too"
     assert opened.evaluate("document.documentElement.scrollWidth") == 390
 
 

@@ -251,6 +251,11 @@ def test_the_page_fits_a_phone(opened: Page) -> None:
         for things, words in (("#body", ".sides button"), ("video", "figcaption")):
             for thing, word in itertools.product(boxes(opened, things), boxes(opened, words)):
                 assert not overlap(thing, word)
+        width = boxes(opened, ".figures tbody")[0]["width"]
+        described = boxes(opened, ".figures th small")
+        assert min(box["width"] for box in described) == width
+        for value in boxes(opened, ".figures td.value"):
+            assert not any(overlap(value, box) for box in described)
     finally:
         opened.set_viewport_size(size)
 
@@ -267,10 +272,15 @@ def test_neighbouring_plots_are_level(opened: Page) -> None:
         "place.innerHTML = drawn; }",
         drawn,
     )
-    tops = [box["top"] for box in boxes(opened, ".plots:first-of-type svg")[:3]]
-    assert tops == pytest.approx([tops[0]] * 3, abs=0.1)
-    values = boxes(opened, ".plots:first-of-type figcaption span:last-child")[:3]
-    assert all(value["height"] < 25 for value in values), "no value goes over two lines"
+    size = opened.viewport_size
+    for width in (500, 1000):
+        opened.set_viewport_size({"width": width, "height": 700})
+        tops = [box["top"] for box in boxes(opened, ".plots:first-of-type svg")[:3]]
+        assert tops == pytest.approx([tops[0]] * 3, abs=0.1)
+        values = boxes(opened, ".plots:first-of-type figcaption span:last-child")[:3]
+        ranges = boxes(opened, ".plots:first-of-type .range span")[:6]
+        assert all(box["height"] < 25 for box in values + ranges), "no value goes over two lines"
+    opened.set_viewport_size(size)
 
 
 def test_what_is_too_large_for_the_page_is_shown_from_beside_it(

@@ -14,6 +14,7 @@ from motiondistill.atomic import write_atomically
 from motiondistill.batch import Row
 from motiondistill.body.base import Body
 from motiondistill.build_motion import RUN_MOTION, read_motion
+from motiondistill.metrics.catalogue import Metric
 from motiondistill.report.documents import document, size_in_words, text
 from motiondistill.report.figure_table import NO_FIGURE, WORDS, in_words, unit_in_words
 from motiondistill.report.figures import Figure, figures
@@ -38,16 +39,16 @@ def write_index(folder: Path, rows: Sequence[Row], body: Body) -> Path:
     """
     found = [_figures(folder / row.folder, body) for row in rows]
     measured = [figures for figures, _ in found]
-    names = [name for name in _COLUMNS if any(name in figures for figures in measured)]
-    titles = {name: _title(name, measured) for name in names}
+    known = {name: own[name].metric for own in measured for name in own}
+    metrics = [known[name] for name in _COLUMNS if name in known]
     heads = {"prompt": "prompt", "seed": "seed", "status": "status"}
-    heads |= {name: name for name in _OWN} | titles
+    heads |= {name: name for name in _OWN} | {metric.id: _title(metric) for metric in metrics}
     links = [_link(folder, row) for row in rows]
     pictures = [
         thumbnail(folder, row.folder, link, columns)
         for row, link, (_, columns) in zip(rows, links, found, strict=True)
     ]
-    lines = [_row(*each, names) for each in zip(rows, links, pictures, measured, strict=True)]
+    lines = [_row(*each, metrics) for each in zip(rows, links, pictures, measured, strict=True)]
     counts = {status: str(sum(row.status == status for row in rows)) for status in _statuses(rows)}
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     parts = {
@@ -100,8 +101,7 @@ def _figures(folder: Path, body: Body) -> tuple[dict[str, Figure], int]:
     return found, len(strip_frames(motion.num_frames))
 
 
-def _title(name: str, measured: Sequence[Mapping[str, Figure]]) -> str:
-    metric = next(figures[name].metric for figures in measured if name in figures)
+def _title(metric: Metric) -> str:
     unit = unit_in_words(metric)
     return f"{metric.title},{unit}" if unit else metric.title
 
@@ -121,7 +121,9 @@ def _link(folder: Path, row: Row) -> str:
     return f"{quote(row.folder)}/{REPORT}" if (folder / row.folder / REPORT).is_file() else ""
 
 
-def _row(row: Row, link: str, picture: str, own: Mapping[str, Figure], names: Sequence[str]) -> str:
+def _row(
+    row: Row, link: str, picture: str, own: Mapping[str, Figure], metrics: Sequence[Metric]
+) -> str:
     prompt = f'<bdi dir="auto">{text(row.prompt)}</bdi>'
     if link:
         prompt = f'<a href="{link}">{prompt}</a>'
@@ -138,7 +140,7 @@ def _row(row: Row, link: str, picture: str, own: Mapping[str, Figure], names: Se
             _number(name, value, "-" if value is None else f"{value:.3g}")
             for name, value in values.items()
         ),
-        *(_measured(name, own.get(name)) for name in names),
+        *(_measured(metric, own.get(metric.id)) for metric in metrics),
     ]
     return f"<tr>{''.join(cells)}</tr>"
 
@@ -151,10 +153,10 @@ def _number(name: str, value: int | float | None, words: str, title: str = "") -
     )
 
 
-def _measured(name: str, figure: Figure | None) -> str:
+def _measured(metric: Metric, figure: Figure | None) -> str:
     if figure is None:
-        return _number(name, None, in_words(None))
-    metric, lacks = figure.metric, figure.value is None
+        return _number(metric.id, None, in_words(None), metric.title)
+    lacks = figure.value is None
     # A wide table has the unit in its head.
     unit = "" if lacks else f'<span class="unit">{text(unit_in_words(metric))}</span>'
     title = NO_FIGURE if lacks else WORDS[figure.light]
@@ -162,4 +164,4 @@ def _measured(name: str, figure: Figure | None) -> str:
         f'<span class="light {figure.light}" title="{title}">'
         f"{text(in_words(figure.value))}{unit}</span>"
     )
-    return _number(name, figure.value, words, metric.title)
+    return _number(metric.id, figure.value, words, metric.title)

@@ -69,7 +69,7 @@ def _row(figure: Figure) -> str:
     value = in_words(figure.value) + (unit if figure.value is not None else "")
     return (
         f'<tr><th scope="row">{text(metric.title)}<small>{text(definition)}</small></th>'
-        f'<td class="number">{text(value)}</td><td class="drawn">{_spread(figure)}</td>'
+        f'<td class="number value">{text(value)}</td><td class="drawn">{_spread(figure)}</td>'
         f"{median}<td>{light(figure)}</td></tr>"
     )
 
