@@ -193,6 +193,14 @@ def test_a_live_page_tells_where_the_run_is(
         assert f"update {step.index + 1}, loss {step.loss.item():.4g}, at " in told[-1]
     assert told[0].startswith("**Running**, fitting") and "distilling" in told[1]
     assert stage.address in caplog.text
+    assert stage._words.content == "All updates are done; the results are being written."
+
+
+def test_a_live_page_tells_that_the_run_has_ended() -> None:
+    with pytest.raises(ValueError, match="broken"), live.live_stage() as opened:
+        raise ValueError("broken")
+    assert opened._words.content == "**The run has ended.**"
+    assert opened._stopped.is_set()
 
 
 def test_the_page_is_for_this_machine(stage: Stage) -> None:
@@ -215,18 +223,23 @@ def test_what_is_seen_changes_with_the_timeline(stage: Stage, clips: list[Clip])
         page.wait_for_timeout(1000)
         after = scene.screenshot()
         assert before == again != after
+        assert page.get_by_text("Space plays and pauses").is_visible()
         page.mouse.move(400, 400)
-        for key, done in (
-            ("Space", lambda: stage._play.value),
-            ("ArrowRight", lambda: not stage._play.value and stage._seen > 1.0),
+        for deed, done in (
+            (lambda: page.keyboard.press("Space"), lambda: stage._play.value),
+            (
+                lambda: page.keyboard.press("ArrowRight"),
+                lambda: not stage._play.value and stage._seen > 1.02,
+            ),
+            (page.get_by_text("previous frame").click, lambda: stage._seen < 1.02),
         ):
-            page.keyboard.press(key)
+            deed()
             for _ in range(100):
                 if done():
                     break
                 page.wait_for_timeout(50)
             else:
-                raise TimeoutError(key)
+                raise TimeoutError(stage._seen)
         assert watch.errors == []
         assert all(asked.startswith(stage.address) for asked in watch.requests)
 

@@ -31,7 +31,7 @@ def live_stage() -> Iterator[Stage]:
     try:
         yield stage
     finally:
-        stage.tell("**The run has ended.** Its folder has the report.")
+        stage.tell("**The run has ended.**")
         stage.stop()
 
 
@@ -47,6 +47,7 @@ def shown_on(stage: Stage, steps: Iterator[Step], name: str, body: Body) -> Iter
             stage.tell(_words(step))
             shown_at = time.monotonic()
         yield step
+    stage.tell("All updates are done; the results are being written.")
 
 
 def _words(step: Step) -> str:

@@ -1,6 +1,5 @@
 """A page in the browser that shows clips side by side, by viser."""
 
-import functools
 import textwrap
 import threading
 import time
@@ -54,17 +53,13 @@ class Stage:
         self._words = gui.add_markdown(_KEYS)
         scene.set_up_direction("+y")
         scene.add_grid("/ground", plane="xz", infinite_grid=True, section_size=1.0, cell_size=0.5)
-        self._play = gui.add_checkbox("play", initial_value=True)
+        # viser declares its values read-only to type checkers, and sets them all the same.
+        self._play: Any = gui.add_checkbox("play", initial_value=True)
         steps = gui.add_button_group("step", tuple(_STEPS))
         steps.on_click(lambda event: self.step(_STEPS[event.target.value]))
-        keys = {"play or pause": ("space", self.toggle)}
-        keys |= {
-            name: (f"arrow{side}", functools.partial(self.step, by))
-            for (name, by), side in zip(_STEPS.items(), ("left", "right"), strict=True)
-        }
-        for name, (key, deed) in keys.items():
-            gui.add_command(name, hotkey=key).on_trigger(lambda _, deed=deed: deed())
-        # viser declares its values read-only to type checkers, and sets them all the same.
+        gui.add_command("play or pause", hotkey="space").on_trigger(lambda _: self.toggle())
+        gui.add_command("previous frame", hotkey="arrowleft").on_trigger(lambda _: self.step(-1))
+        gui.add_command("next frame", hotkey="arrowright").on_trigger(lambda _: self.step(1))
         self._time: Any = gui.add_slider("seconds", min=0.0, max=1.0, step=0.01, initial_value=0.0)
         self._speed = gui.add_dropdown("speed", _SPEEDS, initial_value="1")
         self._kind = gui.add_dropdown("show", _SHOWN, initial_value="body")
