@@ -5,7 +5,8 @@
 
 No run knows more of its action than the prompt. Its motion is recognised or not, and its physical
 figures are set against those of real clips of the action at the same frame rate (`--mocap`).
-Controls: each motion held against the next prompt, and the same runs with random denoiser weights.
+Controls: each motion held against the next prompt, and the same runs with random denoiser weights,
+of the first seed alone.
 The default was chosen on other seeds (`objectives.py`). For what is not recognised the reason is
 told by a rule; the groups of `embedded_prior.py` that it needs lie in `--evidence` or are made.
 Finished runs are not run again; `--set` is for all of them.
@@ -39,12 +40,12 @@ EVIDENCE_SEED: Final = 0
 
 
 def runs_of(weights: str, options: argparse.Namespace) -> list[Run]:
-    """All prompts with trained weights; the common ones with random weights."""
-    actions = (*REPORTED, *RARE) if weights == "pretrained" else REPORTED
+    """All prompts with trained weights; the common ones with random weights and one seed."""
+    trained = weights == "pretrained"
+    actions = (*REPORTED, *RARE) if trained else REPORTED
     actions = tuple(action for action in actions if action in options.actions)
-    return carry_out(
-        planned([VARIANTS[weights]], actions, options.seeds, options.out, options.more)
-    )
+    seeds = options.seeds if trained else options.seeds[:1]
+    return carry_out(planned([VARIANTS[weights]], actions, seeds, options.out, options.more))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

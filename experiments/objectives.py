@@ -7,8 +7,8 @@ Every run is `motiondistill optimize` with the defaults and what the table names
 screened on two prompts that no result is reported for, with the first seed. The best four are
 compared on six others with every seed, beside the default and the shorter distillation that the
 others change; with `--image`, the name or folder of an image prior, also beside that prior alone,
-and both priors together. Variants that differ only in how they distill share their starts. Runs
-that are finished are not run again. `--set` is for all.
+and both priors together, with the first seed. Variants that differ only in how they distill share
+their starts. Runs that are finished are not run again. `--set` is for all.
 
 Writes results/objectives.md. `--part 1/2` does the first of two shares of the prompts and writes no
 page: for processes side by side, each on its own core (OMP_NUM_THREADS=1). It compares only once
@@ -25,7 +25,7 @@ from typing import Final
 from comparison.asked import COMPARED, DEVELOPMENT
 from comparison.judged import FIGURES, Judged, in_cells, judge, medians, merit
 from comparison.pages import command_of, origin, sheet, table, write
-from comparison.runs import DISTILLED_ALONE, Variant, carry_out, finished, planned, prompt_of
+from comparison.runs import DISTILLED_ALONE, Run, Variant, carry_out, finished, planned, prompt_of
 from prior_evidence.judged import rate
 
 from motiondistill.build import make_body
@@ -163,7 +163,7 @@ def comparison_table(judged: Sequence[Judged]) -> str:
 
 def verdict(ranked: Mapping[Variant, Sequence[Judged]]) -> str:
     """What the comparison says of the default; `ranked` is in the order of `by_variant`."""
-    hits = {variant: sum(each.right for each in these) for variant, these in ranked.items()}
+    hits = {variant: mean(each.right for each in these) for variant, these in ranked.items()}
     better = [variant.name for variant in itertools.takewhile(DEFAULT.__ne__, ranked)]
     alike = [
         variant.name
@@ -233,12 +233,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     screened = judge(runs, body, recogniser)
 
     chosen = dict.fromkeys([*list(by_variant(screened))[:BEST], DEFAULT, SHORTER])
-    if options.image:
-        chosen |= dict.fromkeys(priors(options.image))
-    carry_out(planned(chosen, COMPARED[place::count], options.seeds, out, more), starts)
+    imaged = priors(options.image) if options.image else ()
+
+    def compared(actions: Sequence[str]) -> dict[Run, tuple[str, ...]]:
+        runs = planned(chosen, actions, options.seeds, out, more)
+        return runs | planned(imaged, actions, options.seeds[:1], out, more)
+
+    carry_out(compared(COMPARED[place::count]), starts)
     if options.part:
         return
-    runs = planned(chosen, COMPARED, options.seeds, out, more)
+    runs = compared(COMPARED)
     image = f" --image {options.image}" if options.image else ""
     command = command_of(f"objectives.py{image}", more)
     write_page(screened, judge(runs, body, recogniser), command)

@@ -138,9 +138,13 @@ def known_row(job: Job) -> Row:
 
 def write_summary(folder: Path, rows: Sequence[Row]) -> None:
     """Both files of `SUMMARY`: the same rows as a table and as JSON."""
-    records = [dataclasses.asdict(row) for row in rows]
+    write_records(folder, [dataclasses.asdict(row) for row in rows])
+
+
+def write_records(folder: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """The same of any records, at least one, that have the same keys."""
     table = io.StringIO()
-    writer = csv.DictWriter(table, [field.name for field in dataclasses.fields(Row)])
+    writer = csv.DictWriter(table, list(records[0]))
     writer.writeheader()
     writer.writerows(records)
     texts = (table.getvalue(), json.dumps(records, indent=2, ensure_ascii=False) + "\n")

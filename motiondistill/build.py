@@ -32,6 +32,7 @@ from motiondistill.build_regularizers import make_references, make_usual_poses
 from motiondistill.cameras import Orbit
 from motiondistill.distillation import view_parts
 from motiondistill.priors.base import VideoFormat
+from motiondistill.probe_levels import with_probed_levels
 from motiondistill.randomness import seeded
 from motiondistill.reference_start import as_reference
 from motiondistill.regularizers.statistics import UsualPoses
@@ -282,7 +283,8 @@ def _read_reference(config: FitSettings) -> Motion | None:
 
 
 def make_settings(config: OptimizeConfig) -> Settings:
-    """The loop's knobs."""
+    """The loop's knobs; raises as `with_probed_levels` does."""
+    config = with_probed_levels(config)
     return Settings(
         _fit_settings(config), config.score, config.regularize, make_method(config.score)
     )

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from motiondistill.cameras import heading
 from motiondistill.fitting import fit_errors, views_to_fit
+from motiondistill.priors.base import Prior
 from motiondistill.profile import timed
 from motiondistill.randomness import seeded
 from motiondistill.score.objectives import prompt_evidence
@@ -71,27 +73,44 @@ def misfits(problem: Problem, state: State) -> Float[Tensor, " candidates"]:
 def evidence(problem: Problem, motion: Motion) -> float:
     """How much the prompt helps the prior to denoise this motion.
 
-    Averaged over views of the full circle and over noise levels.
+    Averaged over views of the full circle and over noise levels; see `evidence_of_clips`.
     """
     steps = torch.arange(_VIEWS)
     azimuths = steps * (2 * math.pi / _VIEWS)
     video = problem.scene(problem.body(motion), problem.cameras(azimuths + heading(motion)))
-    latents = problem.prior.encode(video)
     words, sides = problem.wording, azimuths.tolist()
-    prompts = [words.positive(problem.prompt, azimuth) for azimuth in sides]
-    conditioning = problem.prior.embed(prompts)
-    without = [words.negative(problem.negative_prompt, azimuth) for azimuth in sides]
-    unconditional = problem.prior.embed(without)
+    return evidence_of_clips(
+        problem.prior,
+        problem.prior.encode(video),
+        [words.positive(problem.prompt, azimuth) for azimuth in sides],
+        [words.negative(problem.negative_prompt, azimuth) for azimuth in sides],
+        problem.seed,
+    )
+
+
+@torch.no_grad()
+def evidence_of_clips(
+    prior: Prior,
+    latents: Float[Tensor, "views C f h w"],
+    prompts: Sequence[str],
+    without: Sequence[str],
+    seed: int,
+) -> float:
+    """How much the prompts help the prior to denoise these latents, against the others.
+
+    A mean over views, which have a prompt each, and over noise levels.
+    """
+    conditioning, unconditional = prior.embed(prompts), prior.embed(without)
     total = 0.0
     for index, tau in enumerate(_LEVELS):
         gain = prompt_evidence(
-            problem.prior,
+            prior,
             latents,
             conditioning,
             unconditional,
             sigma=torch.full((len(prompts),), tau / (1 - tau)),
             # The same noise for every candidate.
-            generator=seeded(problem.seed, index, "evidence"),
+            generator=seeded(seed, index, "evidence"),
         )
         total += gain.mean().item()
     return total / len(_LEVELS)

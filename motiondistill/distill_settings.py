@@ -61,6 +61,10 @@ class DistillSettings:
     level_jitter: float = 0.1
     # How the views spread: one in each equal part, in opposite pairs, or each by itself.
     level_draw: Literal["stratified", "antithetic", "independent"] = "stratified"
+    # `auto` takes the first and the last level, and guidance where it matters, from `score.probe`.
+    levels: Literal["given", "auto"] = "given"
+    # Folder of a finished `motiondistill probe` of this prior, or its summary.json, for `auto`.
+    probe: str | None = None
     # Cameras stay within this angle of the centre of a named view, radians.
     azimuth_jitter: float = 0.17
     # Adam's, at its highest.

@@ -1,11 +1,12 @@
 """What a run or a batch that goes on was told when it began, and what it may be told now."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from motiondistill import config as configs
 from motiondistill.checkpoints import CHECKPOINTS, newest_step
-from motiondistill.schema import OptimizeConfig
+from motiondistill.schema import JobConfig, LatentsConfig, OptimizeConfig
 
 CONFIG: Final = "config.yaml"
 
@@ -92,7 +93,24 @@ def stored_batch(
     return _grown(path, config, overrides), tuple(seeds)
 
 
-def check_changes(stored: OptimizeConfig, wanted: OptimizeConfig, *, distilled: bool) -> None:
+def stored_latents(
+    folder: Path | None, prompts: Sequence[str], config: str | None, overrides: list[str]
+) -> LatentsConfig:
+    """The configuration of the clips in `folder`; raises as `stored_config` does."""
+    path = _stored_path(folder)
+    known = configs.read_about(path).get("prompts")
+    if known != [*prompts]:
+        raise ValueError(
+            f"`PROMPT` must be the stored run's {known!r}, got {[*prompts]!r}; repeat them in "
+            "their order, or start a new run."
+        )
+    stored = configs.load(LatentsConfig, str(path))
+    wanted = configs.load(LatentsConfig, config, overrides, base=configs.to_dict(stored))
+    check_changes(stored, wanted, distilled=True)
+    return wanted
+
+
+def check_changes(stored: JobConfig, wanted: JobConfig, *, distilled: bool) -> None:
     """Raises ValueError for the first key that a resumed run may not change.
 
     What belongs to the distillation may change until it has begun.

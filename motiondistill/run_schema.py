@@ -1,11 +1,11 @@
-"""What can be said of a run of `optimize`; the values are the defaults."""
+"""What can be said of a run, job by job; the values are the defaults."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What belongs to the run and not to the method."""
+    """What belongs to a run of `optimize` and not to the method."""
 
     seed: int = 0
     # Length of the clip, at least 3; null takes the prior's own, and for priors that know images
@@ -30,3 +30,49 @@ class RunConfig:
     profile: bool = False
     # Shows the motion as it evolves in a page on this machine; needs viser.
     live: bool = False
+
+
+@dataclass(frozen=True)
+class SampleRunConfig:
+    """What belongs to the run and not to the method."""
+
+    seed: int = 0
+    # Length of the clip; null takes the prior's own.
+    frames: int | None = None
+    # CPU threads; null takes every core.
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class FilmRunConfig:
+    """What belongs to the run and not to the picture."""
+
+    # Of what `render.randomize` draws, once for the whole motion.
+    seed: int = 0
+    # CPU threads; null takes every core.
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class DatasetRunConfig:
+    """What belongs to the run and not to the set."""
+
+    # Of the split and of the parametric motions.
+    seed: int = 0
+    # CPU threads; null takes every core.
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class LatentsRunConfig:
+    """What belongs to a run of `latents` and not to the method."""
+
+    # Of noise and levels: every prior and every prompt gets the same.
+    seed: int = 0
+    # Length of the clips; null takes each prior's own, and for priors that know images alone 16.
+    frames: int | None = None
+    # CPU threads; null takes every core. A run repeats bit for bit only with the same number.
+    threads: int | None = None
+    # Updates from one checkpoint to the next, and how many of the newest are kept.
+    checkpoint_every: int = 50
+    keep_checkpoints: int = 2

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import nn
@@ -23,12 +23,13 @@ from motiondistill.candidates import choose
 from motiondistill.checkpoints import CHECKPOINTS, Tree, save_step
 from motiondistill.distill_memory import Memory
 from motiondistill.interruption import Interruption
+from motiondistill.latent_state import LatentState, LatentStep
 from motiondistill.motion.field import MotionField
 from motiondistill.progress import Reporter, loss_in_words
 from motiondistill.prompts import slug
 from motiondistill.report.events import Looks, events
 from motiondistill.resuming import CONFIG
-from motiondistill.schema import OptimizeConfig
+from motiondistill.schema import JobConfig, OptimizeConfig
 from motiondistill.stages import State, Step
 from motiondistill.starts import Problem, motion_of
 from motiondistill.structures import Motion
@@ -37,6 +38,8 @@ _log = logging.getLogger(__name__)
 
 LOG: Final = "log.txt"
 _LAYOUT: Final = 2  # of snapshots; 1, which had no mark, knew a single prior
+
+Taken = TypeVar("Taken", Step, LatentStep)
 
 
 def new_folder(out: Path | None, prompt: str) -> Path:
@@ -76,7 +79,7 @@ def make_parent(path: Path, key: str = "--out") -> None:
         ) from error
 
 
-def write_config(folder: Path, config: OptimizeConfig, about: Mapping[str, Any]) -> None:
+def write_config(folder: Path, config: JobConfig, about: Mapping[str, Any]) -> None:
     """The resolved configuration and the run's origin; `--config` reads it back."""
     text = configs.to_yaml({**configs.to_dict(config), configs.ABOUT: dict(about)})
     write_atomically(folder / CONFIG, lambda part: part.write_text(text, encoding="utf-8"))
@@ -114,8 +117,10 @@ def earlier_metrics(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path} must hold a run's figures, got {error}; delete it.") from error
 
 
-def snapshot(state: State) -> Tree:
+def snapshot(state: State | LatentState) -> Tree:
     """All that a checkpoint needs to go on from here, bit for bit."""
+    if isinstance(state, LatentState):
+        return state.to_tree()
     return {
         "layout": _LAYOUT,
         "stage": state.stage,
@@ -160,21 +165,21 @@ def result_of(problem: Problem, field: nn.Module) -> Motion:
 
 
 def carry_out(
-    steps: Iterator[Step],
-    state: State,
+    steps: Iterator[Taken],
+    state: State | LatentState,
     *,
     folder: Path,
     checkpoint_every: int,
     report: Reporter,
     keep_checkpoints: int = 2,
     looks: Looks | None = None,
-) -> Step | None:
+) -> Taken | None:
     """Takes the steps to their end or to a Ctrl-C, recording each; the last one, if there was any.
 
     A first Ctrl-C ends the run after the step it falls into; a second aborts at once. Where numbers
     fail, the state before that step is saved.
     """
-    last: Step | None = None
+    last: Taken | None = None
 
     def save() -> None:
         save_step(folder / CHECKPOINTS, state.step, snapshot(state), keep_checkpoints)
@@ -201,8 +206,8 @@ def take_part(steps: Iterator[Step]) -> None:
 
 
 def _saved_if_broken(
-    steps: Iterator[Step], state: State, save: Callable[[], None]
-) -> Iterator[Step]:
+    steps: Iterator[Taken], state: State | LatentState, save: Callable[[], None]
+) -> Iterator[Taken]:
     """The steps; the state before one that raises FloatingPointError is saved first.
 
     Such a step has changed nothing of it.

@@ -15,10 +15,23 @@ from motiondistill.film import OutputSettings
 from motiondistill.formats.settings import ExportSettings
 from motiondistill.image_prior_schema import ImagePriorConfig, check_critics
 from motiondistill.knobs import RANGES, check_jitters, check_ranges, check_used, knobs, show
+from motiondistill.latents import LatentsSettings
+from motiondistill.latents_schema import check_latents, of_clips
+from motiondistill.look_schema import BodyConfig as BodyConfig
+from motiondistill.look_schema import CameraConfig as CameraConfig
+from motiondistill.look_schema import RenderConfig as RenderConfig
 from motiondistill.prior_schema import PriorConfig
+from motiondistill.probe_schema import ProbeRunConfig, check_probe
+from motiondistill.probing.settings import GradientSettings, ProbeSettings
 from motiondistill.prompts import Wording
 from motiondistill.regularizers.weights import RegularizerWeights
-from motiondistill.run_schema import RunConfig
+from motiondistill.run_schema import (
+    DatasetRunConfig,
+    FilmRunConfig,
+    LatentsRunConfig,
+    RunConfig,
+    SampleRunConfig,
+)
 from motiondistill.shots import ShotSettings
 from motiondistill.starts import FitSettings
 
@@ -32,91 +45,6 @@ View = Literal[
     "right side view",
     "front right view",
 ]
-
-
-@dataclass(frozen=True)
-class BodyConfig:
-    """The body that is rendered."""
-
-    # `anny` needs nothing; `smplx` needs a licensed file.
-    name: Literal["anny", "smplx"] = "anny"
-    # Of anny: `low` has 1,229 vertices, `full` 13,718.
-    resolution: Literal["low", "full"] = "low"
-    # Anny's phenotype, from 0 to 1; 0.5 is the average. Gender: 0 male, 1 female.
-    gender: float = 0.5
-    # 0 a baby, 1/3 a child, 2/3 a young adult, 1 old.
-    age: float = 0.5
-    height: float = 0.5
-    weight: float = 0.5
-    muscle: float = 0.5
-    # 0 ideal, 1 uncommon.
-    proportions: float = 0.5
-    # SMPL-X's model file, or the folder with SMPLX_NEUTRAL*.npz or .pkl; null takes SMPLX_DIR.
-    model_path: str | None = None
-    # SMPL-X's shape and expression coefficients, the first ones; the others are zero.
-    betas: tuple[float, ...] = ()
-    expression: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class CameraConfig:
-    """From where the body is seen; the shipped prior was trained with the defaults."""
-
-    # Angle of the camera above the horizon, radians.
-    elevation: float = 0.15
-    # From the target, metres.
-    distance: float = 4.0
-    # Height of the point looked at above the ground, metres.
-    target_height: float = 0.95
-    # Vertical field of view, radians.
-    fov_y: float = 0.52
-    # Image height and width, pixels; null takes the prior's own, and so its aspect.
-    size: tuple[int, int] | None = None
-    # How far each view of the distillation may be off the above, drawn anew at every update.
-    elevation_jitter: float = 0.0
-    distance_jitter: float = 0.0
-    fov_jitter: float = 0.0
-
-
-@dataclass(frozen=True)
-class RenderConfig:
-    """What is seen of the body and around it; the shipped prior was trained with the defaults."""
-
-    # `parts` tells all limbs apart, `plain` has one colour, `clothing` is drawn from
-    # `render.outfit`, and `texture` is an image, for bodies with texture coordinates.
-    appearance: Literal["parts", "plain", "clothing", "texture"] = "parts"
-    # Of the plain body, sRGB from 0 to 1.
-    colour: tuple[float, float, float] = (0.70, 0.70, 0.72)
-    # Seed of the clothes.
-    outfit: int = 0
-    # Image file of the texture.
-    texture: str | None = None
-    # `lambert` is lit from `render.light`; `normals` shows normals instead of the appearance.
-    shading: Literal["lambert", "unlit", "normals"] = "lambert"
-    # Towards the light, in the world: +Y is up, and the subject faces +Z.
-    light: tuple[float, float, float] = (0.35, 0.80, 0.49)
-    # Brightness of what faces away from the light.
-    ambient: float = 0.62
-    # `image` covers the frame with an image; `cube` surrounds the scene with six.
-    background: Literal["solid", "sky", "image", "cube"] = "solid"
-    # Of the solid background, sRGB from 0 to 1.
-    background_colour: tuple[float, float, float] = (0.90, 0.93, 0.97)
-    # Image file, or for `cube` the folder with right, left, top, bottom, front and back.
-    background_file: str | None = None
-    ground: Literal["plain", "checkered", "none"] = "plain"
-    # Of plain ground, or of every second square; sRGB from 0 to 1.
-    ground_colour: tuple[float, float, float] = (0.74, 0.73, 0.70)
-    # How dark the ground is under the body; null is 0 on plain ground and 0.55 on checkered.
-    shadow: float | None = None
-    # Drawn by chance: the surroundings, the light, or both and the colours or clothes of the body,
-    # too. `optimize` draws anew at every update of the distillation, `render` once for the film.
-    randomize: Literal["nothing", "background", "light", "everything"] = "nothing"
-    # `nvdiffrast` is an optional library for CUDA devices; `auto` takes it where it is there, else
-    # `cpu`. `reference` is slow, and the truth for the others.
-    rasterizer: Literal["cpu", "nvdiffrast", "reference", "auto"] = "cpu"
-    # Every pixel is the mean of this many, squared. Where outlines meet, 2 halves the error of the
-    # gradient, and 4 brings it within 2 % of the truth at 64 pixels.
-    supersampling: int = 1
 
 
 @dataclass(frozen=True)
@@ -147,14 +75,45 @@ class OptimizeConfig:
 
 
 @dataclass(frozen=True)
-class SampleRunConfig:
-    """What belongs to the run and not to the method."""
+class ProbeConfig:
+    """Everything `motiondistill probe` can be told."""
 
-    seed: int = 0
-    # Length of the clip; null takes the prior's own.
-    frames: int | None = None
-    # CPU threads; null takes every core.
-    threads: int | None = None
+    prior: PriorConfig = field(default_factory=PriorConfig)
+    words: Wording = field(default_factory=Wording)
+    probe: ProbeSettings = field(default_factory=ProbeSettings)
+    gradient: GradientSettings = field(default_factory=GradientSettings)
+    score: DistillSettings = field(default_factory=DistillSettings)
+    body: BodyConfig = field(default_factory=BodyConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
+    run: ProbeRunConfig = field(default_factory=ProbeRunConfig)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        _check_body(self)
+        _check_render(self)
+        check_probe(self)
+
+
+@dataclass(frozen=True)
+class LatentsConfig:
+    """Everything `motiondistill latents` can be told; other defaults than elsewhere stand here."""
+
+    prior: PriorConfig = field(default_factory=PriorConfig)
+    words: Wording = field(default_factory=Wording)
+    latents: LatentsSettings = field(default_factory=LatentsSettings)
+    score: DistillSettings = field(default_factory=of_clips)
+    body: BodyConfig = field(default_factory=BodyConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
+    run: LatentsRunConfig = field(default_factory=LatentsRunConfig)
+
+    def __post_init__(self) -> None:
+        # Fewer frames have no acceleration, which the fit of a body wants small.
+        check_ranges(self, RANGES | {"run.frames": (3, 1024)})
+        _check_body(self)
+        _check_render(self)
+        check_latents(self)
 
 
 @dataclass(frozen=True)
@@ -179,16 +138,6 @@ class SampleConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-
-
-@dataclass(frozen=True)
-class FilmRunConfig:
-    """What belongs to the run and not to the picture."""
-
-    # Of what `render.randomize` draws, once for the whole motion.
-    seed: int = 0
-    # CPU threads; null takes every core.
-    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -222,16 +171,6 @@ class ExportConfig:
 
 
 @dataclass(frozen=True)
-class DatasetRunConfig:
-    """What belongs to the run and not to the set."""
-
-    # Of the split and of the parametric motions.
-    seed: int = 0
-    # CPU threads; null takes every core.
-    threads: int | None = None
-
-
-@dataclass(frozen=True)
 class DatasetConfig:
     """Everything `motiondistill dataset build` can be told."""
 
@@ -243,10 +182,20 @@ class DatasetConfig:
         check_ranges(self)
 
 
-JobConfig = OptimizeConfig | SampleConfig | FilmConfig | ExportConfig | DatasetConfig
+JobConfig = (
+    OptimizeConfig
+    | LatentsConfig
+    | ProbeConfig
+    | SampleConfig
+    | FilmConfig
+    | ExportConfig
+    | DatasetConfig
+)
 Schema = TypeVar("Schema", bound=JobConfig)
 JOBS: Final[dict[str, type[JobConfig]]] = {
     "optimize": OptimizeConfig,
+    "latents": LatentsConfig,
+    "probe": ProbeConfig,
     "sample": SampleConfig,
     "render": FilmConfig,
     "export": ExportConfig,
@@ -259,7 +208,9 @@ def job_of(schema: type) -> str:
     return next(name for name, known in JOBS.items() if known is schema)
 
 
-def _check_body(config: OptimizeConfig | FilmConfig | ExportConfig) -> None:
+def _check_body(
+    config: OptimizeConfig | LatentsConfig | ProbeConfig | FilmConfig | ExportConfig,
+) -> None:
     """Refuses keys that the chosen body does not have, rather than to ignore them."""
     for key, (_, default) in knobs(type(config)).items():
         group, name = key.split(".")
@@ -273,7 +224,7 @@ def _check_body(config: OptimizeConfig | FilmConfig | ExportConfig) -> None:
             )
 
 
-def _check_render(config: OptimizeConfig | FilmConfig) -> None:
+def _check_render(config: OptimizeConfig | LatentsConfig | ProbeConfig | FilmConfig) -> None:
     """Refuses keys that the chosen look ignores, or that would replace what is asked for."""
     check_used(config)
     look = config.render

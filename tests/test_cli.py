@@ -139,7 +139,7 @@ def test_a_sample_is_a_video_and_a_strip(
     [
         ([], "the following arguments are required: COMMAND; see `motiondistill --help`."),
         (["optimize", "x", "--seed", "3"], "unknown option --seed, near --seeds; see"),
-        (["optimise", "x"], "`COMMAND` must be one of config, priors, dataset, "),
+        (["optimise", "x"], "`COMMAND` must be one of optimize, latents, probe, "),
         (
             ["optimize"],
             "one of the arguments PROMPT and --prompts FILE is required; see `motiondist",

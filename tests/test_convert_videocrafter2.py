@@ -243,7 +243,7 @@ def test_files_that_are_no_checkpoints_are_told(checkpoint, tmp_path):
 def test_other_words_are_refused(checkpoint, tmp_path, capsys):
     words = ["convert", "videocrafter2", str(checkpoint), str(tmp_path / "out"), "fps=8"]
     assert main(words) == 2
-    assert "takes KIND, CKPT and OUT, got 'fps=8' besides" in capsys.readouterr().err
+    assert "`convert` has no settings, got fps=8; leave it out" in capsys.readouterr().err
     assert main(["convert", "sora", "a", "b"]) == 2
     assert "choose from 'videocrafter2'" in capsys.readouterr().err
 

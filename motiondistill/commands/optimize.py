@@ -10,6 +10,7 @@ from motiondistill.commands.follow import follow
 from motiondistill.commands.one_run import answer_known, conduct, saved_state
 from motiondistill.commands.outcomes import INTERRUPTED, USER_ERRORS
 from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
+from motiondistill.probe_levels import with_probed_levels
 from motiondistill.report.results import RESULTS
 from motiondistill.report.run_page import REPORT
 from motiondistill.schema import OptimizeConfig
@@ -47,7 +48,7 @@ def _lead(options: argparse.Namespace) -> int:
             saved = saved_state(folder)
         try:
             threads = compute_repeatably(settings.run.threads)
-            settings = pinned_priors(settings)
+            settings = pinned_priors(with_probed_levels(settings))
             parallel.shared((settings, prompt, saved))
             problem = build.make_problem(settings, prompt)
         except USER_ERRORS:

@@ -32,6 +32,7 @@ from motiondistill.commands.session import (
     terminal,
     wide_console,
 )
+from motiondistill.probe_levels import with_probed_levels
 from motiondistill.report.batch_page import INDEX, write_index
 from motiondistill.schema import OptimizeConfig
 from motiondistill.starts import Problem
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     with terminal() as console:
         try:
             threads = compute_repeatably(settings.run.threads)
-            settings = pinned_priors(settings)
+            settings = pinned_priors(with_probed_levels(settings))
             problem = build.make_problem(settings, prompts[0])
         except USER_ERRORS:
             if not options.resume:

@@ -51,6 +51,17 @@ def temporal_flickering(video: Float[Tensor, "frames 3 height width"]) -> Float[
     return 1 - video.diff(dim=0).abs().mean()
 
 
+def motion_energy(
+    video: Float[Tensor, "*views frames 3 height width"],
+) -> Float[Tensor, "*views steps"]:
+    """Mean absolute difference of each two neighbouring frames; 0 stands still.
+
+    Of values in [0, 1], over colours and pixels: their mean over time is what
+    `temporal_flickering` lacks of 1. A single frame has none.
+    """
+    return video.diff(dim=-4).abs().mean((-3, -2, -1))
+
+
 def _correlations(
     source: Tracks, result: Tracks
 ) -> tuple[Float[Tensor, "sources results"], Bool[Tensor, "sources results"]]:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.cameras import heading
+from motiondistill.latent_state import LatentStep
 from motiondistill.render.skeleton_map import skeleton_map
 from motiondistill.report.film_files import side_by_side
 from motiondistill.report.media import to_bytes
@@ -60,14 +61,14 @@ class Looks:
 @contextlib.contextmanager
 def events(
     folder: Path, first: int, looks: Looks | None = None
-) -> Iterator[Callable[[int, Step], None]]:
+) -> Iterator[Callable[[int, Step | LatentStep], None]]:
     """A function that writes what is to be seen of a step; `first` steps were taken before."""
     from torch.utils.tensorboard import SummaryWriter
 
     # A killed run may have recorded steps after its last checkpoint; they are superseded.
     writer: Any = SummaryWriter(str(folder), purge_step=first + 1)
 
-    def record(step: int, taken: Step) -> None:
+    def record(step: int, taken: Step | LatentStep) -> None:
         writer.add_scalar("loss", taken.loss.item(), step)
         groups = {"terms": taken.terms, "score": taken.figures, "gradients": taken.gradients}
         for group, figures in groups.items():
@@ -75,6 +76,7 @@ def events(
                 writer.add_scalar(f"{group}/{name}", figure.item(), step)
         if looks is None or not looks.due(step):
             return
+        assert isinstance(taken, Step)  # looks are those of motions
         for name, video in looks.videos(taken).items():
             _add_video(writer, f"video/{name}", video, taken.motion.fps, step)
         for name, parameter in looks.state.fields.named_parameters():

@@ -1,0 +1,172 @@
+"""One prompt with one prior in `motiondistill latents`, from its problem to its results."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, final
+
+from rich.console import Console
+
+from motiondistill import build_latents, config, resuming, runs
+from motiondistill.commands.one_run import saved_state
+from motiondistill.commands.outcomes import RUN_ERRORS
+from motiondistill.latent_state import LatentState
+from motiondistill.latents import LatentProblem, initial_latents, optimize_latents
+from motiondistill.progress import make_reporter
+from motiondistill.prompts import slug
+from motiondistill.report.latent_results import (
+    clip_figures,
+    fit_body,
+    recognised,
+    write_clips,
+    write_fitted,
+)
+from motiondistill.schema import LatentsConfig
+from motiondistill.starts import Problem
+
+_log = logging.getLogger(__name__)
+
+
+@final
+@dataclass(frozen=True)
+class Job:
+    """One prompt with one prior."""
+
+    prompt: str
+    config: LatentsConfig
+    """With that prior alone."""
+    folder: Path
+
+    @property
+    def model(self) -> str:
+        """The prior's name."""
+        return self.config.prior.model
+
+
+@final
+@dataclass(frozen=True)
+class Row:
+    """What came of a job; figures are None where it has left none."""
+
+    prior: str
+    prompt: str
+    status: Literal["finished", "stopped", "failed", "not begun"]
+    steps: int
+    loss: float | None
+    motion_energy: float | None
+    temporal_flickering: float | None
+    evidence: float | None
+    recognised: str | None
+    score: float | None
+    """The recogniser's probability of the action that the prompt names."""
+    seconds: float | None
+    folder: str
+    message: str = ""
+    """Why it failed."""
+
+
+def plan(configs: Sequence[LatentsConfig], prompts: Sequence[str], folder: Path) -> list[Job]:
+    """Every prompt with every prior, prior by prior, each with a numbered folder of its own."""
+    pairs = [(each, prompt) for each in configs for prompt in prompts]
+    return [
+        Job(prompt, each, folder / f"{number:02d}-{_short(each.prior.model)}-{slug(prompt)}")
+        for number, (each, prompt) in enumerate(pairs, 1)
+    ]
+
+
+def _short(model: str) -> str:
+    return slug(Path(model).name, 24)
+
+
+def row_of(job: Job, metrics: Mapping[str, Any] | None = None, failure: str = "") -> Row:
+    """The row of a job that left these figures, or those in its folder, or failed by a message."""
+    known = runs.earlier_metrics(job.folder) if metrics is None else metrics
+    status: Literal["finished", "stopped", "failed", "not begun"] = "not begun"
+    if failure:
+        status = "failed"
+    elif known:
+        status = "finished" if known["finished"] else "stopped"
+    action = known.get("recognised") or {}
+    names = ("loss", "motion_energy", "temporal_flickering", "evidence")
+    return Row(
+        prior=job.model,
+        prompt=job.prompt,
+        status=status,
+        steps=known.get("steps", 0),
+        **{name: known.get(name) for name in names},
+        recognised=action.get("action"),
+        score=action.get("score"),
+        seconds=known.get("seconds"),
+        folder=job.folder.name,
+        message=failure,
+    )
+
+
+def is_done(job: Job) -> bool:
+    """Whether it has all its updates, and all that is measured."""
+    known = runs.earlier_metrics(job.folder)
+    return bool(known) and known["finished"] and known["steps"] >= job.config.score.num_steps
+
+
+def conduct(job: Job, problem: LatentProblem, fitting: Problem, console: Console) -> dict[str, Any]:
+    """Optimises the clips, records, and writes the results; their figures.
+
+    Goes on where the folder holds a checkpoint. Both problems are those of the prior, for any
+    prompt. What the package logs goes to the job's log, too.
+    """
+    saved = None
+    if (job.folder / resuming.CONFIG).is_file():
+        stored = config.load(LatentsConfig, str(job.folder / resuming.CONFIG))
+        resuming.check_changes(stored, job.config, distilled=True)
+        saved = saved_state(job.folder)
+    else:
+        runs.new_folder(job.folder, job.prompt)
+    runs.write_config(job.folder, job.config, runs.origin(job.prompt))
+    with runs.logged(job.folder):
+        try:
+            made = build_latents.for_prompt(problem, fitting, job.prompt)
+            return _conduct(job, *made, saved, console)
+        except RUN_ERRORS:
+            # The terminal gets one line; where the error came from stays in the job's log.
+            _log.debug("the run failed", exc_info=True)
+            raise
+
+
+def _conduct(
+    job: Job, problem: LatentProblem, fitting: Problem, saved: Any, console: Console
+) -> dict[str, Any]:
+    settings, method = job.config, build_latents.make_latent_method(job.config)
+    state = initial_latents(problem, method) if saved is None else LatentState.from_tree(saved)
+    started, total = time.monotonic(), settings.score.num_steps
+    last = runs.carry_out(
+        optimize_latents(problem, method, state),
+        state,
+        folder=job.folder,
+        checkpoint_every=settings.run.checkpoint_every,
+        report=make_reporter(console, total),
+        keep_checkpoints=settings.run.keep_checkpoints,
+    )
+    finished = state.step == total
+    earlier = runs.earlier_metrics(job.folder)
+    video = method.space.video(problem.critic.prior, state.numbers)
+    metrics: dict[str, Any] = {
+        "prior": job.model,
+        "prompt": problem.prompt,
+        "seed": problem.seed,
+        "space": settings.latents.space,
+        "objective": settings.score.objective,
+        "steps": state.step,
+        "finished": finished,
+        "loss": last.loss.item() if last else earlier.get("loss"),
+        **clip_figures(problem, video),
+    }
+    if finished and settings.latents.recognise:
+        motion, misfit = fit_body(fitting, build_latents.make_fit_settings(settings), video[0])
+        metrics["recognised"] = recognised(fitting, motion, misfit)
+        write_fitted(job.folder, fitting, motion)
+    metrics["seconds"] = earlier.get("seconds", 0.0) + time.monotonic() - started
+    write_clips(job.folder, problem, video, metrics)
+    _log.info("%s after %d steps", "finished" if finished else "stopped", state.step)
+    return metrics

@@ -1,0 +1,130 @@
+"""`motiondistill probe`: what a prior knows about motion, and where its gradients lead."""
+
+import argparse
+import dataclasses
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from motiondistill import config, runs
+from motiondistill.batch import read_prompts
+from motiondistill.build_prior import pinned
+from motiondistill.build_probe import make_slopes, make_source, make_study
+from motiondistill.commands import probe_compare
+from motiondistill.commands.outcomes import INTERRUPTED
+from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
+from motiondistill.interruption import Interruption
+from motiondistill.probe_files import (
+    ANSWERS,
+    ROWS,
+    SUMMARY,
+    Answers,
+    answer_file,
+    check_same,
+    read_answers,
+    write_answers,
+    write_rows,
+    write_summary,
+)
+from motiondistill.probing.clips import clips_of, prompt_file
+from motiondistill.probing.slopes import Slopes, slope_rows
+from motiondistill.probing.study import Clip, Study, pair_rows
+from motiondistill.progress import make_reporter
+from motiondistill.report import probe_table
+from motiondistill.report.probe_page import PAGE, write_page
+from motiondistill.report.probe_summary import summary_of
+from motiondistill.schema import ProbeConfig
+
+_log = logging.getLogger(__name__)
+# What a pipe is given, so that rows stay lines.
+_WIDE: Final = 400
+
+
+def run(options: argparse.Namespace) -> int:
+    """Asks about all motions, or goes on with it; 0, or 130 after Ctrl-C."""
+    if options.compare is not None:
+        return probe_compare.run(options)
+    settings = config.load(ProbeConfig, options.config, options.overrides)
+    prompts = _prompts(options)
+    folder: Path = options.out
+    motions = None if options.motions is None else str(options.motions)
+    asked = {"prompts": prompts, "motions": motions}
+    with terminal() as console:
+        threads = compute_repeatably(settings.run.threads)
+        settings = dataclasses.replace(
+            settings,
+            prior=pinned(settings.prior),
+            run=dataclasses.replace(settings.run, threads=threads),
+        )
+        began = check_same(folder, settings, asked)
+        study, slopes = make_study(settings, prompts), make_slopes(settings)
+        source = make_source(settings, study, options.motions)
+        clips, left_out = clips_of(prompts, source, settings.probe.motions)
+        _check(clips, left_out)
+        about = {**runs.origin(""), "prompt": None, **asked}
+        if not began:
+            runs.write_config(runs.new_folder(folder, "probe"), settings, about)
+        answers, finished = _ask(folder, study, slopes, clips, console)
+        if not answers.pairs:
+            return INTERRUPTED
+        write_rows(folder, answers)
+        summary = summary_of(settings, study, slopes, answers, clips, left_out, about)
+        write_summary(folder, summary)
+        write_page(folder, summary)
+    _print(summary, folder)
+    if not finished:
+        print("To go on, repeat the command.")
+    return 0 if finished else INTERRUPTED
+
+
+def _prompts(options: argparse.Namespace) -> list[str]:
+    path = options.prompts or prompt_file(options.set or "actions")
+    return [checked_prompt(prompt) for prompt in read_prompts(path).values()]
+
+
+def _check(clips: Sequence[Clip], left_out: dict[str, str]) -> None:
+    for prompt, why in left_out.items():
+        _log.info("without %r: %s", prompt, why)
+    if not clips:
+        raise ValueError(
+            f"`--prompts` must hold a prompt that a motion shows, got {len(left_out)} without any; "
+            "name known actions, or add --motions FOLDER."
+        )
+
+
+def _ask(
+    folder: Path, study: Study, slopes: Slopes | None, clips: Sequence[Clip], console: Console
+) -> tuple[Answers, bool]:
+    """The answers of all clips, and whether these are all; finished clips are read."""
+    together = Answers()
+    with Interruption() as stop, make_reporter(console, len(clips), "motion") as report:
+        for place, clip in enumerate(clips, 1):
+            path = answer_file(folder, clip)
+            if path.is_file():
+                answers = read_answers(path)
+            elif stop.requested:
+                return together, False
+            else:
+                pairs = list(pair_rows(study, clip))
+                answers = Answers(
+                    pairs, [] if slopes is None else list(slope_rows(study, slopes, clip))
+                )
+                write_answers(path, answers)
+            together.pairs.extend(answers.pairs)
+            together.slopes.extend(answers.slopes)
+            report(place, clip.name)
+    return together, True
+
+
+def _print(summary: dict[str, Any], folder: Path) -> None:
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    console.print(probe_table.table(summary))
+    for line in probe_table.lines(summary):
+        print(line)
+    print(f"\n{folder}")
+    for name in (PAGE, SUMMARY, ROWS, ANSWERS):
+        print(f"  {folder / name}")

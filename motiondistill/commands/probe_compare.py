@@ -1,0 +1,29 @@
+"""`motiondistill probe --compare A B --out C`: several probes side by side."""
+
+import argparse
+from pathlib import Path
+
+from motiondistill import runs
+from motiondistill.probe_files import read_summary
+from motiondistill.report.probe_comparison import write_comparison
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes the page and prints its name; 0."""
+    for name in ("prompts", "set", "motions", "config"):
+        if getattr(options, name) is not None:
+            raise ValueError(
+                f"`--{name}` must be left out with `--compare`, which asks nothing anew, got "
+                f"{getattr(options, name)}; leave it out."
+            )
+    if options.overrides:
+        raise ValueError(f"`--compare` has no settings, got {options.overrides[0]}; leave it out.")
+    folders = [path.expanduser() for path in options.compare]
+    found = {str(path): read_summary("--compare", path) for path in folders}
+    if len(found) < 2:
+        raise ValueError(
+            f"`--compare` must name at least two probes, got {len(found)}; name another folder."
+        )
+    out: Path = runs.new_folder(options.out, "comparison")
+    print(write_comparison(out, found))
+    return 0

@@ -1,0 +1,143 @@
+"""The files of a probe: what each clip answered, whole or absent, and all of it together."""
+
+import csv
+import dataclasses
+import functools
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, final
+
+import torch
+
+from motiondistill import config as configs
+from motiondistill.atomic import write_atomically
+from motiondistill.probing.slopes import SlopeRow
+from motiondistill.probing.study import Clip, PairRow
+from motiondistill.prompts import slug
+from motiondistill.resuming import CONFIG
+from motiondistill.schema import ProbeConfig
+
+ANSWERS: Final = "answers"
+ROWS: Final = "rows.csv"
+SLOPES: Final = "gradients.csv"
+SUMMARY: Final = "summary.json"
+
+
+@final
+@dataclass(frozen=True)
+class Answers:
+    """All rows of one clip, or of all of them."""
+
+    pairs: list[PairRow] = field(default_factory=list)
+    slopes: list[SlopeRow] = field(default_factory=list)
+
+
+def answer_file(folder: Path, clip: Clip) -> Path:
+    """Where the clip's answers are kept; another motion or prompt has another file."""
+    digest = hashlib.sha256(f"{clip.name}\n{clip.prompt}\n{clip.motion.fps}\n".encode())
+    for tensor in (clip.motion.rotations, clip.motion.translation):
+        digest.update(tensor.detach().to(torch.float32).contiguous().numpy().tobytes())
+    return folder / ANSWERS / f"{slug(clip.name)}-{digest.hexdigest()[:12]}.json"
+
+
+def write_answers(path: Path, answers: Answers) -> None:
+    """The clip's rows, whole or absent."""
+    path.parent.mkdir(exist_ok=True)
+    _write_text(path, json.dumps(dataclasses.asdict(answers), allow_nan=False) + "\n")
+
+
+def read_answers(path: Path) -> Answers:
+    """The rows that `write_answers` left.
+
+    Raises ValueError for a damaged file.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        pairs = [PairRow(**row) for row in found["pairs"]]
+        return Answers(pairs, [SlopeRow(**row) for row in found["slopes"]])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} must hold a clip's answers, got {error}; delete it.") from error
+
+
+def write_rows(folder: Path, answers: Answers) -> None:
+    """Both tables, a line for each row."""
+    _write_table(folder / ROWS, PairRow, answers.pairs)
+    _write_table(folder / SLOPES, SlopeRow, answers.slopes)
+
+
+def write_summary(folder: Path, summary: dict[str, Any]) -> None:
+    """All figures with their definitions and origin."""
+    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
+    _write_text(folder / SUMMARY, text + "\n")
+
+
+def read_summary(key: str, path: Path) -> dict[str, Any]:
+    """The figures of a probe, by its folder or by the file itself; errors name `key`.
+
+    Raises FileNotFoundError, and ValueError for a file that holds none.
+    """
+    file = path / SUMMARY if path.is_dir() else path
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"`{key}` must be the folder of a finished probe, or its {SUMMARY}, got {path}; make "
+            "one by `motiondistill probe`."
+        )
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if {"prior", "pairs", "gradients"} <= found.keys():
+            return dict(found)
+        reason = "others"
+    except (ValueError, AttributeError) as error:
+        reason = str(error)
+    raise ValueError(f"`{key}` must hold the figures of a probe, got {reason} in {file}.")
+
+
+def check_same(folder: Path, config: ProbeConfig, asked: dict[str, Any]) -> bool:
+    """Whether a probe of these settings began in the folder; False where nothing did.
+
+    `asked` is what was asked for beside the settings, as plain values. Threads may differ.
+    Raises ValueError for another probe's folder, and FileExistsError for one in other use.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise FileExistsError(
+                f"`--out` must be a new folder or one of a probe, got {folder}, which is in use; "
+                "name another."
+            )
+        return False
+    stored = configs.to_dict(configs.load(ProbeConfig, str(path)))
+    wanted = configs.to_dict(config)
+    about = configs.read_about(path)
+    for values in (stored, wanted):
+        values["run"].pop("threads")
+    for key, value in configs.flat(wanted):
+        if dict(configs.flat(stored)).get(key) != value:
+            raise ValueError(
+                f"`{key}` must be that of the probe in {folder}, got {value!r}; repeat its "
+                "settings, or name another --out."
+            )
+    for name, value in asked.items():
+        if about.get(name) != value:
+            raise ValueError(
+                f"`--{name}` must be those of the probe in {folder}; repeat them, or name another "
+                "--out."
+            )
+    return True
+
+
+def _write_table(path: Path, kind: type, rows: Sequence[Any]) -> None:
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [part.name for part in dataclasses.fields(kind)])
+    writer.writeheader()
+    writer.writerows(dataclasses.asdict(row) for row in rows)
+    _write_text(path, table.getvalue())
+
+
+def _write_text(path: Path, text: str) -> None:
+    data = text.encode("utf-8")
+    write_atomically(path, functools.partial(Path.write_bytes, data=data))

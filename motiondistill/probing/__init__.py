@@ -1,0 +1,1 @@
+"""What a prior knows about motion: forward alone, and in the gradients that it gives."""

@@ -1,0 +1,117 @@
+"""The motions that a probe looks at: parametric ones, or a folder's, for the prompts they show."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Final, Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from motiondistill.cameras import facing_forward
+from motiondistill.data.captions import SIDED_ACTIONS
+from motiondistill.data.collection import (
+    Entry,
+    WindowSettings,
+    mirror_image,
+    read_collection,
+    recorded_entries,
+)
+from motiondistill.data.labels import action_in
+from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
+from motiondistill.data.splits import Split
+from motiondistill.data.windows import hold_in_place
+from motiondistill.probing.pairs import side_named
+from motiondistill.probing.study import Clip
+from motiondistill.randomness import seeded
+from motiondistill.structures import Motion
+
+PromptSet = Literal["paper", "actions"]
+Source = Callable[[str, str, int], Sequence[tuple[str, Motion]]]
+"""An action, a side and how many are wanted: names and motions, perhaps fewer."""
+_USUAL_SIDE: Final = "right"
+
+
+def prompt_file(name: PromptSet) -> Path:
+    """The file of a prompt set that comes with the package."""
+    return Path(str(files("motiondistill.probing") / "prompts" / f"{name}.txt"))
+
+
+def clips_of(
+    prompts: Sequence[str], source: Source, count: int
+) -> tuple[list[Clip], dict[str, str]]:
+    """Up to `count` clips of each prompt, and why prompts have none.
+
+    What a prompt shows follows from the action and the side that it names.
+    """
+    clips: list[Clip] = []
+    left_out: dict[str, str] = {}
+    for prompt in prompts:
+        action = action_in(prompt)
+        if action is None:
+            left_out[prompt] = "names none of the known actions, or several"
+            continue
+        found = source(action, side_named(prompt) or _USUAL_SIDE, count)
+        if not found:
+            left_out[prompt] = f"no motion shows the action {action!r}"
+        for name, motion in found:
+            clips.append(Clip(f"{prompt}: {name}", prompt, facing_forward(motion)))
+    return clips, left_out
+
+
+def parametric_source(
+    rest_joints: Float[Tensor, "joints 3"], fps: float, frames: int, seed: int
+) -> Source:
+    """Motions of the actions that have a parametric form, each of another manner and tempo."""
+
+    def motions(action: str, side: str, count: int) -> list[tuple[str, Motion]]:
+        if action not in PARAMETRIC_ACTIONS:
+            return []
+        found = []
+        for place in range(count):
+            generator = seeded(seed, place, f"probe parametric {action} {side}")
+            motion = parametric_motion(action, side, generator, rest_joints, fps, frames)
+            found.append((f"parametric {place + 1}", hold_in_place(motion)))
+        return found
+
+    return motions
+
+
+def folder_source(
+    folder: Path, rest_joints: Float[Tensor, "joints 3"], fps: float, frames: int
+) -> Source:
+    """The windows that `dataset build` would make of the folder; at first one of each recording.
+
+    Of an action with sides, windows of the other side are mirrored. Raises FileNotFoundError or
+    ValueError for folders without motions of a known action.
+    """
+    recordings = read_collection(folder)
+    settings = WindowSettings(fps, frames, mirror=False, parametric=0)
+    # Nobody learns from them here: which side of a split they would be on means nothing.
+    sides: list[Split] = ["test"] * len(recordings.known)
+    by_action: dict[str, list[list[Entry]]] = defaultdict(list)
+    for entries in recorded_entries(recordings, sides, rest_joints, settings):
+        for action in dict.fromkeys(entry.window.action for entry in entries):
+            by_action[action].append([e for e in entries if e.window.action == action])
+
+    def motions(action: str, side: str, count: int) -> list[tuple[str, Motion]]:
+        found = []
+        for number, entry in _in_turns(by_action.get(action, []))[:count]:
+            window = entry.window
+            if action in SIDED_ACTIONS and window.side != side:
+                window = mirror_image(entry).window
+            name = f"{window.clip} ({number})" if number > 1 else window.clip
+            found.append((name, window.motion))
+        return found
+
+    return motions
+
+
+def _in_turns(groups: Sequence[Sequence[Entry]]) -> list[tuple[int, Entry]]:
+    """The middle of each group, then a next one of each: entries with their turn, from 1."""
+    turned = [[*group[len(group) // 2 :], *group[: len(group) // 2]] for group in groups]
+    most = max(map(len, turned), default=0)
+    return [
+        (turn + 1, group[turn]) for turn in range(most) for group in turned if turn < len(group)
+    ]

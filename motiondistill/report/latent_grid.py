@@ -1,0 +1,77 @@
+"""The clips of all priors in one picture: a block for each prior, a row for each prompt."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from motiondistill.atomic import write_atomically
+from motiondistill.report.media import read_image, to_bytes
+
+GRID: Final = "grid.png"
+# Pixels: the rows of frames, the column of prompts, the band with a prior's name, and letters.
+FRAMES_WIDTH: Final = 1024
+WORDS_WIDTH: Final = 176
+BAND: Final = 34
+_LETTER: Final = 16
+_MARGIN: Final = 8
+# Of a letter on average, as a share of its height.
+_LETTER_WIDTH: Final = 0.55
+
+
+@final
+@dataclass(frozen=True)
+class Block:
+    """The clips of one prior."""
+
+    name: str
+    rows: Sequence[tuple[str, Float[Tensor, "3 _ _"]]]
+    """Prompts, and of each the frames of one view side by side."""
+
+
+def write_grid(folder: Path, blocks: Sequence[Block]) -> None:
+    """The picture as `GRID` in the folder; of priors without rows nothing is shown."""
+    import imageio.v3
+
+    image = to_bytes(grid([block for block in blocks if block.rows])[None])[0].numpy()
+    write_atomically(folder / GRID, lambda part: imageio.v3.imwrite(part, image))
+
+
+def grid(blocks: Sequence[Block]) -> Float[Tensor, "3 height width"]:
+    """Bands with the priors' names, and under each a row for every prompt, which stands left of it.
+
+    Frames keep their aspect; those of all priors are equally wide together.
+    """
+    lines = []
+    for block in blocks:
+        lines.append(written(block.name, BAND, WORDS_WIDTH + FRAMES_WIDTH))
+        for prompt, frames in block.rows:
+            height = round(frames.shape[-2] * FRAMES_WIDTH / frames.shape[-1])
+            scaled = torch.nn.functional.interpolate(
+                frames[None], (height, FRAMES_WIDTH), mode="bilinear", antialias=True
+            )[0].clamp(0, 1)
+            lines.append(torch.cat([written(prompt, height, WORDS_WIDTH), scaled], -1))
+    return torch.cat(lines, -2)
+
+
+def row_of_strip(path: Path, view: int, views: int) -> Float[Tensor, "3 rows columns"]:
+    """One view's frames from the strip of a clip; raises as `read_image` does."""
+    return read_image(path, str(path)).chunk(views, -2)[view]
+
+
+def written(words: str, height: int, width: int) -> Float[Tensor, "3 height width"]:
+    """Black words on white, in as many lines as they need; what has no room is cut off."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    most = int((width - 2 * _MARGIN) / (_LETTER_WIDTH * _LETTER))
+    image = Image.new("RGB", (width, height), "white")
+    text = "\n".join(textwrap.wrap(words, most))
+    font = ImageFont.load_default(size=_LETTER)
+    ImageDraw.Draw(image).text((_MARGIN, _MARGIN), text, fill="black", font=font)
+    return torch.from_numpy(np.asarray(image, np.float32) / 255).permute(2, 0, 1)

@@ -1,0 +1,136 @@
+"""`comparison.html`: several probes side by side."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from motiondistill.atomic import write_atomically
+from motiondistill.report.documents import document, text
+from motiondistill.report.heat_map import Cell, HeatMap, as_html, write_png
+from motiondistill.report.probe_maps import interval_words
+from motiondistill.report.probe_page import table
+from motiondistill.report.run_page import chips
+
+COMPARISON: Final = "comparison.html"
+_IMAGE: Final = "comparison.png"
+_PREFERRED: Final = (
+    "How often the natural clip is preferred, over all levels and views; 0.5 is chance. Brackets, "
+    "and pale: its distance from copies of that prior with random weights may be none."
+)
+_ABOVE: Final = (
+    "The same minus that of the copies with random weights: what is knowledge, and not the network."
+)
+_DIFFERENT: Final = (
+    "Not asked alike: {names} differ, so figures are not those of the same questions."
+)
+_SAME: Final = ("probe.draws", "probe.motions", "probe.views", "probe.levels", "run.seed")
+
+
+def write_comparison(folder: Path, probes: Mapping[str, Mapping[str, Any]]) -> Path:
+    """Writes the page and its image; `probes` are summaries by the names of their folders."""
+    names = _names(probes)
+    maps = [
+        _map(probes, names, "auc", "Preferred", _PREFERRED, 0.5),
+        _map(probes, names, "above_null", "Above random weights", _ABOVE, 0.0),
+    ]
+    maps = [each for each in maps if any(cell for row in each.cells for cell in row)]
+    write_png(folder / _IMAGE, maps)
+    sections = [
+        f"<section><h2>Knowledge</h2>{''.join(map(as_html, maps))}</section>",
+        f"<section><h2>Gradients</h2>{_gradients(probes, names)}</section>",
+    ]
+    different = _different(probes)
+    warning = _DIFFERENT.format(names=", ".join(different)) if different else ""
+    page = document(
+        "probe.html",
+        (),
+        {
+            "title": f"{len(probes)} probes · motiondistill",
+            "heading": "What priors know about motion",
+            "chips": chips({"probes": str(len(probes))}),
+            "warning": f'<p class="warning">{text(warning)}</p>' if warning else "",
+            "sections": "\n".join(sections),
+            "footer": "Made by motiondistill.",
+        },
+    )
+    path = folder / COMPARISON
+    write_atomically(path, lambda part: part.write_text(page, encoding="utf-8"))
+    return path
+
+
+def _names(probes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """What each probe is called: its prior, and the folder where two have the same."""
+    models = {
+        folder: found["prior"]["model"]
+        + (" (random)" if found["prior"]["weights"] == "random" else "")
+        for folder, found in probes.items()
+    }
+    shared = list(models.values())
+    return {
+        folder: f"{model}, {Path(folder).name}" if shared.count(model) > 1 else model
+        for folder, model in models.items()
+    }
+
+
+def _map(
+    probes: Mapping[str, Mapping[str, Any]],
+    names: Mapping[str, str],
+    figure: str,
+    title: str,
+    sentence: str,
+    middle: float,
+) -> HeatMap:
+    """A row for each kind of pairs that any probe asked, a column for each probe."""
+    kinds = dict.fromkeys(kind for found in probes.values() for kind in found["pairs"]["kinds"])
+    cells = [
+        [_cell(found["pairs"]["kinds"].get(kind), figure) for found in probes.values()]
+        for kind in kinds
+    ]
+    columns = [names[folder] for folder in probes]
+    return HeatMap(title, sentence, list(kinds), columns, cells, middle, 0.5)
+
+
+def _cell(figures: Mapping[str, Any] | None, figure: str) -> Cell | None:
+    if figures is None or figures["all"][figure] is None:
+        return None
+    found = figures["all"][figure]
+    return Cell(found["value"], interval_words(found), figures["all"]["verdict"] != "holds")
+
+
+def _gradients(probes: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> str:
+    lines = []
+    for folder, found in probes.items():
+        gradients = found["gradients"]
+        chosen = None if gradients is None else gradients["suggestion"]
+        if chosen is None:
+            why = "left out" if gradients is None else "none leads back for certain"
+            lines.append([text(names[folder]), "-", "-", why])
+            continue
+        scale = chosen["guidance_scale"]
+        guided = "" if scale is None else f", guidance {scale:g}"
+        levels = f"{chosen['first_level']:.2f} to {chosen['last_level']:.2f}{guided}"
+        lines.append(
+            [
+                text(names[folder]),
+                text(gradients["objective"]),
+                f"{chosen['cosine']:.3f}",
+                text(levels),
+            ]
+        )
+    return table(("prior", "objective", "mean cosine", "noise levels suggested"), lines)
+
+
+def _different(probes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What was not asked alike."""
+    first, *others = probes.values()
+    found = [
+        key for key in _SAME if any(_value(each, key) != _value(first, key) for each in others)
+    ]
+    if any(each["clips"] != first["clips"] for each in others):
+        found.insert(0, "motions and prompts")
+    return found
+
+
+def _value(found: Mapping[str, Any], key: str) -> Any:
+    group, name = key.split(".")
+    return found["config"][group][name]

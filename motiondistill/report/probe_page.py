@@ -1,0 +1,211 @@
+"""`probe.html`: what a probe found, on one page that needs no network and no other file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from motiondistill.atomic import write_atomically
+from motiondistill.probing.pairs import BY_NAME
+from motiondistill.report.documents import document, text
+from motiondistill.report.heat_map import as_html, write_png
+from motiondistill.report.probe_maps import (
+    gradient_maps,
+    interval_words,
+    level_and_view_maps,
+    pair_maps,
+    prompt_map,
+)
+from motiondistill.report.run_page import chips
+
+PAGE: Final = "probe.html"
+MAPS: Final = "maps.png"
+GRADIENT_MAPS: Final = "gradients.png"
+VERDICTS: Final = {
+    "above": ("green", "above random weights"),
+    "below": ("red", "below random weights"),
+    "holds": ("amber", "may be as random weights"),
+    None: ("none", "no copies to compare"),
+}
+_INTRODUCTION: Final = (
+    "Every pair holds a natural clip and one that is wrong in one way. The prior is asked, without "
+    "any optimisation, how much the words help it to denoise either, under the same noise; the "
+    "figure is how often they help the natural clip more. Copies of its network with random "
+    "weights answer the same questions: only what lies above them is knowledge. A network with "
+    "random weights has tastes, too, and one more of them would lie outside of {copies} others by "
+    "chance in 2 of {one_more} cases: take more of them (probe.null_copies) before a narrow "
+    "difference counts."
+)
+_SECONDARY: Final = (
+    "These clips are easier or harder to denoise than natural ones, whatever is known of motion; "
+    "read them beside the random weights alone."
+)
+
+
+def write_page(folder: Path, summary: Mapping[str, Any]) -> Path:
+    """Writes `probe.html` and the images of its maps into the folder of the probe."""
+    maps, slopes = [*pair_maps(summary), prompt_map(summary)], gradient_maps(summary)
+    write_png(folder / MAPS, maps)
+    if slopes:
+        write_png(folder / GRADIENT_MAPS, slopes)
+    by_both = "".join(as_html(each) for each in level_and_view_maps(summary))
+    sections = [
+        _section("What it knows", f'<p class="note">{_introduction(summary)}</p>{_kinds(summary)}'),
+        _section("Where it knows it", "".join(as_html(each) for each in maps)),
+        _section(
+            "Level and view together",
+            f"<details><summary>A map for each kind of pairs</summary>{by_both}</details>",
+        ),
+        _section("Gradients", _gradients(summary) + "".join(as_html(each) for each in slopes)),
+        _section("Left out", _left_out(summary)),
+        _section("How it is measured", _definitions(summary)),
+    ]
+    model = summary["prior"]["model"]
+    parts = {
+        "title": text(f"Probe of {model} · motiondistill"),
+        "heading": text(f"What {model} knows about motion"),
+        "chips": chips(_facts(summary)),
+        "warning": _warning(summary),
+        "sections": "\n".join(filter(None, sections)),
+        "footer": f"Made by motiondistill {text(summary['motiondistill'])}.",
+    }
+    page = document("probe.html", (), parts)
+    return _write(folder / PAGE, page)
+
+
+def verdict(figures: Mapping[str, Any]) -> str:
+    """Where a figure lies against the copies, as a light with words."""
+    colour, words = VERDICTS[figures["verdict"]]
+    return f'<span class="light {colour}">{words}</span>'
+
+
+def _introduction(summary: Mapping[str, Any]) -> str:
+    copies = summary["config"]["probe"]["null_copies"]
+    return _INTRODUCTION.format(copies=copies, one_more=copies + 1)
+
+
+def _write(path: Path, page: str) -> Path:
+    write_atomically(path, lambda part: part.write_text(page, encoding="utf-8"))
+    return path
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{title}</h2>{content}</section>" if content else ""
+
+
+def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "motions": str(len(summary["clips"])),
+        "prompts": str(len({each["prompt"] for each in summary["clips"]})),
+        "levels": str(len(summary["levels"])),
+        "views": str(len(summary["views"])),
+        "draws": str(summary["config"]["probe"]["draws"]),
+        "copies with random weights": str(summary["config"]["probe"]["null_copies"]),
+        "weights": summary["prior"]["weights"],
+    }
+
+
+def _warning(summary: Mapping[str, Any]) -> str:
+    if summary["finished"]:
+        return ""
+    done, wanted = len(summary["clips"]), summary["clips_wanted"]
+    return (
+        f'<p class="warning">Stopped early: {done} of {wanted} motions are done. The same command '
+        "goes on.</p>"
+    )
+
+
+def _kinds(summary: Mapping[str, Any]) -> str:
+    kinds = summary["pairs"]["kinds"]
+    parts = []
+    for primary, title in ((True, "Equally complex"), (False, "Unequally complex")):
+        own = {name: figures for name, figures in kinds.items() if figures["primary"] == primary}
+        if own:
+            parts.append(f"<h3>{title}</h3>{_kind_table(own)}")
+            parts.append("" if primary else f'<p class="note">{_SECONDARY}</p>')
+    return "".join(parts)
+
+
+def _kind_table(kinds: Mapping[str, Any]) -> str:
+    heads = ("pairs", "preferred", "random weights", "difference", "among strangers", "motions", "")
+    lines = [
+        [
+            f"{text(name)}<small>{text(figures['axis'])}: {text(figures['question'])}</small>",
+            _estimate(figures["all"]["auc"]),
+            _estimate(figures["all"]["null"]),
+            _estimate(figures["all"]["above_null"], signed=True),
+            _estimate(figures["all"]["unpaired"]),
+            str(figures["all"]["clips"]),
+            verdict(figures["all"]),
+        ]
+        for name, figures in kinds.items()
+    ]
+    return table(heads, lines)
+
+
+def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Cells of HTML as a table; the first of each line is its head, the last is left-aligned."""
+    head = "".join(
+        f'<th scope="col"{_aligned(place, len(heads))}>{text(name)}</th>'
+        for place, name in enumerate(heads)
+    )
+    rows = "".join(
+        f'<tr><th scope="row">{first}</th>'
+        + "".join(
+            f"<td{_aligned(place, len(heads))}>{cell}</td>" for place, cell in enumerate(rest, 1)
+        )
+        + "</tr>"
+        for first, *rest in lines
+    )
+    return (
+        f'<div class="scroll"><table class="facts"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _aligned(place: int, count: int) -> str:
+    return ' class="number"' if 0 < place < count - 1 else ""
+
+
+def _estimate(figures: Mapping[str, Any] | None, *, signed: bool = False) -> str:
+    if figures is None:
+        return "-"
+    value = f"{figures['value']:+.2f}" if signed else f"{figures['value']:.2f}"
+    return f"{value}<small>{interval_words(figures)}</small>"
+
+
+def _gradients(summary: Mapping[str, Any]) -> str:
+    found = summary["gradients"]
+    if found is None:
+        return ""
+    chosen = found["suggestion"]
+    if chosen is None:
+        words = "No noise level's gradient leads back for certain, so nothing is suggested."
+    else:
+        scale = chosen["guidance_scale"]
+        guided = "" if scale is None else f" and guidance {scale:g}"
+        words = (
+            f"Suggested for this prior and {found['objective']}: noise levels from "
+            f"{chosen['first_level']:.2f} to {chosen['last_level']:.2f}{guided} "
+            f"(score.levels=auto score.probe=FOLDER)."
+        )
+    return f'<p><b>{text(words)}</b></p><p class="note">{text(found["rule"])}</p>'
+
+
+def _left_out(summary: Mapping[str, Any]) -> str:
+    lines = [[text(prompt), text(why)] for prompt, why in summary["left_out"].items()]
+    lines += [
+        [text(name), f"{text(BY_NAME[name].question)} No clip could be asked."]
+        for name in BY_NAME
+        if name not in summary["pairs"]["kinds"]
+    ]
+    if not lines:
+        return ""
+    return f"<details><summary>{len(lines)} that could not be asked</summary>" + (
+        f"{table(('prompt or pairs', 'why'), lines)}</details>"
+    )
+
+
+def _definitions(summary: Mapping[str, Any]) -> str:
+    defined = summary["definitions"].items()
+    lines = [[text(name.replace("_", " ")), text(words)] for name, words in defined]
+    return f"<details><summary>Definitions</summary>{table(('figure', 'is'), lines)}</details>"
