@@ -195,8 +195,6 @@ def _recognised(
 
     A fit keeps no checkpoints: one that was cut short is begun again.
     """
-    if stop.requested:
-        return None
     settings = build_latents.make_fit_settings(job.config)
     motion, misfit = fit_body(fitting, settings, video, lambda: stop.requested)
     if stop.requested:
