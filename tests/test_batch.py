@@ -106,6 +106,11 @@ def interrupted(step: Step) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
 
+def interrupted_late(step: Step) -> None:
+    if step.index == 1:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
 def aborted(_: Step) -> None:
     raise KeyboardInterrupt
 
@@ -115,6 +120,7 @@ def aborted(_: Step) -> None:
     [
         (broken, 1, ["finished", "failed", "finished"], [2, 0, 2]),
         (interrupted, 130, ["finished", "stopped", "not begun"], [2, 1, 0]),
+        (interrupted_late, 130, ["finished", "finished", "not begun"], [2, 2, 0]),
         (aborted, 130, ["finished", "not begun", "not begun"], [2, 0, 0]),
     ],
 )

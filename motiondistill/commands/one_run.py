@@ -14,6 +14,7 @@ from motiondistill import build, runs
 from motiondistill.candidates import evidence
 from motiondistill.checkpoints import CHECKPOINTS, load_newest
 from motiondistill.commands.outcomes import RUN_ERRORS
+from motiondistill.interruption import Interruption
 from motiondistill.optimize import initial_state, optimize
 from motiondistill.out_of_memory import memory_told
 from motiondistill.profile import Profile, write_profile
@@ -44,16 +45,22 @@ def saved_state(folder: Path) -> Any:
 
 
 def conduct(
-    problem: Problem, config: OptimizeConfig, folder: Path, saved: Any, console: Console
+    problem: Problem,
+    config: OptimizeConfig,
+    folder: Path,
+    saved: Any,
+    console: Console,
+    interruption: Interruption | None = None,
 ) -> dict[str, Any]:
     """Optimises, records and writes the results; the run's figures.
 
-    `saved` is the checkpoint to go on from, or None. What the package logs goes to the run's log,
-    too.
+    `saved` is the checkpoint to go on from, or None. A caller who goes on afterwards gives the
+    `interruption` whose `with` this is within, and asks it. What the package logs goes to the run's
+    log, too.
     """
     with runs.logged(folder), live_stage() if config.run.live else nullcontext() as stage:
         try:
-            return _conduct(problem, config, folder, saved, console, stage)
+            return _conduct(problem, config, folder, saved, console, stage, interruption)
         except RUN_ERRORS:
             # The terminal gets one line; where the error came from stays in the run's log.
             _log.debug("the run failed", exc_info=True)
@@ -72,6 +79,7 @@ def _conduct(
     saved: Any,
     console: Console,
     stage: Stage | None,
+    interruption: Interruption | None,
 ) -> dict[str, Any]:
     settings, run = build.make_settings(config), config.run
     state = _first_state(problem, config, settings, folder, saved)
@@ -88,6 +96,7 @@ def _conduct(
             report=make_reporter(console, settings.num_steps),
             keep_checkpoints=run.keep_checkpoints,
             looks=Looks(problem, state, run.log_every),
+            interruption=interruption,
         )
         if run.profile:
             _log.info("%s", write_profile(folder, profile))

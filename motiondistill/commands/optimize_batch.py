@@ -32,6 +32,7 @@ from motiondistill.commands.session import (
     terminal,
     wide_console,
 )
+from motiondistill.interruption import Interruption
 from motiondistill.probe_levels import with_probed_levels
 from motiondistill.report.batch_page import INDEX, write_index
 from motiondistill.schema import OptimizeConfig
@@ -115,20 +116,21 @@ def _carry_out(
         if _is_done(job, settings):
             continue
         _log.info("run %d of %d: %r, seed %d", index + 1, len(jobs), job.prompt, job.seed)
+        stop = Interruption()
         try:
             own = _with_seed(settings, job.seed)
-            metrics = _carry_out_one(job, _problem_of(job, problem, own), own, console)
-            rows[index] = row_of(job, metrics)
+            made = _problem_of(job, problem, own)
+            with stop:
+                rows[index] = row_of(job, _carry_out_one(job, made, own, console, stop))
         except KeyboardInterrupt:
-            rows[index] = known_row(job)
-            return rows, True
+            rows[index], stop.requested = known_row(job), True
         except RUN_ERRORS as error:
             message = " ".join(str(error).split())
             _log.error("run %d of %d failed: %s", index + 1, len(jobs), message)
             rows[index] = row_of(job, runs.earlier_metrics(job.folder), message or repr(error))
         write_summary(folder, rows)
-        if rows[index].status == "stopped":
-            return rows, True
+        if stop.requested:
+            return rows, any(row.status in ("stopped", "not begun") for row in rows)
     return rows, False
 
 
@@ -142,7 +144,7 @@ def _index(folder: Path, rows: Sequence[Row], problem: Problem) -> None:
 
 
 def _carry_out_one(
-    job: Job, problem: Problem, settings: OptimizeConfig, console: Console
+    job: Job, problem: Problem, settings: OptimizeConfig, console: Console, stop: Interruption
 ) -> dict[str, Any]:
     saved = None
     if (job.folder / resuming.CONFIG).is_file():
@@ -153,7 +155,7 @@ def _carry_out_one(
     else:
         runs.new_folder(job.folder, job.prompt)
     runs.write_config(job.folder, settings, runs.origin(job.prompt) | answer_known(problem))
-    return conduct(problem, settings, job.folder, saved, console)
+    return conduct(problem, settings, job.folder, saved, console, stop)
 
 
 def _problem_of(job: Job, problem: Problem, settings: OptimizeConfig) -> Problem:
