@@ -12,10 +12,11 @@ from comparison.asked import RARE, REPORTED
 from comparison.judged import FIGURES, Judged, in_cells, medians
 from comparison.pages import origin, sheet, table, write
 from comparison.real_clips import LEAST_PENETRATION, RealClips, meets, shares
-from comparison.reasons import RULE, Reason
+from comparison.reasons import RULE
 from comparison.runs import prompt_of
 from motiondistill.data.frequencies import RARE_CLIPS
 from motiondistill.metrics.signatures import SIGNATURES
+from motiondistill.owners import Owner
 from motiondistill.prompts import slug
 
 PAGE_FILE: Final = Path("results/distilled.md")
@@ -68,7 +69,7 @@ class Findings:
     random: Sequence[Judged]
     real: Mapping[str, RealClips | None]
     """By action."""
-    reasons: Mapping[str, Reason]
+    reasons: Mapping[str, Owner]
     """Of the actions with a motion that is not recognised."""
 
 

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         settings = runs.resolved(settings, problem, threads)
         about = {**runs.origin(""), "prompt": None, "prompts": prompts, "seeds": list(seeds)}
         runs.write_config(folder, settings, about | answer_known(problem))
-        rows, interrupted = _carry_out(jobs, problem, settings, folder, console)
+        rows, interrupted = carry_out(jobs, problem, settings, folder, console)
         _index(folder, rows, problem)
     _show(rows, folder)
     if interrupted:
@@ -101,7 +101,7 @@ def _settings(options: argparse.Namespace) -> tuple[OptimizeConfig, tuple[int, .
     return _with_seed(settings, seeds[0]), seeds
 
 
-def _carry_out(
+def carry_out(
     jobs: Sequence[Job],
     problem: Problem,
     settings: OptimizeConfig,
@@ -112,12 +112,12 @@ def _carry_out(
     rows = [known_row(job) for job in jobs]
     write_summary(folder, rows)
     for index, job in enumerate(jobs):
-        if _is_done(job, settings):
+        if is_done(job, settings):
             continue
         _log.info("run %d of %d: %r, seed %d", index + 1, len(jobs), job.prompt, job.seed)
         try:
             own = _with_seed(settings, job.seed)
-            metrics = _carry_out_one(job, _problem_of(job, problem, own), own, console)
+            metrics = _one(job, _problem_of(job, problem, own), own, console)
             rows[index] = row_of(job, metrics)
         except KeyboardInterrupt:
             rows[index] = known_row(job)
@@ -141,9 +141,7 @@ def _index(folder: Path, rows: Sequence[Row], problem: Problem) -> None:
         _log.warning("no %s: %s. Try `motiondistill report %s`.", INDEX, words, out)
 
 
-def _carry_out_one(
-    job: Job, problem: Problem, settings: OptimizeConfig, console: Console
-) -> dict[str, Any]:
+def _one(job: Job, problem: Problem, settings: OptimizeConfig, console: Console) -> dict[str, Any]:
     saved = None
     if (job.folder / resuming.CONFIG).is_file():
         stored = resuming.stored_config(job.folder, job.prompt, None, [])
@@ -166,7 +164,7 @@ def _problem_of(job: Job, problem: Problem, settings: OptimizeConfig) -> Problem
     return dataclasses.replace(problem, prompt=job.prompt, seed=job.seed)
 
 
-def _is_done(job: Job, settings: OptimizeConfig) -> bool:
+def is_done(job: Job, settings: OptimizeConfig) -> bool:
     total = build.make_settings(settings).num_steps
     metrics = runs.earlier_metrics(job.folder)
     return bool(metrics) and metrics["finished"] and metrics["steps"] >= total
