@@ -8,7 +8,7 @@ from motiondistill.build_critics import pinned_priors
 from motiondistill.look_schema import CameraConfig
 from motiondistill.probe_levels import with_probed_levels
 from motiondistill.run_schema import LatentsRunConfig
-from motiondistill.schema import DiagnoseConfig, LatentsConfig, OptimizeConfig, distilling
+from motiondistill.schema import DiagnoseConfig, LatentsConfig, distilling, looking
 from motiondistill.stages import Settings
 from motiondistill.starts import Problem
 
@@ -28,12 +28,6 @@ def settled(config: DiagnoseConfig, threads: int) -> DiagnoseConfig:
         score=found.score,
         run=dataclasses.replace(found.run, threads=threads),
     )
-
-
-def looking(config: DiagnoseConfig) -> OptimizeConfig:
-    """The distillation's configuration with a start from samples: what videos are fitted by."""
-    told = distilling(config)
-    return dataclasses.replace(told, init=dataclasses.replace(told.init, start="sampled"))
 
 
 def make_looking(config: DiagnoseConfig) -> tuple[Problem, Settings]:

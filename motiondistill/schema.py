@@ -139,13 +139,24 @@ class DiagnoseConfig:
     def __post_init__(self) -> None:
         check_ranges(self, RANGES | {"run.frames": (3, 1024)})
         check_diagnose(self)
-        distilling(self)  # what `optimize` refuses is refused here
+        for told in (looking, distilling):
+            told(self)  # what `optimize` refuses is refused here
+
+
+def looking(config: DiagnoseConfig) -> OptimizeConfig:
+    """What a diagnosis fits motions to videos by: as a run that starts from samples would."""
+    return _optimized(config, dataclasses.replace(config.init, start="sampled"))
 
 
 def distilling(config: DiagnoseConfig) -> OptimizeConfig:
-    """What the distillation of a diagnosis is told."""
-    groups = dataclasses.fields(OptimizeConfig)
-    return OptimizeConfig(**{group.name: getattr(config, group.name) for group in groups})
+    """What the distillation of a diagnosis is told; without samples, no key of them."""
+    start = config.init.start
+    return _optimized(config, config.init if start == "sampled" else FitSettings(start=start))
+
+
+def _optimized(config: DiagnoseConfig, init: FitSettings) -> OptimizeConfig:
+    groups = [group.name for group in dataclasses.fields(OptimizeConfig)]
+    return OptimizeConfig(**{name: getattr(config, name) for name in groups} | {"init": init})
 
 
 @dataclass(frozen=True)

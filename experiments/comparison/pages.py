@@ -65,9 +65,14 @@ def sheet(
     ]
     widest = max(row.shape[-1] for row in rows)
     rows = [torch.nn.functional.pad(row, (0, widest - row.shape[-1]), value=1.0) for row in rows]
-    image = to_bytes(torch.cat(rows, -2)[None])[0].numpy()
+    picture(torch.cat(rows, -2), file)
+
+
+def picture(image: Float[Tensor, "3 rows columns"], file: Path) -> None:
+    """The image (.png), whole or not at all."""
+    pixels = to_bytes(image[None])[0].numpy()
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, lambda part: imageio.v3.imwrite(part, image, extension=".png"))
+    write_atomically(file, lambda part: imageio.v3.imwrite(part, pixels, extension=".png"))
 
 
 def write(page: Path, text: str) -> None:

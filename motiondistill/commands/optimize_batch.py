@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         about = {**runs.origin(""), "prompt": None, "prompts": prompts, "seeds": list(seeds)}
         runs.write_config(folder, settings, about | answer_known(problem))
         rows, interrupted = carry_out(jobs, problem, settings, folder, console)
-        _index(folder, rows, problem)
+        write_batch_page(folder, rows, problem)
     _show(rows, folder)
     if interrupted:
         source = ["--prompts", str(options.prompts)] if options.prompts else prompts
@@ -132,7 +132,7 @@ def carry_out(
     return rows, False
 
 
-def _index(folder: Path, rows: Sequence[Row], problem: Problem) -> None:
+def write_batch_page(folder: Path, rows: Sequence[Row], problem: Problem) -> None:
     """The batch's page. The runs stand without it, so its failure is only told."""
     try:
         write_index(folder, rows, problem.body)
