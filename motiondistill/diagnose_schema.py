@@ -11,8 +11,9 @@ class DiagnoseSettings:
     # Motions of each prompt's action that are rendered, to have fields fitted to them; 0 leaves
     # them out.
     motions: int = 3
-    # What clips without a body are asked by: a shipped configuration of `latents`, or a YAML file.
-    # Prior, words, body, camera and scene are those of the distillation. Null takes its defaults.
+    # What clips without a body are asked by: a shipped configuration of `latents` (such as
+    # multi_step), or a YAML file; null takes its defaults. Prior, words, body, camera and scene are
+    # those of the distillation.
     latents: str | None = None
     # Updates of these clips; null takes that configuration's, 0 leaves them out.
     latent_steps: int | None = None

@@ -9,9 +9,9 @@ RULE: Final = (
     "A motion that is not recognised has one of three owners. **Representation**, if of rendered "
     "true clips less than half are recognised after a motion was fitted to them, so that the "
     "action gets lost between pictures and joints; else **prior**, if of the prior's own samples "
-    "less than half are recognised after the same fit, and no clip is that it asked for without a "
-    "body (where that was tried); else **optimisation**: the prior shows the action, the body can "
-    "do it, and the run did not find it."
+    "less than half are recognised after the same fit, and neither is the clip that its score "
+    "leads to without a body (where that was tried); else **optimisation**: the prior shows the "
+    "action, the body can do it, and the run did not find it."
 )
 
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from browser import opened_page
 
-from motiondistill import fitting
 from motiondistill.cli import main
 from motiondistill.commands import diagnose_stages, one_latents, one_run
 from motiondistill.motion.motion_file import load_motion
@@ -109,7 +108,6 @@ def test_finished_stages_are_not_made_again(
     after = files(folder)
     assert {name: after[name] for name in before} == before
     assert record(folder)["cases"][0]["cells"]["representation"]["status"] == "finished"
-    monkeypatch.setattr(fitting, "fit", None)
     monkeypatch.setattr("motiondistill.commands.diagnose.make_looking", None)
     assert main(["diagnose", *PROMPTS, "--out", str(folder), *SMALL]) == 0, "nothing is to be done"
 

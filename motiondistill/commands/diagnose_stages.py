@@ -26,7 +26,7 @@ from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.probing.clips import Source, clips_of
 from motiondistill.probing.study import Clip
 from motiondistill.progress import loss_in_words, make_reporter
-from motiondistill.report.diagnosis import Case, Stage
+from motiondistill.report.diagnosis import STAGES, Case, Stage
 from motiondistill.report.fitted_clips import Seen, write_fits, write_nothing
 from motiondistill.schema import DiagnoseConfig, OptimizeConfig, distilling
 from motiondistill.stages import Settings, State
@@ -74,23 +74,19 @@ class Work:
 
     def cases(self) -> list[Case]:
         """What the record is made from."""
-        clips, found = self.folders("latents"), []
+        places, told = {stage: self.folders(stage) for stage in STAGES}, self.failures.items()
         without: dict[Stage, str] = {}
-        if not clips:
+        if not places["latents"]:
             without["latents"] = "diagnose.latent_steps=0 leaves them out"
-        for job in self.jobs:
-            prompt = job.prompt
-            places: dict[Stage, Path] = {
-                "representation": self.folders("representation")[prompt],
-                "samples": self.folders("samples")[prompt],
-                "latents": clips.get(prompt, self.folder),
-                "distillation": job.folder,
-            }
-            failed = {
-                stage: why for (stage, whose), why in self.failures.items() if whose == prompt
-            }
-            found.append(Case(prompt, places, without, failed))
-        return found
+        return [
+            Case(
+                prompt,
+                {stage: every[prompt] for stage, every in places.items() if every},
+                without,
+                {stage: why for (stage, whose), why in told if whose == prompt},
+            )
+            for prompt in self.prompts
+        ]
 
 
 def make_source(work: Work, problem: Problem) -> Source:

@@ -42,7 +42,10 @@ Status = Literal["finished", "stopped", "failed", "left out", "not begun"]
 @final
 @dataclass(frozen=True)
 class Case:
-    """One prompt, where each stage keeps what it found, and why stages have nothing."""
+    """One prompt, where each stage keeps what it found, and why stages have nothing.
+
+    Stages that are left out need no folder.
+    """
 
     prompt: str
     folders: Mapping[Stage, Path]
@@ -122,11 +125,11 @@ def _case(folder: Path, case: Case, body: Body, recogniser: Recogniser) -> dict[
 def _cell(
     folder: Path, case: Case, stage: Stage, body: Body, recogniser: Recogniser
 ) -> dict[str, Any]:
-    place, asked = case.folders[stage], action_in(case.prompt)
     if stage in case.left_out:
         return _empty("left out", case.left_out[stage])
     if stage in case.failures:
         return _empty("failed", case.failures[stage])
+    place, asked = case.folders[stage], action_in(case.prompt)
     known = earlier_metrics(place)
     if not known or not known["finished"]:
         return _empty("stopped" if known else "not begun", "")

@@ -115,7 +115,8 @@ def _overview(found: Mapping[str, Any]) -> str:
         for case in found["cases"]
     ]
     return (
-        f'<p class="note">{_INTRODUCTION}</p>{table(("prompt", *STAGES, "owner"), lines)}'
+        f'<p class="note">{_INTRODUCTION}</p>'
+        f'<div class="verdicts">{table(("prompt", *STAGES, "owner"), lines)}</div>'
         f'<p class="note">{_emphasised(found["rule"])}</p>'
     )
 
@@ -146,7 +147,7 @@ def _seen_as(motions: Sequence[Mapping[str, Any]]) -> str:
 def _side_by_side(folder: Path, case: Mapping[str, Any]) -> str:
     cells = case["cells"]
     drawn = "".join(_stage(folder, stage, cells[stage]) for stage in STAGES)
-    return f'<p class="note">{_owner(case)}</p><div class="sides4">{drawn}</div>{_physical(cells)}'
+    return f'<p class="note">{_owner(case)}</p><div class="beside">{drawn}</div>{_physical(cells)}'
 
 
 def _stage(folder: Path, stage: Stage, cell: Mapping[str, Any]) -> str:
