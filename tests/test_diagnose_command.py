@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from browser import opened_page
+from mocap_folder import clip_joints, write_folder
 
 from motiondistill.cli import main
 from motiondistill.commands import diagnose_stages, one_latents, one_run
@@ -136,6 +137,17 @@ def test_an_interrupted_fit_is_made_again_and_the_rest_goes_on(
     assert [
         [each["probability"] for each in ours["cells"][stage]["motions"]] for stage in STAGES
     ] == [[each["probability"] for each in theirs["cells"][stage]["motions"]] for stage in STAGES]
+
+
+def test_true_clips_come_from_the_folder_that_is_named(tmp_path: Path) -> None:
+    walking = {"01_01": ("walk", clip_joints("walk", 4.0, speed=1.2))}
+    mocap, folder = write_folder(tmp_path / "mocap", walking), tmp_path / "out"
+    words = ["diagnose", "someone walks", "someone kicks", "--motions", str(mocap)]
+    assert main([*words, "--out", str(folder), *SMALL, "diagnose.latent_steps=0"]) == 0
+    walk, kick = (case["cells"]["representation"] for case in record(folder)["cases"])
+    names = [each["name"] for each in walk["motions"]]
+    assert names == ["someone walks: cmu/01_01", "someone walks: cmu/01_01 (2)"]
+    assert (kick["status"], kick["why"]) == ("left out", "no motion shows the action 'kick'")
 
 
 def test_a_stage_that_fails_leaves_the_others_alone(

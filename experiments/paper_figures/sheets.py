@@ -9,6 +9,8 @@ from typing import Final
 from comparison.judged import Judged, judge
 from comparison.pages import command_of, origin, picture, write
 from comparison.runs import Run, Variant, carry_out, planned
+from jaxtyping import Float
+from torch import Tensor
 
 from motiondistill.build import make_body
 from motiondistill.metrics.recogniser import load_recogniser
@@ -51,7 +53,9 @@ def distilled(number: int, actions: Sequence[str], caption: str, told: argparse.
     runs = carry_out(planned(variants, actions, [told.seed], told.out, told.more))
     judged = judge(runs, make_body(BodyConfig()), load_recogniser())
     blocks = [
-        Block(variant.name, [_row(each) for each in judged if each.run.variant == variant])
+        Block(
+            variant.name, [_row(each) for each in judged if each.run.variant.name == variant.name]
+        )
         for variant in variants
     ]
     write_figure(number, blocks, caption, runs, command(f"fig{number}.py", told))
@@ -83,6 +87,6 @@ def command(script: str, told: argparse.Namespace) -> str:
     return command_of(f"{script}{priors}{f' --config {named}' if named else ''}", told.more)
 
 
-def _row(judged: Judged) -> tuple[str, object]:
+def _row(judged: Judged) -> tuple[str, Float[Tensor, "3 _ _"]]:
     strip = row_of_strip(judged.run.folder / "strip.png", _VIEW, len(STRIP_VIEWS))
     return f"{judged.run.prompt}: seen as {judged.words}", strip
