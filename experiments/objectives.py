@@ -6,9 +6,10 @@
 Every run is `motiondistill optimize` with the defaults and what the table names. All variants are
 screened on two prompts that no result is reported for, with the first seed. The best four are
 compared on six others with every seed, beside the default and the shorter distillation that the
-others change; with `--image`, the name or folder of an image prior, also beside that prior alone,
-and both priors together. Variants that differ only in how they distill share their starts. Runs
-that are finished are not run again. `--set` is for all.
+others change. With `--image`, the name or folder of an image prior, a table of its own holds the
+default beside that prior alone and both priors together, with the first seed. Variants that differ
+only in how they distill share their starts. Runs that are finished are not run again. `--set` is
+for all.
 
 Writes results/objectives.md. `--part 1/2` does the first of two shares of the prompts and writes no
 page: for processes side by side, each on its own core (OMP_NUM_THREADS=1). It compares only once
@@ -109,7 +110,7 @@ runs use the embedded prior{images}.
 **{verdict}** Prompts: {prompts}. Intervals are Wilson's, for 95 of 100; figures are medians.
 
 {about}
-
+{priors}
 ## Screening
 
 On two prompts that no result is reported for ({development}), with one seed. The best {best} went
@@ -122,6 +123,16 @@ to the comparison above.
 From the front, failures first, each with what it was recognised as.
 
 {sheets}
+"""
+
+
+PRIORS: Final = """
+## Video prior, image prior, both
+
+On the same six prompts, with the first seed. An image prior knows no motion to start from, so alone
+it begins with a motionless body.
+
+{table}
 """
 
 
@@ -163,7 +174,7 @@ def comparison_table(judged: Sequence[Judged]) -> str:
 
 def verdict(ranked: Mapping[Variant, Sequence[Judged]]) -> str:
     """What the comparison says of the default; `ranked` is in the order of `by_variant`."""
-    hits = {variant: sum(each.right for each in these) for variant, these in ranked.items()}
+    hits = {variant: mean(each.right for each in these) for variant, these in ranked.items()}
     better = [variant.name for variant in itertools.takewhile(DEFAULT.__ne__, ranked)]
     alike = [
         variant.name
@@ -174,22 +185,26 @@ def verdict(ranked: Mapping[Variant, Sequence[Judged]]) -> str:
     return f"{told} As many are recognised with {', '.join(alike)}." if alike else told
 
 
-def write_page(screened: Sequence[Judged], compared: Sequence[Judged], command: str) -> None:
-    """The page with a sheet for each compared variant."""
+def write_page(
+    screened: Sequence[Judged], compared: Sequence[Judged], imaged: Sequence[Judged], command: str
+) -> None:
+    """The page with a sheet for each compared variant; `imaged` used an image prior, if any did."""
     folder, blocks = PAGE_FILE.with_suffix(""), []
-    for variant, these in by_variant(compared).items():
+    for variant, these in by_variant([*compared, *imaged]).items():
         file = folder / f"{slug(variant.name)}.png"
         sheet(these, file)
         hits = sum(each.right for each in these)
         image = f"{folder.name}/{file.name}"
         blocks.append(f"{variant.name}, {hits} of {len(these)}:\n\n![]({image})")
-    named = any("prior.model=" in key for each in compared for key in each.run.variant.settings)
+    seeds = {each.run.seed for each in imaged}
+    alike = [e for e in compared if e.run.variant == DEFAULT and e.run.seed in seeds]
     text = PAGE.format(
-        images=", but for those that name another" if named else "",
+        images=", but for those that name another" if imaged else "",
+        priors=PRIORS.format(table=comparison_table([*alike, *imaged])) if imaged else "",
         compared=comparison_table(compared),
         verdict=verdict(by_variant(compared)),
         prompts="; ".join(prompt_of(action) for action in COMPARED),
-        about=origin([each.run for each in (*screened, *compared)], command),
+        about=origin([each.run for each in (*screened, *compared, *imaged)], command),
         development="; ".join(prompt_of(action) for action in DEVELOPMENT),
         best=BEST,
         screened=comparison_table(screened),
@@ -233,15 +248,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     screened = judge(runs, body, recogniser)
 
     chosen = dict.fromkeys([*list(by_variant(screened))[:BEST], DEFAULT, SHORTER])
-    if options.image:
-        chosen |= dict.fromkeys(priors(options.image))
+    imaged = priors(options.image) if options.image else ()
+
     carry_out(planned(chosen, COMPARED[place::count], options.seeds, out, more), starts)
+    carry_out(planned(imaged, COMPARED[place::count], options.seeds[:1], out, more), starts)
     if options.part:
         return
-    runs = planned(chosen, COMPARED, options.seeds, out, more)
+    runs, others = (
+        judge(planned(variants, COMPARED, seeds, out, more), body, recogniser)
+        for variants, seeds in ((chosen, options.seeds), (imaged, options.seeds[:1]))
+    )
     image = f" --image {options.image}" if options.image else ""
     command = command_of(f"objectives.py{image}", more)
-    write_page(screened, judge(runs, body, recogniser), command)
+    write_page(screened, runs, others, command)
 
 
 if __name__ == "__main__":

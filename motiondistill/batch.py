@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, final
 
 from motiondistill.atomic import write_atomically
+from motiondistill.checkpoints import CHECKPOINTS, newest_step
 from motiondistill.prompts import slug
 from motiondistill.runs import earlier_metrics
 
@@ -111,18 +112,26 @@ def plan(prompts: Sequence[str], seeds: Sequence[int], folder: Path) -> list[Job
     ]
 
 
+def standing(folder: Path, metrics: Mapping[str, Any], failure: str = "") -> tuple[Status, int]:
+    """Status and updates of a run that left these figures, perhaps none, or failed by this message.
+
+    Where it was aborted, its checkpoints tell of updates that its figures do not know.
+    """
+    known, saved = metrics.get("steps", 0), newest_step(folder / CHECKPOINTS)
+    steps = max(known, saved)
+    if failure:
+        return "failed", steps
+    if metrics and metrics["finished"] and known == steps:
+        return "finished", steps
+    return "stopped" if metrics or steps else "not begun", steps
+
+
 def row_of(job: Job, metrics: Mapping[str, Any], failure: str = "") -> Row:
     """The row of a run that left these figures, perhaps none, or failed by this message."""
-    status: Status = "not begun"
-    if failure:
-        status = "failed"
-    elif metrics:
-        status = "finished" if metrics["finished"] else "stopped"
     return Row(
         job.prompt,
         job.seed,
-        status,
-        metrics.get("steps", 0),
+        *standing(job.folder, metrics, failure),
         metrics.get("loss"),
         metrics.get("evidence"),
         metrics.get("seconds"),

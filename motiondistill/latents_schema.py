@@ -10,6 +10,8 @@ _NOT_OF_CLIPS: Final = (
     *("score.azimuth_jitter", "score.max_norm", "score.weight"),
     *("camera.distance_jitter", "camera.elevation_jitter", "camera.fov_jitter"),
 )
+# Of a probe, which asks about motions.
+_OF_A_PROBE: Final = ("score.levels", "score.probe")
 
 
 def of_clips() -> DistillSettings:
@@ -37,6 +39,13 @@ def check_latents(config: Any) -> None:
             raise ValueError(
                 f"`{key}` must be left out of `latents`, whose clips are seen from fixed sides and "
                 f"stand for themselves, got {show(value)}; leave it out."
+            )
+    for key in _OF_A_PROBE:
+        value = getattr(config.score, key.removeprefix("score."))
+        if value != known[key][1]:
+            raise ValueError(
+                f"`{key}` must be left out of `latents`, as a probe suggests noise levels for the "
+                f"motion of a body, got {show(value)}; give score.first_level and score.last_level."
             )
     if config.score.objective == "vsd":
         raise ValueError(

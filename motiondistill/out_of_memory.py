@@ -8,7 +8,9 @@ from typing import Final
 import torch
 
 from motiondistill import parallel
-from motiondistill.schema import OptimizeConfig
+from motiondistill.distill_settings import DistillSettings
+from motiondistill.latent_state import LatentState
+from motiondistill.schema import LatentsConfig, OptimizeConfig
 from motiondistill.stages import State
 
 # How allocators say it that raise no error of their own: the CPU's, CUDA's libraries and MPS'.
@@ -24,7 +26,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextlib.contextmanager
-def memory_told(config: OptimizeConfig, state: State | None = None) -> Iterator[None]:
+def memory_told(
+    config: OptimizeConfig | LatentsConfig, state: State | LatentState | None = None
+) -> Iterator[None]:
     """Within its `with`, too little memory is a MemoryError that tells which key to turn.
 
     The keys are those that help at the stage of the state, or without one at the start.
@@ -37,17 +41,44 @@ def memory_told(config: OptimizeConfig, state: State | None = None) -> Iterator[
         place = "" if state is None else f" at step {state.step}"
         wanted = _WANTED.search(str(error))
         got = f"{wanted[1]} more were wanted" if wanted else "it ran out"
-        first, *others = remedies(config, state)
+        first, *others = _remedies_of(config, state)
         then = f", then {', '.join(others)}" if others else ""
         raise MemoryError(
             f"The memory must hold what one update needs, but {got}{place}; try {first}{then}."
         ) from error
 
 
+def _remedies_of(
+    config: OptimizeConfig | LatentsConfig, state: State | LatentState | None
+) -> list[str]:
+    if isinstance(config, LatentsConfig):
+        return remedies_of_clips(config, begun=state is not None)
+    assert not isinstance(state, LatentState)
+    return remedies(config, state)
+
+
+def remedies_of_clips(config: LatentsConfig, *, begun: bool) -> list[str]:
+    """What `remedies` tells, for clips: before their first update, when the video of the start is
+    rendered, or since.
+    """
+    found, prior = [], config.prior
+    if prior.batch_size != 1:
+        found.append("prior.batch_size=1")
+    if not begun and config.render.supersampling > 1:
+        found.append(f"render.supersampling={config.render.supersampling // 2}")
+    if begun and config.latents.space == "pixels" and prior.encode in ("graph", "checkpointed"):
+        found.append("prior.encode=two_pass")
+    if prior.device != "cpu" and prior.dtype == "float32":
+        found.append("prior.dtype=bfloat16")
+    if begun:
+        found += _more_parts(config.score)
+    return [*found, _smaller(config.camera.size)]
+
+
 def remedies(config: OptimizeConfig, state: State | None) -> list[str]:
     """Settings that need less memory than these, those first that change the result least."""
     found, distilling = [], state is not None and state.stage == "distill"
-    prior, height_and_width = config.prior, config.camera.size
+    prior = config.prior
     if prior.batch_size != 1:
         found.append("prior.batch_size=1")
     if distilling and prior.encode in ("graph", "checkpointed"):
@@ -64,8 +95,12 @@ def remedies(config: OptimizeConfig, state: State | None) -> list[str]:
             found.append("init.num_stances=1")
         if config.init.num_samples > 1:
             found.append(f"init.num_samples={config.init.num_samples // 2}")
+    return [*found, _smaller(config.camera.size)]
+
+
+def _smaller(height_and_width: tuple[int, int] | None) -> str:
     size = "the prior's own size" if height_and_width is None else list(height_and_width)
-    return [*found, f"a camera.size below {size}"]
+    return f"a camera.size below {size}"
 
 
 def _several_stances(state: State) -> bool:
@@ -74,10 +109,14 @@ def _several_stances(state: State) -> bool:
 
 def _fewer_at_once(config: OptimizeConfig) -> list[str]:
     """Views in more parts, and fewer frames for the prior of images."""
-    views, parts = config.score.views, config.score.accumulate
-    more = [n for n in range(parts + 1, views + 1) if views % (n * parallel.size()) == 0]
-    found = [f"score.accumulate={more[0]}"] if more else []
+    found = _more_parts(config.score)
     images = config.image_prior
     if images.model is not None and images.frames > 1:
         found.append(f"image_prior.frames={images.frames // 2}")
     return found
+
+
+def _more_parts(score: DistillSettings) -> list[str]:
+    views, parts = score.views, score.accumulate
+    more = [n for n in range(parts + 1, views + 1) if views % (n * parallel.size()) == 0]
+    return [f"score.accumulate={more[0]}"] if more else []

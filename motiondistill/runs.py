@@ -173,11 +173,13 @@ def carry_out(
     report: Reporter,
     keep_checkpoints: int = 2,
     looks: Looks | None = None,
+    interruption: Interruption | None = None,
 ) -> Taken | None:
     """Takes the steps to their end or to a Ctrl-C, recording each; the last one, if there was any.
 
-    A first Ctrl-C ends the run after the step it falls into; a second aborts at once. Where numbers
-    fail, the state before that step is saved.
+    A first Ctrl-C ends the run after the step it falls into; a second aborts at once. A caller who
+    goes on afterwards gives the `interruption` whose `with` it is within, and asks it. Where
+    numbers fail, the state before that step is saved.
     """
     last: Taken | None = None
 
@@ -185,13 +187,14 @@ def carry_out(
         save_step(folder / CHECKPOINTS, state.step, snapshot(state), keep_checkpoints)
 
     save()
-    with Interruption() as interruption, events(folder, state.step, looks) as record, report:
+    noted = Interruption() if interruption is None else contextlib.nullcontext(interruption)
+    with noted as wish, events(folder, state.step, looks) as record, report:
         for last in _saved_if_broken(steps, state, save):
             record(state.step, last)
             report(state.step, loss_in_words(last.loss, last.terms))
             if state.step % checkpoint_every == 0:
                 save()
-            if parallel.any_of(interruption.requested):
+            if parallel.any_of(wish.requested):
                 break
     save()
     return last

@@ -114,8 +114,8 @@ class LatentsConfig:
         # Fewer frames have no acceleration, which the fit of a body wants small.
         check_ranges(self, RANGES | {"run.frames": (3, 1024)})
         _check_body(self)
+        check_latents(self)  # before what would be right elsewhere is advised
         _check_render(self)
-        check_latents(self)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from motiondistill import build
-from motiondistill.batch import parse_seeds, plan, read_prompts
+from motiondistill.batch import parse_seeds, plan, read_prompts, standing
+from motiondistill.checkpoints import CHECKPOINTS, save_step
 from motiondistill.cli import main
 from motiondistill.commands import one_run
 from motiondistill.optimize import optimize
@@ -261,3 +262,15 @@ def test_prompts_are_lines_without_blanks_and_comments(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(ValueError, match=f"`--prompts` {message}"):
             read_prompts(path)
+
+
+def test_checkpoints_tell_of_updates_that_the_figures_do_not_know(tmp_path: Path) -> None:
+    done, cut = {"finished": True, "steps": 4}, {"finished": False, "steps": 3}
+    assert standing(tmp_path, {}) == ("not begun", 0)
+    assert standing(tmp_path, {}, "why") == ("failed", 0)
+    save_step(tmp_path / CHECKPOINTS, 4, {})
+    assert standing(tmp_path, done) == ("finished", 4)
+    assert standing(tmp_path, cut) == standing(tmp_path, {}) == ("stopped", 4)
+    save_step(tmp_path / CHECKPOINTS, 6, {})
+    assert standing(tmp_path, done) == ("stopped", 6)
+    assert standing(tmp_path, done, "why") == ("failed", 6)

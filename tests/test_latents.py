@@ -258,6 +258,11 @@ def test_a_checkpoint_of_a_motion_is_none_of_clips() -> None:
         ("score.max_norm=1", "`score.max_norm` must be left out of `latents`"),
         ("score.weight=2", "`score.weight` must be left out of `latents`"),
         ("camera.fov_jitter=0.1", "`camera.fov_jitter` must be left out of `latents`"),
+        ("score.levels=auto", "`score.levels` must be left out of `latents`, as a probe suggests"),
+        (
+            "score.probe=/x",
+            "`score.probe` must be left out of `latents`, as a probe suggests",
+        ),
         ("score.accumulate=3", "`score.accumulate` must divide score.views=4, got 3"),
         ("latents.start=reference", "`latents.motion` must name a motion file or a run's folder"),
         ("latents.motion=x", "`latents.motion` must be left out with latents.start=neutral"),

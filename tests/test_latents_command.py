@@ -93,13 +93,19 @@ def test_the_summary_and_the_grid_show_all(finished: Path, prior: Path) -> None:
 
 
 def test_what_is_finished_is_not_made_again(
-    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    finished: Path,
+    prior: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = (finished / "grid.png").read_bytes()
     monkeypatch.setattr(one_latents, "optimize_latents", None)
     assert main(["latents", *PROMPTS, "--out", str(finished), "--resume"]) == 0
     assert (finished / "grid.png").read_bytes() == before
-    assert "grid.png" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "grid.png" in told
+    whole = (str(prior), PROMPTS[0], "finished")
+    assert any(all(words in line for words in whole) for line in told.splitlines()), "split rows"
     assert main(["latents", PROMPTS[1], "--out", str(finished), "--resume"]) == 2
     assert "`PROMPT` must be the stored run's" in capsys.readouterr().err
     other = ["--out", str(finished), "--resume", "score.views=3"]

@@ -22,6 +22,7 @@ from motiondistill.motion.motion_file import MotionFile
 from motiondistill.randomness import seeded
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.report.evaluation import Subject, evaluate
+from motiondistill.report.figures import QUANTILES, reference_table
 from motiondistill.report.measuring import fidelity
 from motiondistill.report.media import save_video
 from motiondistill.report.video_reading import read_video
@@ -164,10 +165,13 @@ def test_many_motions_are_told_by_their_median(
     out = capsys.readouterr().out
     assert out.splitlines()[0].split()[3:] == [
         *("median", "lowest", "highest", "n"),
-        *("all", "together"),
+        *("real", "all", "together"),
     ]
     (row,) = [line.split() for line in out.splitlines() if line.startswith("root speed")]
-    assert row[-4] == row[-3] == row[-2] and row[-1] == "5"
+    assert row[-5] == row[-4] == row[-3] and row[-2] == "5"
+    # Without references, motions of one rate stand beside the package's real windows.
+    usual = reference_table(8.0)["root_speed"][QUANTILES.index(0.5)]
+    assert float(row[-1]) == pytest.approx(usual, rel=1e-2)
     # All have one prompt, and are alike.
     (row,) = [line.split() for line in out.splitlines() if line.startswith("multimodality")]
     assert float(row[-1]) == pytest.approx(0, abs=1e-5)

@@ -147,7 +147,7 @@ def test_torchrun_leaves_what_one_process_leaves(tmp_path: Path) -> None:
     process = torchrun(tmp_path / "two", "score.num_steps=2")
     text, _ = process.communicate(timeout=540)
     assert process.returncode == 0, text
-    assert text.count("finished after 2 steps") == 1
+    assert text.count("finished after 2 updates") == 1
     job = ["-m", "motiondistill", "optimize", "a person bows", "--out", str(tmp_path / "one")]
     command = [sys.executable, *job, *SMALL, "score.num_steps=2", "score.accumulate=2"]
     subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, timeout=540)

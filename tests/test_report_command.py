@@ -30,7 +30,7 @@ def test_a_run_ends_with_its_page(tmp_path: Path, capsys: pytest.CaptureFixture[
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "a &lt;b&gt;person&lt;/b&gt;" in page and "<b>person" not in page
     for group in ("loss", "pose", "tilt"):
-        assert f"<figcaption><b>{group}</b>" in page
+        assert f'<figcaption><b title="{group}">{group}</b>' in page
     assert main(["report", str(folder)]) == 0
     assert (folder / "report.html").read_text(encoding="utf-8") == page
 
@@ -68,6 +68,28 @@ def test_settings_that_differ_come_first(low_body: Any, tmp_path: Path) -> None:
         assert f'<th scope="row">{key}</th><td>{value}</td>' in changed
     assert changed.count('<th scope="row">') == len(CHANGED)
     assert page.count('<th scope="row">score.objective</th>') == 1
+
+
+def test_what_the_run_filled_in_is_not_taken_for_a_change(low_body: Any, tmp_path: Path) -> None:
+    from motiondistill.report.run_page import write_report
+
+    folder = leave(tmp_path / "run", low_body)
+    filled = load(OptimizeConfig, None, [*CHANGED, "run.frames=5", "run.threads=2"])
+    runs.write_config(folder, filled, runs.origin("a person walks"))
+    page = write_report(folder, low_body).read_text(encoding="utf-8")
+    changed = page.split("<h2>Settings</h2>")[1].split("<details>")[0]
+    assert changed.count('<th scope="row">') == len(CHANGED)
+    assert "filled in by the run: run.frames 5, run.threads 2.<" in changed
+
+
+def test_loss_and_evidence_are_explained(low_body: Any, tmp_path: Path) -> None:
+    from motiondistill.report.run_page import EVIDENCE, LOSS, write_report
+
+    page = write_report(leave(tmp_path / "run", low_body), low_body).read_text(encoding="utf-8")
+    header = page.split("<header>")[1].split("</header>")[0]
+    for name, meaning in (("loss", LOSS), ("evidence", EVIDENCE)):
+        assert f'<li title="{meaning}">{name} <b>' in header
+        assert f"{name.capitalize()}: {meaning}." in header
 
 
 def test_a_damaged_run_keeps_its_older_page(low_body: Any, tmp_path: Path) -> None:
@@ -108,7 +130,12 @@ def test_one_damaged_run_leaves_the_pages_of_the_others(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["report", "nowhere"], "`RUN` must be the folder of a run or of a batch, got nowhere"),
+        (
+            ["report", "/nowhere"],
+            "`RUN` must be the folder of a run or of a batch, and /nowhere does not exist; check "
+            "the path.",
+        ),
+        (["report", "/"], "`RUN` must be the folder of a run or of a batch, got / without config"),
         (["report", "nowhere", "a=b"], "`report` has no settings, got a=b; leave it out"),
     ],
 )

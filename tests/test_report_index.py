@@ -1,26 +1,33 @@
 """A batch's index in headless Chromium: sorted by every column, and safe with any prompt."""
 
+import datetime
+import io
 import os
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from browser import opened_page
+from PIL import Image
 from playwright.sync_api import Page
-from report_run import leave
+from report_run import FRAMES, LEVELS, leave
 
 from motiondistill.batch import Row, read_summary, write_summary
 from motiondistill.motion.motion_file import load_motion, save_motion
 from motiondistill.report.batch_page import write_index
 from motiondistill.report.run_page import write_report
+from motiondistill.report.thumbnails import four_frames
 from motiondistill.structures import Motion
 
 pytestmark = pytest.mark.browser
 HOSTILE = "</td><script>throw 1</script><img src=x onerror='throw 2'>\"b مرحبا"
 # The second run's file is lifted by this, so that it floats more than the first.
 LIFT = 0.5
+# Greys of JPEG at quality 82, of 255; neighbouring frames are 40 apart.
+JPEG = 4
 
 
 def row(prompt: str, folder: str, loss: float | None, status: Any = "finished") -> Row:
@@ -102,10 +109,82 @@ def test_thumbnails_and_links_are_those_of_the_runs(opened: Page, index: Path) -
         "(links) => links.map((link) => link.getAttribute('href'))"
     )
     assert links == ["walk/report.html"]
-    assert opened.locator("img.thumbnail").evaluate_all(
-        "(images) => images.map((image) => [image.naturalWidth > 300, image.naturalHeight])"
-    ) == [[True, 64], [True, 64]]
+    pictures = opened.locator("video.thumbnail")
+    assert (
+        pictures.evaluate_all(
+            "(all) => all.map((video) => [video.poster.slice(0, 15), video.clientWidth > 150])"
+        )
+        == [["data:image/jpeg", True]] * 2
+    )
     assert (index.parent / links[0]).is_file()
     assert not [name for name in os.listdir(index.parent) if name.startswith(".")]
     opened.click("tbody td.prompt a")
     assert opened.locator("h1").text_content() == ROWS[0].prompt
+
+
+def test_the_video_plays_where_it_is_looked_at(opened: Page) -> None:
+    row = opened.locator("tbody tr").filter(has_text=ROWS[0].prompt)
+    playing = "(video) => !video.paused && video.readyState > 1"
+    video = row.locator("video")
+    assert video.evaluate("(video) => [video.paused, video.readyState]") == [True, 0]
+    for begin, end in (
+        (row.hover, opened.locator("h1").hover),
+        (row.locator("td.prompt a").focus, opened.locator("#turn").focus),
+    ):
+        begin()
+        for _ in range(200):
+            if video.evaluate(playing):
+                break
+            opened.wait_for_timeout(50)
+        else:
+            raise TimeoutError("no video")
+        other = opened.locator("tbody tr").filter(has_text="onerror").locator("video")
+        assert other.evaluate("(video) => video.paused")
+        end()
+        assert video.evaluate("(video) => [video.paused, video.currentTime]") == [True, 0]
+
+
+def test_the_picture_has_frames_from_the_whole_motion(index: Path) -> None:
+    columns = [image(index.parent / "walk" / "strip.png", count) for count in (FRAMES, 0)]
+    assert columns[0].size == (256, 256)
+    greys = [columns[0].getpixel(place)[0] for place in ((60, 60), (190, 60), (60, 190))]
+    wanted = [LEVELS[column] for column in (0, 1, 2)]
+    assert greys == pytest.approx(wanted, abs=JPEG)
+    assert columns[0].tobytes() == columns[1].tobytes(), "square frames are counted by themselves"
+
+
+def image(strip: Path, columns: int) -> Image.Image:
+    found = four_frames(strip, columns)
+    assert found is not None
+    return Image.open(io.BytesIO(found[0]))
+
+
+def test_a_phone_shows_every_value_with_its_name_and_unit(opened: Page) -> None:
+    opened.set_viewport_size({"width": 390, "height": 800})
+    row = opened.locator("tbody tr").filter(has_text=ROWS[0].prompt)
+    label = "(cell) => getComputedStyle(cell, '::before').content"
+    assert row.locator("td.status").evaluate(label) == '"status"'
+    found = row.locator("td[data-of=floating]")
+    assert found.inner_text().endswith(" m") and found.evaluate(label) == '"floating"'
+    assert row.locator("td[data-of=jerk]").inner_text().endswith(" m/s³")
+    slid = opened.locator("td[data-of=sliding_speed]").evaluate_all(
+        "(all) => all.map((each) => each.dataset.label)"
+    )
+    assert set(slid) == {"sliding speed"}, "of runs without a figure, too"
+    assert opened.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_the_legend_has_every_shape_and_no_other(opened: Page) -> None:
+    shapes = "(all) => [...new Set(all.map((each) => each.className))].sort()"
+    shown = opened.locator("tbody .light").evaluate_all(shapes)
+    assert opened.locator(".note .light").evaluate_all(shapes) == shown
+    # The lifted motion never touches the floor.
+    assert "light none" in shown
+    assert "no foot touches the floor" in opened.locator(".note").inner_text()
+
+
+def test_the_foot_tells_what_made_the_page_and_when(opened: Page) -> None:
+    today = datetime.datetime.now(datetime.UTC).date()
+    days = [(today - datetime.timedelta(days)).isoformat() for days in (0, 1)]  # past midnight
+    foot = opened.locator("footer").inner_text()
+    assert foot in [f"Made by motiondistill {version('motiondistill')} on {day}." for day in days]

@@ -95,6 +95,23 @@ def test_a_plot_leaves_out_what_is_not_finite() -> None:
     assert "never finite" in plot(Curve("a", (1,), (math.nan,)), 1, 1)
 
 
+def test_angles_have_their_unit_and_updates_one_word() -> None:
+    drawn = plot(Curve("score/azimuth_2", (1, 2), (0.5, 1.5)), 1, 2)
+    assert ">azimuth 2, rad</b>" in drawn
+    assert "updates 1 to 2" in drawn and "step" not in drawn
+    assert ">log snr</b>" in plot(Curve("score/log_snr", (1,), (0.5,)), 1, 1)
+
+
+def test_a_row_tells_what_it_lacks() -> None:
+    metric = Metric("a", "a", "m/s^3", "lower", "physical", "")
+    table = figure_table([Figure(metric, 1.0, None)], FPS)
+    assert '<td class="number median"' not in table and "1.00 m/s³" in table
+    assert "not compared" in table
+    unknown = figure_table([Figure(metric, None, (1.0,) * 7)], FPS)
+    assert '<td class="number median">1.00 m/s³</td>' in unknown
+    assert ">no foot touches the floor</span>" in unknown and "not compared" not in unknown
+
+
 @pytest.mark.parametrize(
     ("direction", "lights"),
     [

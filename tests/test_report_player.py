@@ -1,5 +1,6 @@
 """The page of a run in headless Chromium: its player plays, scrubs, turns and zooms, offline."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from playwright.sync_api import Page
 from report_run import FPS, FRAMES, LEVELS, leave
 
 from motiondistill.report import run_page
+from motiondistill.report.curves import Curve, plot
 from motiondistill.report.run_page import write_report
 
 pytestmark = pytest.mark.browser
@@ -82,6 +84,21 @@ def wait_for_videos(page: Page, number: int) -> None:
     )
 
 
+def boxes(page: Page, selector: str) -> list[dict[str, float]]:
+    found: list[dict[str, float]] = page.locator(selector).evaluate_all(
+        "(all) => all.map((each) => each.getBoundingClientRect().toJSON())"
+    )
+    assert found
+    return found
+
+
+def overlap(one: dict[str, float], other: dict[str, float]) -> bool:
+    return all(
+        one[low] < other[high] and other[low] < one[high]
+        for low, high in (("left", "right"), ("top", "bottom"))
+    )
+
+
 def levels(page: Page) -> list[int]:
     """The grey that each video shows."""
     found: list[int] = page.evaluate(
@@ -127,6 +144,33 @@ def test_without_a_wish_for_rest_it_plays_unasked(
     page.goto(report.as_uri())
     wait_until(page, "Number(document.getElementById('counter').textContent.split(' ')[0]) >= 2")
     assert page.inner_text("#play") == "Pause"
+
+
+def test_the_body_shows_the_frame_that_a_slow_video_shows(opened: Page) -> None:
+    page = opened
+    # A video that goes at a third of its rate, whatever the page asks for.
+    page.evaluate(
+        """() => {
+        const video = document.querySelector("video");
+        video.playbackRate = 0.33;
+        Object.defineProperty(video, "playbackRate", { get: () => 1, set: () => {} });
+        window.seen = [];
+        const note = (now, { mediaTime }) => {
+          const length = Number(document.getElementById("scrub").max) + 1;
+          const shown = Math.round(mediaTime * 8) % length;
+          requestAnimationFrame(() => window.seen.push(
+            [shown, Number(document.getElementById("counter").textContent.split(" ")[0]) - 1]));
+          video.requestVideoFrameCallback(note);
+        };
+        video.requestVideoFrameCallback(note);
+        }"""
+    )
+    page.click("#play")
+    wait_until(page, "window.seen.length > 8")
+    page.click("#play")
+    seen = page.evaluate("window.seen")[1:]  # the first may be told before the page plays
+    assert len({shown for shown, _ in seen}) > 2
+    assert [body for _, body in seen] == [shown for shown, _ in seen]
 
 
 def test_scrubbing_moves_body_and_videos(opened: Page) -> None:
@@ -203,8 +247,40 @@ def test_the_page_fits_a_phone(opened: Page) -> None:
     try:
         opened.set_viewport_size({"width": 360, "height": 700})
         assert opened.evaluate("document.documentElement.scrollWidth") == 360
+        # No button and no caption lies on what it is about.
+        for things, words in (("#body", ".sides button"), ("video", "figcaption")):
+            for thing, word in itertools.product(boxes(opened, things), boxes(opened, words)):
+                assert not overlap(thing, word)
+        width = boxes(opened, ".figures tbody")[0]["width"]
+        described = boxes(opened, ".figures th small")
+        assert min(box["width"] for box in described) == width
+        for value in boxes(opened, ".figures td.value"):
+            assert not any(overlap(value, box) for box in described)
     finally:
         opened.set_viewport_size(size)
+
+
+def test_neighbouring_plots_are_level(opened: Page) -> None:
+    curves = [
+        Curve("gradients/a", (1, 2), (1e-6, 1.23e-3)),  # by its logarithm
+        Curve("terms/a_name_that_is_longer_than_a_plot", (1, 2), (1.0, 1.5)),
+        Curve("score/b", (1, 2), (-1.23e-5, -1.25e-5)),
+    ]
+    drawn = "".join(plot(curve, 1, 2) for curve in curves)
+    opened.locator(".plots").first.evaluate(
+        "(place, drawn) => { place.style.gridTemplateColumns = 'repeat(3, 105px)';"
+        "place.innerHTML = drawn; }",
+        drawn,
+    )
+    size = opened.viewport_size
+    for width in (500, 1000):
+        opened.set_viewport_size({"width": width, "height": 700})
+        tops = [box["top"] for box in boxes(opened, ".plots:first-of-type svg")[:3]]
+        assert tops == pytest.approx([tops[0]] * 3, abs=0.1)
+        values = boxes(opened, ".plots:first-of-type figcaption span:last-child")[:3]
+        ranges = boxes(opened, ".plots:first-of-type .range span")[:6]
+        assert all(box["height"] < 25 for box in values + ranges), "no value goes over two lines"
+    opened.set_viewport_size(size)
 
 
 def test_what_is_too_large_for_the_page_is_shown_from_beside_it(

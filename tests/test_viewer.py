@@ -4,6 +4,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from browser import opened_page
@@ -13,9 +14,12 @@ from motiondistill.cli import main
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.motion.motion_file import load_motion
 from motiondistill.randomness import seeded
+from motiondistill.render.appearance import part_palette
+from motiondistill.stages import Step
 from motiondistill.structures import Motion
 from motiondistill.viewer import live
-from motiondistill.viewer.clips import Clip, clip_of, pieces
+from motiondistill.viewer.clips import Clip, clip_of, numbered
+from motiondistill.viewer.colours import BANDS, pieces
 from motiondistill.viewer.stage import Stage
 
 PORT = 8390
@@ -48,24 +52,64 @@ def test_a_clip_passes_through_the_motions_frames(clips: list[Clip]) -> None:
     assert (clip.frame_at(-1.0), clip.frame_at(99.0)) == (0, len(clip.vertices) - 1)
 
 
+def test_a_clip_is_smooth_between_the_motions_frames() -> None:
+    own = motion("wave")
+    angle = 2 * torch.pi * torch.arange(own.num_frames) / own.fps  # once a second
+    own.translation[:, 0] = angle.sin()
+    path = torch.from_numpy(clip_of("a", own, body()).joints[:, 0, 0])
+    acceleration = path.diff(n=2)[8:-8].abs().max() * 30**2
+    # Straight lines between 8 poses a second reach nearly twice as much at each of them.
+    assert acceleration == pytest.approx((2 * torch.pi) ** 2, rel=0.4)
+
+
 def test_bones_join_parents_and_children(clips: list[Clip]) -> None:
     bones = clips[0].bones(3)
     assert bones.shape == (21, 2, 3)
     assert (bones[0] == clips[0].joints[3, [0, 1]]).all()  # the pelvis and the left hip
 
 
-def test_pieces_are_all_triangles_once_with_their_corners() -> None:
+def area(corners: torch.Tensor) -> torch.Tensor:
+    one, other, third = corners.unbind(1)
+    return torch.linalg.cross(other - one, third - one).norm(dim=-1).sum() / 2
+
+
+def test_pieces_are_the_whole_surface_once() -> None:
     mesh = body()(motion())
-    vertices = mesh.vertices[0].numpy()
+    vertices = mesh.vertices[0]
     found = pieces(mesh.faces, mesh.parts)
-    corners = {
-        tuple(corner.flatten())
-        for piece in found
-        for corner in vertices[piece.vertices][piece.faces]
-    }
-    assert corners == {tuple(triangle.flatten()) for triangle in vertices[mesh.faces.numpy()]}
-    assert sum(len(piece.faces) for piece in found) == len(mesh.faces)
-    assert len({piece.name for piece in found}) == len(found) > 10
+    corners = torch.cat(
+        [torch.from_numpy(piece.points(vertices.numpy())[piece.faces]) for piece in found]
+    )
+    torch.testing.assert_close(area(corners), area(vertices[mesh.faces]), rtol=1e-5, atol=0)
+    normals = [
+        torch.linalg.cross(each[:, 1] - each[:, 0], each[:, 2] - each[:, 0]).sum(0)
+        for each in (corners, vertices[mesh.faces])
+    ]  # of a closed surface, so none is turned inside out
+    torch.testing.assert_close(*normals, rtol=0, atol=1e-5)
+    assert len({piece.name for piece in found}) == len({piece.colour for piece in found})
+
+
+def test_colours_blend_between_parts_as_in_the_report() -> None:
+    mesh = body()(motion())
+    colours = part_palette()[mesh.parts].numpy()
+    blended = skipped = 0
+    for piece in pieces(mesh.faces, mesh.parts):
+        blends = piece.points(colours)[piece.faces].mean(1)
+        for blend, ends in zip(blends, piece.ends[piece.faces], strict=True):
+            seen = np.unique(colours[ends].reshape(-1, 3), axis=0)
+            if len(seen) > 2:  # one of the three is left out
+                skipped += 1
+                continue
+            between = abs(seen[-1] - seen[0])
+            assert (abs(blend - piece.colour) <= between / (2 * BANDS) + 1e-6).all()
+            blended += len(seen) == 2
+    assert blended > 20 * skipped
+
+
+def steps_of(moved: Motion) -> Iterator[Step]:
+    for index, phase in enumerate(("fit", "distill")):
+        loss = torch.tensor(0.5 + index)
+        yield Step(index, phase, loss, {}, moved, None)  # type: ignore[arg-type]
 
 
 def test_the_timeline_plays_loops_and_can_be_dragged(stage: Stage, clips: list[Clip]) -> None:
@@ -76,6 +120,10 @@ def test_the_timeline_plays_loops_and_can_be_dragged(stage: Stage, clips: list[C
     stage._time.value = 1.5
     stage.tick(STEP)
     assert stage.seconds == pytest.approx(1.5), "where it was dragged to"
+    assert not stage._play.value
+    stage.tick(STEP)
+    assert stage.seconds == pytest.approx(1.5), "what was dragged stays there"
+    stage.toggle()
     stage.tick(STEP)
     assert stage.seconds == pytest.approx((2.0) % 1.88, abs=0.01), "from the beginning again"
     stage._play.value = False
@@ -84,6 +132,75 @@ def test_the_timeline_plays_loops_and_can_be_dragged(stage: Stage, clips: list[C
     stage._play.value, stage._speed.value = True, "2"
     stage.tick(0.25)
     assert stage.seconds == pytest.approx(0.62, abs=0.02)
+
+
+def test_single_frames_are_stepped_through_around(stage: Stage, clips: list[Clip]) -> None:
+    stage.step(1)
+    assert stage.seconds == 0, "nothing is shown yet"
+    stage.show(clips)
+    stage.tick(0.2)
+    shown = []
+    count = len(clips[0].vertices)
+    for by, frame in ((1, 7), (1, 8), (-9, count - 1), (1, 0)):
+        stage.step(by)
+        stage.tick(STEP)
+        assert clips[0].frame_at(stage._seen) == frame, "it pauses"
+        shown.append(stage._meshes[0][0].vertices.copy())
+    wanted = clips[0].pieces[0].points(clips[0].vertices[0])
+    assert abs(shown[-1] - wanted).max() < 1e-6
+    assert abs(shown[-2] - wanted).max() > 1e-6
+
+
+def test_body_or_bones_are_seen(stage: Stage, clips: list[Clip]) -> None:
+    stage.show(clips[:1])
+    for kind, expected in (
+        ("body", (True, None, False)),
+        ("both", (True, 0.3, True)),
+        ("skeleton", (False, None, True)),
+    ):
+        stage._kind.value = kind
+        stage.tick(0.0)
+        mesh, bones = stage._meshes[0][-1], stage._bones[0]
+        assert (mesh.visible, mesh.opacity, bones.visible) == expected
+        stage.show(clips if len(stage._clips) == 1 else clips[:1])
+        mesh, bones = stage._meshes[0][-1], stage._bones[0]
+        assert (mesh.visible, mesh.opacity, bones.visible) == expected, "of others, too"
+
+
+def test_names_stand_over_the_heads_and_are_told_apart(stage: Stage) -> None:
+    assert numbered(["a", "b", "a"]) == ["a (1)", "b", "a (2)"]
+    jumping = motion()
+    up = torch.zeros_like(jumping.translation)
+    up[:, 1] = torch.linspace(0, 1, len(up))
+    lifted = Motion(jumping.rotations, jumping.translation + up, jumping.fps)
+    stage.show([clip_of(name, each, body()) for name, each in (("a", jumping), ("b", lifted))])
+    for seconds in (0.0, 1.0):
+        stage._time.value = seconds
+        stage.tick(0.0)
+        for clip, name in zip(stage._clips, stage._names, strict=True):
+            top = clip.vertices[clip.frame_at(seconds), :, 1].max()
+            assert name.position[1] - top == pytest.approx(0.06, abs=1e-5)
+
+
+def test_a_live_page_tells_where_the_run_is(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(live, "_EVERY", 0.0)
+    caplog.set_level("INFO")
+    told = []
+    for step in live.shown_on(stage, steps_of(motion()), "a person waves", body()):
+        told.append(stage._words.content)
+        assert f"update {step.index + 1}, loss {step.loss.item():.4g}, at " in told[-1]
+    assert told[0].startswith("**Running**, fitting") and "distilling" in told[1]
+    assert stage.address in caplog.text
+    assert stage._words.content == "All updates are done; the results are being written."
+
+
+def test_a_live_page_tells_that_the_run_has_ended() -> None:
+    with pytest.raises(ValueError, match="broken"), live.live_stage() as opened:
+        raise ValueError("broken")
+    assert opened._words.content == "**The run has ended.**"
+    assert opened._stopped.is_set()
 
 
 def test_the_page_is_for_this_machine(stage: Stage) -> None:
@@ -106,6 +223,23 @@ def test_what_is_seen_changes_with_the_timeline(stage: Stage, clips: list[Clip])
         page.wait_for_timeout(1000)
         after = scene.screenshot()
         assert before == again != after
+        assert page.get_by_text("Space plays and pauses").is_visible()
+        page.mouse.move(400, 400)
+        for deed, done in (
+            (lambda: page.keyboard.press("Space"), lambda: stage._play.value),
+            (
+                lambda: page.keyboard.press("ArrowRight"),
+                lambda: not stage._play.value and stage._seen > 1.02,
+            ),
+            (page.get_by_text("previous frame").click, lambda: stage._seen < 1.02),
+        ):
+            deed()
+            for _ in range(100):
+                if done():
+                    break
+                page.wait_for_timeout(50)
+            else:
+                raise TimeoutError(stage._seen)
         assert watch.errors == []
         assert all(asked.startswith(stage.address) for asked in watch.requests)
 

@@ -101,6 +101,6 @@ def in_cells(figures: Plausibility) -> tuple[str, ...]:
     )
 
 
-def merit(judged: Sequence[Judged]) -> tuple[int, float]:
-    """What settings are ranked by: how many are recognised, then how likely the right action is."""
-    return sum(each.right for each in judged), mean(each.probability for each in judged)
+def merit(judged: Sequence[Judged]) -> tuple[float, float]:
+    """What settings are ranked by: the share recognised, then how likely the right action is."""
+    return mean(each.right for each in judged), mean(each.probability for each in judged)

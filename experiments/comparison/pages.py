@@ -20,7 +20,7 @@ from motiondistill.report.media import read_image, to_bytes
 from motiondistill.runs import CONFIG
 
 # Views in the strip of a run, the front first.
-_STRIP_ROWS = 3
+STRIP_ROWS = 3
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -63,9 +63,16 @@ def sheet(
         _row(each, (words or (lambda each: each.words))(each))
         for each in sorted(judged, key=lambda each: each.right)
     ]
-    widest = max(row.shape[-1] for row in rows)
-    rows = [torch.nn.functional.pad(row, (0, widest - row.shape[-1]), value=1.0) for row in rows]
-    picture(torch.cat(rows, -2), file)
+    _write_image(rows, file)
+
+
+def strips(runs: Sequence[Run], file: Path) -> None:
+    """One image: a row for each run, from the front, at its own size and without words.
+
+    Nothing is written where there are no runs.
+    """
+    if runs:
+        _write_image([_front(run) for run in runs], file)
 
 
 def picture(image: Float[Tensor, "3 rows columns"], file: Path) -> None:
@@ -83,6 +90,16 @@ def write(page: Path, text: str) -> None:
 
 def _row(judged: Judged, words: str) -> Float[Tensor, "3 rows columns"]:
     """The run's strip from the front, at half its size."""
-    strip = read_image(judged.run.folder / "strip.png")
-    front = strip[:, : strip.shape[-2] // _STRIP_ROWS]
-    return label(torch.nn.functional.avg_pool2d(front[None], 2), words)[0]
+    return label(torch.nn.functional.avg_pool2d(_front(judged.run)[None], 2), words)[0]
+
+
+def _front(run: Run) -> Float[Tensor, "3 rows columns"]:
+    strip = read_image(run.folder / "strip.png")
+    return strip[:, : strip.shape[-2] // STRIP_ROWS]
+
+
+def _write_image(rows: Sequence[Float[Tensor, "3 rows columns"]], file: Path) -> None:
+    """The rows below each other, the shorter ones filled up with white."""
+    widest = max(row.shape[-1] for row in rows)
+    rows = [torch.nn.functional.pad(row, (0, widest - row.shape[-1]), value=1.0) for row in rows]
+    picture(torch.cat(list(rows), -2), file)

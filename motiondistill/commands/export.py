@@ -1,6 +1,7 @@
 """`motiondistill export`: saved motions as files that other programs read."""
 
 import argparse
+import logging
 from collections import Counter
 from pathlib import Path
 from typing import cast, get_args
@@ -14,6 +15,8 @@ from motiondistill.formats.names import ExportFormat
 from motiondistill.motion.motion_file import MotionFile
 from motiondistill.runs import make_parent
 from motiondistill.schema import BodyConfig, ExportConfig
+
+_log = logging.getLogger(__name__)
 
 Job = tuple[ExportFormat, tuple[Path, ...]]
 
@@ -34,10 +37,12 @@ def run(options: argparse.Namespace) -> int:
         for file, settings, jobs in every:
             if settings.body not in bodies:
                 bodies[settings.body] = make_body(settings.body)
-            body = bodies[settings.body]
+            body, motion, fps = bodies[settings.body], file.motion, settings.output.fps
+            resampled = "" if fps is None else f", written at {fps:g}"
+            _log.info("%d frames at %g a second%s", motion.num_frames, motion.fps, resampled)
             for kind, paths in jobs:
                 make_parent(paths[0])
-                write_export(kind, paths, file.motion, body, settings.output, file.prompt)
+                write_export(kind, paths, motion, body, settings.output, file.prompt)
                 for path in paths:
                     print(path)
     return 0

@@ -16,9 +16,16 @@ from rich.table import Table
 from motiondistill import build_latents, config, resuming, runs
 from motiondistill.batch import SUMMARY, write_records
 from motiondistill.commands.one_latents import Job, Row, conduct, is_done, plan, row_of
-from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS, USER_ERRORS
-from motiondistill.commands.session import checked_prompts, compute_repeatably, terminal
+from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS
+from motiondistill.commands.session import (
+    checked_prompts,
+    compute_repeatably,
+    terminal,
+    wide_console,
+)
+from motiondistill.interruption import Interruption
 from motiondistill.latents import LatentProblem
+from motiondistill.out_of_memory import memory_told
 from motiondistill.report.latent_grid import GRID, Block, row_of_strip, write_grid
 from motiondistill.report.latent_results import STRIP
 from motiondistill.schema import LatentsConfig
@@ -44,8 +51,8 @@ def run(options: argparse.Namespace) -> int:
             settings = _resolved(settings)
             jobs = plan(build_latents.each_prior(settings), prompts, folder)
             todo = [job for job in jobs if not is_done(job)]
-            ready = [build_latents.make_latent_problem(job.config, "") for job in todo[:1]]
-        except USER_ERRORS:
+            ready = [_made(job) for job in todo[:1]]
+        except (*RUN_ERRORS, KeyboardInterrupt):
             if not options.resume:
                 folder.rmdir()  # nothing has been written yet
             raise
@@ -89,7 +96,7 @@ def carry_out(
     folder: Path,
     console: Console,
 ) -> tuple[list[Row], bool]:
-    """The rows of all, and whether a Ctrl-C ended them early; summary and grid grow with each.
+    """The rows of all, and whether a Ctrl-C left some undone; summary and grid grow with each.
 
     `ready` holds what the first job that is to be done needs; a prior is freed before the next.
     """
@@ -99,29 +106,31 @@ def carry_out(
         if is_done(job):
             continue
         _log.info("%d of %d: %s, %r", index + 1, len(jobs), job.model, job.prompt)
+        stop = Interruption()
         try:
             if loaded != job.model:
                 made = None  # so that its memory is free before the next one is loaded
                 made = ready.pop() if ready else _made(job)
                 loaded = job.model
             assert made is not None
-            rows[index] = row_of(job, conduct(job, *made, console))
+            with stop:
+                rows[index] = row_of(job, conduct(job, *made, console, stop))
         except KeyboardInterrupt:
-            rows[index] = row_of(job)
-            return rows, True
+            rows[index], stop.requested = row_of(job), True
         except RUN_ERRORS as error:
             message = " ".join(str(error).split())
             _log.error("%d of %d failed: %s", index + 1, len(jobs), message)
             rows[index] = row_of(job, failure=message or repr(error))
         _write(folder, jobs, rows)
-        if rows[index].status == "stopped":
-            return rows, True
+        if stop.requested:
+            return rows, any(row.status in ("stopped", "not begun") for row in rows)
     _write(folder, jobs, rows)
     return rows, False
 
 
 def _made(job: Job) -> tuple[LatentProblem, Problem]:
-    return build_latents.make_latent_problem(job.config, "")
+    with memory_told(job.config):
+        return build_latents.make_latent_problem(job.config, "")
 
 
 def _write(folder: Path, jobs: Sequence[Job], rows: Sequence[Row]) -> None:
@@ -147,7 +156,7 @@ def _show(rows: Sequence[Row], folder: Path) -> None:
         cells = ["" if figure is None else f"{figure:.3g}" for figure in figures]
         head = (row.prior, row.prompt, row.status, str(row.steps))
         table.add_row(*head, *cells, row.recognised or "")
-    Console(markup=False).print(table)
+    wide_console(markup=False).print(table)
     for row in rows:
         if row.message:
             print(f"failed: {row.folder}: {row.message}")

@@ -5,15 +5,20 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, final
 
+from jaxtyping import Float
 from rich.console import Console
+from torch import Tensor
 
 from motiondistill import build_latents, config, resuming, runs
+from motiondistill.batch import Status, standing
 from motiondistill.commands.one_run import saved_state
 from motiondistill.commands.outcomes import RUN_ERRORS
+from motiondistill.interruption import Interruption
 from motiondistill.latent_state import LatentState
 from motiondistill.latents import LatentProblem, initial_latents, optimize_latents
+from motiondistill.out_of_memory import memory_told
 from motiondistill.progress import make_reporter
 from motiondistill.prompts import slug
 from motiondistill.report.latent_results import (
@@ -52,7 +57,7 @@ class Row:
 
     prior: str
     prompt: str
-    status: Literal["finished", "stopped", "failed", "not begun"]
+    status: Status
     steps: int
     loss: float | None
     motion_energy: float | None
@@ -83,18 +88,14 @@ def _short(model: str) -> str:
 def row_of(job: Job, metrics: Mapping[str, Any] | None = None, failure: str = "") -> Row:
     """The row of a job that left these figures, or those in its folder, or failed by a message."""
     known = runs.earlier_metrics(job.folder) if metrics is None else metrics
-    status: Literal["finished", "stopped", "failed", "not begun"] = "not begun"
-    if failure:
-        status = "failed"
-    elif known:
-        status = "finished" if known["finished"] else "stopped"
+    status, steps = standing(job.folder, known, failure)
     action = known.get("recognised") or {}
     names = ("loss", "motion_energy", "temporal_flickering", "evidence")
     return Row(
         prior=job.model,
         prompt=job.prompt,
         status=status,
-        steps=known.get("steps", 0),
+        steps=steps,
         **{name: known.get(name) for name in names},
         recognised=action.get("action"),
         score=action.get("score"),
@@ -110,11 +111,15 @@ def is_done(job: Job) -> bool:
     return bool(known) and known["finished"] and known["steps"] >= job.config.score.num_steps
 
 
-def conduct(job: Job, problem: LatentProblem, fitting: Problem, console: Console) -> dict[str, Any]:
+def conduct(
+    job: Job, problem: LatentProblem, fitting: Problem, console: Console, stop: Interruption
+) -> dict[str, Any]:
     """Optimises the clips, records, and writes the results; their figures.
 
-    Goes on where the folder holds a checkpoint. Both problems are those of the prior, for any
-    prompt. What the package logs goes to the job's log, too.
+    `stop`, whose `with` this is within, ends the updates and those of the fit after the one it
+    falls into; the results are written nevertheless. Goes on where the folder holds a checkpoint.
+    Both problems are those of the prior, for any prompt. What the package logs goes to the job's
+    log, too.
     """
     saved = None
     if (job.folder / resuming.CONFIG).is_file():
@@ -127,46 +132,72 @@ def conduct(job: Job, problem: LatentProblem, fitting: Problem, console: Console
     with runs.logged(job.folder):
         try:
             made = build_latents.for_prompt(problem, fitting, job.prompt)
-            return _conduct(job, *made, saved, console)
+            return _conduct(job, *made, _first_state(job, made[0], saved), console, stop)
         except RUN_ERRORS:
             # The terminal gets one line; where the error came from stays in the job's log.
             _log.debug("the run failed", exc_info=True)
             raise
 
 
+def _first_state(job: Job, problem: LatentProblem, saved: Any) -> LatentState:
+    if saved is not None:
+        return LatentState.from_tree(saved)
+    with memory_told(job.config):
+        return initial_latents(problem, build_latents.make_latent_method(job.config))
+
+
 def _conduct(
-    job: Job, problem: LatentProblem, fitting: Problem, saved: Any, console: Console
+    job: Job,
+    problem: LatentProblem,
+    fitting: Problem,
+    state: LatentState,
+    console: Console,
+    stop: Interruption,
 ) -> dict[str, Any]:
     settings, method = job.config, build_latents.make_latent_method(job.config)
-    state = initial_latents(problem, method) if saved is None else LatentState.from_tree(saved)
-    started, total = time.monotonic(), settings.score.num_steps
-    last = runs.carry_out(
-        optimize_latents(problem, method, state),
-        state,
-        folder=job.folder,
-        checkpoint_every=settings.run.checkpoint_every,
-        report=make_reporter(console, total),
-        keep_checkpoints=settings.run.keep_checkpoints,
-    )
-    finished = state.step == total
-    earlier = runs.earlier_metrics(job.folder)
-    video = method.space.video(problem.critic.prior, state.numbers)
-    metrics: dict[str, Any] = {
-        "prior": job.model,
-        "prompt": problem.prompt,
-        "seed": problem.seed,
-        "space": settings.latents.space,
-        "objective": settings.score.objective,
-        "steps": state.step,
-        "finished": finished,
-        "loss": last.loss.item() if last else earlier.get("loss"),
-        **clip_figures(problem, video),
-    }
-    if finished and settings.latents.recognise:
-        motion, misfit = fit_body(fitting, build_latents.make_fit_settings(settings), video[0])
-        metrics["recognised"] = recognised(fitting, motion, misfit)
-        write_fitted(job.folder, fitting, motion)
+    started, earlier = time.monotonic(), runs.earlier_metrics(job.folder)
+    with memory_told(settings, state):
+        last = runs.carry_out(
+            optimize_latents(problem, method, state),
+            state,
+            folder=job.folder,
+            checkpoint_every=settings.run.checkpoint_every,
+            report=make_reporter(console, settings.score.num_steps),
+            keep_checkpoints=settings.run.keep_checkpoints,
+            interruption=stop,
+        )
+        finished = state.step == settings.score.num_steps
+        video = method.space.video(problem.critic.prior, state.numbers)
+        metrics: dict[str, Any] = {
+            "prior": job.model,
+            "prompt": problem.prompt,
+            "seed": problem.seed,
+            "space": settings.latents.space,
+            "objective": settings.score.objective,
+            "steps": state.step,
+            "finished": finished,
+            "loss": last.loss.item() if last else earlier.get("loss"),
+            **clip_figures(problem, video),
+        }
+        if finished and settings.latents.recognise:
+            found = _recognised(job, fitting, video[0], stop)
+            metrics |= {"finished": found is not None, "recognised": found}
     metrics["seconds"] = earlier.get("seconds", 0.0) + time.monotonic() - started
     write_clips(job.folder, problem, video, metrics)
-    _log.info("%s after %d steps", "finished" if finished else "stopped", state.step)
+    _log.info("%s after %d steps", "finished" if metrics["finished"] else "stopped", state.step)
     return metrics
+
+
+def _recognised(
+    job: Job, fitting: Problem, video: Float[Tensor, "frames 3 height width"], stop: Interruption
+) -> dict[str, Any] | None:
+    """What the recogniser says of the body in the video; None after a Ctrl-C.
+
+    A fit keeps no checkpoints: one that was cut short is begun again.
+    """
+    settings = build_latents.make_fit_settings(job.config)
+    motion, misfit = fit_body(fitting, settings, video, lambda: stop.requested)
+    if stop.requested:
+        return None
+    write_fitted(job.folder, fitting, motion)
+    return recognised(fitting, motion, misfit)

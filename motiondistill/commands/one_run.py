@@ -109,7 +109,7 @@ def _conduct(
         }
         write_results(folder, problem, runs.result_of(problem, field), metrics)
     _report(folder, problem)
-    _log.info("%s after %d steps", "finished" if finished else "stopped", state.step)
+    _log.info("%s after %d updates", "finished" if finished else "stopped", state.step)
     return metrics
 
 

@@ -21,6 +21,11 @@ def run(options: argparse.Namespace) -> int:
     """Writes the pages and prints their names; 0, or 1 if some of a batch could not be made."""
     folder = options.run
     path = folder / resuming.CONFIG
+    if not folder.exists():
+        raise FileNotFoundError(
+            f"`RUN` must be the folder of a run or of a batch, and {folder} does not exist; check "
+            "the path."
+        )
     if not path.is_file():
         raise FileNotFoundError(
             f"`RUN` must be the folder of a run or of a batch, got {folder} without "

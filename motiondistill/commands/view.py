@@ -6,7 +6,7 @@ import functools
 from motiondistill.build import make_body
 from motiondistill.build_motion import coarse_body, motion_name, read_motion
 from motiondistill.commands.session import terminal
-from motiondistill.viewer.clips import clip_of
+from motiondistill.viewer.clips import clip_of, numbered
 from motiondistill.viewer.stage import Stage
 
 _NAME = 60
@@ -16,13 +16,18 @@ def run(options: argparse.Namespace) -> int:
     """Shows the motions until Ctrl-C; 0."""
     if not 0 < options.port < 2**16:
         raise ValueError(f"`--port` must be between 1 and 65535, got {options.port}; name another.")
-    bodies, clips = functools.cache(make_body), []
+    bodies, motions = functools.cache(make_body), []
     with terminal():
         for path in options.files:
             file = read_motion("FILE", path)
             name = file.prompt or motion_name(path)
             name = name if len(name) <= _NAME else f"{name[:_NAME]}..."
-            clips.append(clip_of(name, file.motion, bodies(coarse_body(file))))
+            motions.append((name, file.motion, bodies(coarse_body(file))))
+        names = numbered([name for name, _, _ in motions])
+        clips = [
+            clip_of(name, motion, body)
+            for name, (_, motion, body) in zip(names, motions, strict=True)
+        ]
         stage = Stage(options.host, options.port)
         stage.show(clips)
         print(f"{stage.address}  (Ctrl-C ends it)", flush=True)

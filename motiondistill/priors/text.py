@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, final
@@ -96,10 +97,21 @@ class T5Text(TextEncoder):
         self._max_length = max_length
         self._prepare = prepare
         self._encode = encode
+        self._told: set[str] = set()
 
     def embed(self, prompts: Sequence[str]) -> Conditioning:
-        """Conditioning with `embeddings` [B L D] and `mask` [B L]; warns where it cuts a prompt."""
+        """Conditioning with `embeddings` [B L D] and `mask` [B L].
+
+        Warns where it cuts a prompt, and once of every word that it can only spell.
+        """
         check_prompts(prompts)
+        for word in spelled_words(self._tokenizer, " ".join(prompts)):
+            if word not in self._told:
+                self._told.add(word)
+                logger.warning(
+                    "The model does not know the word %r; what it makes of it may be anything.",
+                    word,
+                )
         # One prompt at a time: batched matrix products round differently, and the same prompt must
         # give the same bits whatever its company.
         rows = [self._embed_one(self._prepare(prompt)) for prompt in prompts]
@@ -118,6 +130,16 @@ class T5Text(TextEncoder):
         tokens = tokens.to(self._encoder.device)
         embeddings = self._encode(self._encoder, tokens.input_ids, tokens.attention_mask)
         return embeddings, tokens.attention_mask.bool()
+
+
+def spelled_words(tokenizer: Any, text: str) -> list[str]:
+    """The words of which the tokenizer knows no part but single letters; short ones never count."""
+    words = dict.fromkeys(re.findall(r"[^\W\d_]{4,}", text))
+    return [
+        word
+        for word in words
+        if all(len(piece.strip(SPACE_PIECE)) < 2 for piece in tokenizer.tokenize(word))
+    ]
 
 
 def build_t5_tokenizer(captions: Iterable[str], vocab_size: int, max_length: int) -> Any:

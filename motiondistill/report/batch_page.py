@@ -1,8 +1,9 @@
-"""`index.html`: all runs of a batch on one page, with a thumbnail each, sortable by any figure."""
+"""`index.html`: all runs of a batch on one page, with moving pictures, sortable by any figure."""
 
-import io
+import datetime
 import logging
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -13,11 +14,13 @@ from motiondistill.atomic import write_atomically
 from motiondistill.batch import Row
 from motiondistill.body.base import Body
 from motiondistill.build_motion import RUN_MOTION, read_motion
-from motiondistill.report.documents import data_uri, document, size_in_words, text
-from motiondistill.report.figure_table import in_words
+from motiondistill.metrics.catalogue import Metric
+from motiondistill.report.documents import document, size_in_words, text
+from motiondistill.report.figure_table import NO_FIGURE, WORDS, in_words, unit_in_words
 from motiondistill.report.figures import Figure, figures
-from motiondistill.report.results import STRIP_VIEWS
-from motiondistill.report.run_page import REPORT, chips
+from motiondistill.report.media import strip_frames
+from motiondistill.report.run_page import EVIDENCE, LOSS, REPORT, chips, legend
+from motiondistill.report.thumbnails import thumbnail
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +29,6 @@ INDEX: Final = "index.html"
 # Figures with a column: what is wrong with a motion most often, and whether it moves at all.
 _COLUMNS: Final = ("sliding_speed", "penetration", "floating", "jerk", "dynamic_degree")
 _OWN: Final = ("loss", "evidence", "seconds")
-_THUMBNAIL: Final = (512, 64)  # width and height, pixels
 
 
 @torch.no_grad()
@@ -35,21 +37,28 @@ def write_index(folder: Path, rows: Sequence[Row], body: Body) -> Path:
 
     `body` is that of the runs. A run whose files are damaged has a row without figures or picture.
     """
-    measured = [_figures(folder / row.folder, body) for row in rows]
-    found = [name for name in _COLUMNS if any(name in figures for figures in measured)]
-    titles = {name: _title(name, measured) for name in found}
+    found = [_figures(folder / row.folder, body) for row in rows]
+    measured = [figures for figures, _ in found]
+    known = {name: own[name].metric for own in measured for name in own}
+    metrics = [known[name] for name in _COLUMNS if name in known]
     heads = {"prompt": "prompt", "seed": "seed", "status": "status"}
-    heads |= {name: name for name in _OWN} | titles
-    lines = [_row(folder, row, own, found) for row, own in zip(rows, measured, strict=True)]
+    heads |= {name: name for name in _OWN} | {metric.id: _title(metric) for metric in metrics}
+    links = [_link(folder, row) for row in rows]
+    pictures = [
+        thumbnail(folder, row.folder, link, columns)
+        for row, link, (_, columns) in zip(rows, links, found, strict=True)
+    ]
+    lines = [_row(*each, metrics) for each in zip(rows, links, pictures, measured, strict=True)]
     counts = {status: str(sum(row.status == status for row in rows)) for status in _statuses(rows)}
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
     parts = {
         "title": f"{len(rows)} runs" if len(rows) != 1 else "1 run",
         "chips": chips(counts),
         "keys": "".join(f'<option value="{key}">{text(title)}' for key, title in heads.items()),
         "heads": '<th scope="col"></th>' + "".join(map(_head, heads, heads.values())),
         "rows": "\n".join(lines),
-        "legend": _LEGEND if found else "",
-        "footer": "Made by motiondistill.",
+        "legend": _legend(measured),
+        "footer": f"Made by motiondistill {version('motiondistill')} on {today}.",
     }
     page = document("index.html", ("index.js",), parts)
     write_atomically(folder / INDEX, lambda part: part.write_text(page, encoding="utf-8"))
@@ -57,62 +66,81 @@ def write_index(folder: Path, rows: Sequence[Row], body: Body) -> Path:
     return folder / INDEX
 
 
-_LEGEND: Final = (
-    '<p class="note"><span class="light green">like real motion</span> '
-    '<span class="light amber">rare in it</span> <span class="light red">unlike it</span> '
-    "Real motion: windows of motion capture, as the runs' own pages tell. Evidence: how much the "
-    "prompt helps the prior to denoise the motion; more is better.</p>"
-)
+def _legend(measured: Sequence[Mapping[str, Figure]]) -> str:
+    """What the shapes and the words mean; shapes only of lights that are on the page."""
+    shown = [own[name] for own in measured for name in _COLUMNS if name in own]
+    parts = [
+        f'<span class="light {light}">{words}</span> '
+        for light, words in WORDS.items()
+        if any(figure.light == light and figure.value is not None for figure in shown)
+    ]
+    if any(figure.value is None for figure in shown):
+        parts.append(f'<span class="light none">-: no figure, as {NO_FIGURE}</span> ')
+    real = "Real motion: windows of motion capture, as the runs' own pages tell. " if shown else ""
+    words = {"Loss": LOSS, "Evidence": EVIDENCE}
+    return f'<p class="note">{"".join(parts)}{text(real)}{legend(words)}</p>'
 
 
 def _statuses(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(row.status for row in rows))
 
 
-def _figures(folder: Path, body: Body) -> dict[str, Figure]:
-    """The run's figures by name; none of a run without a motion yet, or with a damaged one."""
+def _figures(folder: Path, body: Body) -> tuple[dict[str, Figure], int]:
+    """The run's figures by name, and how many frames its strip has.
+
+    None and 0 of a run without a motion yet, or with a damaged one.
+    """
     if not (folder / RUN_MOTION).is_file():
-        return {}
+        return {}, 0
     try:
         motion = read_motion("RUN", folder).motion
     except ValueError as error:
         _log.warning("%s", error)
-        return {}
-    return {figure.metric.id: figure for figure in figures(motion, body)}
+        return {}, 0
+    found = {figure.metric.id: figure for figure in figures(motion, body)}
+    return found, len(strip_frames(motion.num_frames))
 
 
-def _title(name: str, measured: Sequence[Mapping[str, Figure]]) -> str:
-    metric = next(figures[name].metric for figures in measured if name in figures)
-    return metric.title if metric.unit == "1" else f"{metric.title}, {metric.unit}"
+def _title(metric: Metric) -> str:
+    unit = unit_in_words(metric)
+    return f"{metric.title},{unit}" if unit else metric.title
 
 
 def _head(key: str, title: str) -> str:
     kind = "text" if key in ("prompt", "status") else "number"
     aligned = ' class="number"' if kind == "number" else ""
+    meaning = {"loss": f' title="{LOSS}"', "evidence": f' title="{EVIDENCE}"'}.get(key, "")
     return (
-        f'<th scope="col" data-key="{key}" data-kind="{kind}"{aligned}>'
+        f'<th scope="col" data-key="{key}" data-kind="{kind}"{aligned}{meaning}>'
         f'<button type="button">{text(title)}</button></th>'
     )
 
 
-def _row(folder: Path, row: Row, own: Mapping[str, Figure], names: Sequence[str]) -> str:
-    link = f"{quote(row.folder)}/{REPORT}" if (folder / row.folder / REPORT).is_file() else ""
+def _link(folder: Path, row: Row) -> str:
+    """Where the run's own page is, or nothing."""
+    return f"{quote(row.folder)}/{REPORT}" if (folder / row.folder / REPORT).is_file() else ""
+
+
+def _row(
+    row: Row, link: str, picture: str, own: Mapping[str, Figure], metrics: Sequence[Metric]
+) -> str:
     prompt = f'<bdi dir="auto">{text(row.prompt)}</bdi>'
     if link:
         prompt = f'<a href="{link}">{prompt}</a>'
     why = f"<small>{text(row.message)}</small>" if row.message else ""
     values = {"loss": row.loss, "evidence": row.evidence, "seconds": row.seconds}
     cells = [
-        f'<td class="picture">{_thumbnail(folder / row.folder, link)}</td>',
+        f'<td class="picture">{picture}</td>',
         f'<td class="prompt" data-of="prompt" data-value="{text(row.prompt)}">{prompt}{why}</td>',
         _number("seed", row.seed, text(row.seed)),
-        f'<td data-of="status" data-value="{text(row.status)}">{text(row.status)}'
+        f'<td class="status" data-of="status" data-label="status" '
+        f'data-value="{text(row.status)}">{text(row.status)}'
         f"<small>{text(row.steps)} updates</small></td>",
         *(
             _number(name, value, "-" if value is None else f"{value:.3g}")
             for name, value in values.items()
         ),
-        *(_measured(name, own.get(name)) for name in names),
+        *(_measured(metric, own.get(metric.id)) for metric in metrics),
     ]
     return f"<tr>{''.join(cells)}</tr>"
 
@@ -125,32 +153,15 @@ def _number(name: str, value: int | float | None, words: str, title: str = "") -
     )
 
 
-def _measured(name: str, figure: Figure | None) -> str:
+def _measured(metric: Metric, figure: Figure | None) -> str:
     if figure is None:
-        return _number(name, None, in_words(None))
-    words = f'<span class="light {figure.light}">{text(in_words(figure.value))}</span>'
-    return _number(name, figure.value, words, figure.metric.title)
-
-
-def _thumbnail(folder: Path, link: str) -> str:
-    """The run from the front, small, in order of time; empty without a strip, or a whole one."""
-    from PIL import Image
-
-    path = folder / "strip.png"
-    if not path.is_file():
-        return ""
-    try:
-        with Image.open(path) as strip:
-            row = strip.convert("RGB").crop((0, 0, strip.width, strip.height // len(STRIP_VIEWS)))
-    except (OSError, SyntaxError) as error:  # what PIL raises for damaged files
-        _log.warning("%s must be a picture: %s", path, error)
-        return ""
-    row.thumbnail(_THUMBNAIL)
-    content = io.BytesIO()
-    row.save(content, "JPEG", quality=82)
-    image = (
-        f'<img class="thumbnail" alt="" width="{row.width}" height="{row.height}" '
-        f'src="{data_uri(content.getvalue(), ".jpg")}">'
+        return _number(metric.id, None, in_words(None), metric.title)
+    lacks = figure.value is None
+    # A wide table has the unit in its head.
+    unit = "" if lacks else f'<span class="unit">{text(unit_in_words(metric))}</span>'
+    title = NO_FIGURE if lacks else WORDS[figure.light]
+    words = (
+        f'<span class="light {figure.light}" title="{title}">'
+        f"{text(in_words(figure.value))}{unit}</span>"
     )
-    # The prompt beside it leads there, too.
-    return f'<a href="{link}" tabindex="-1" aria-hidden="true">{image}</a>' if link else image
+    return _number(metric.id, figure.value, words, metric.title)

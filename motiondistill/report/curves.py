@@ -50,7 +50,7 @@ def plot(curve: Curve, first: int, last: int) -> str:
     """
     pairs = zip(curve.steps, curve.values, strict=True)
     points = [(step, value) for step, value in pairs if math.isfinite(value)]
-    name = text(curve.name.partition("/")[2] or curve.name).replace("_", " ")
+    name = text(_title(curve.name))
     if not points:
         return f'<figure class="plot"><figcaption><b>{name}</b> never finite</figcaption></figure>'
     values = [value for _, value in points]
@@ -58,18 +58,24 @@ def plot(curve: Curve, first: int, last: int) -> str:
     logarithmic = low > 0 and high / low > _WIDE
     drawing = _drawing(points, (first, last), logarithmic)
     spoken = text(
-        f"{curve.name}, steps {points[0][0]} to {points[-1][0]}: from {values[0]:.3g} to "
+        f"{curve.name}, updates {points[0][0]} to {points[-1][0]}: from {values[0]:.3g} to "
         f"{values[-1]:.3g}, between {low:.3g} and {high:.3g}"
     )
-    scale = '<span class="scale">log</span>' if logarithmic else ""
+    scale = '<span class="scale" title="drawn by its logarithm">log</span>' if logarithmic else ""
     return (
-        f'<figure class="plot"><figcaption><b>{name}</b>{scale}'
+        f'<figure class="plot"><figcaption><b title="{name}">{name}</b>{scale}'
         f"<span>{values[-1]:.3g}</span></figcaption>"
         f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" preserveAspectRatio="none" role="img" '
         f'aria-label="{spoken}">{drawing}</svg>'
         f'<div class="range"><span>{low:.3g} to {high:.3g}</span>'
-        f"<span>steps {points[0][0]} to {points[-1][0]}</span></div></figure>"
+        f"<span>updates {points[0][0]} to {points[-1][0]}</span></div></figure>"
     )
+
+
+def _title(name: str) -> str:
+    """The name without its group, in words, and its unit where it has one."""
+    words = (name.partition("/")[2] or name).replace("_", " ")
+    return f"{words}, rad" if words.startswith("azimuth ") else words
 
 
 def _drawing(points: Sequence[tuple[int, float]], steps: tuple[int, int], logarithmic: bool) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 from motiondistill.atomic import write_atomically
 from motiondistill.metrics.catalogue import CATALOGUE, STILL, Measurement, Metric
 from motiondistill.report.evaluation import Evaluated, Evaluation
+from motiondistill.report.figures import QUANTILES, real_motion, reference_table
 
 # More motions than these are told by median, least and greatest value.
 _COLUMNS: Final = 4
@@ -35,8 +36,9 @@ def table(found: Evaluation) -> Table:
     result.add_column("good")
     for name in names:
         result.add_column(Text(name), justify="right", overflow="fold")
-    if found.references:
-        result.add_column(f"{len(found.references)} references", justify="right")
+    real, others = _beside(found)
+    if others:
+        result.add_column(others, justify="right")
     if together:
         result.add_column("all together", justify="right")
     if few:
@@ -44,10 +46,9 @@ def table(found: Evaluation) -> Table:
     for id, metric in CATALOGUE.items():
         cells = _cells(found, metric, few)
         if any(cells):
-            usual = found.usual.get(id)
-            real = [_number(usual.value if usual else None)] if found.references else []
-            result.add_row(metric.title, metric.unit, metric.direction, *map(Text, cells + real))
-    blank = [""] * (len(names) + bool(found.references))
+            cells += [_number(real.get(id))] if others else []
+            result.add_row(metric.title, metric.unit, metric.direction, *map(Text, cells))
+    blank = [""] * (len(names) + bool(others))
     for each in together:
         metric = each.metric
         cell = Text(_with_interval(each))
@@ -127,6 +128,21 @@ def _headings(motions: Sequence[Evaluated]) -> list[str]:
     return [name + mark for name, mark in zip(names, marks, strict=True)]
 
 
+def _beside(found: Evaluation) -> tuple[dict[str, float | None], str]:
+    """What the motions are held against, by metric, and its heading, which may be empty.
+
+    Medians of the references or, without any, of the package's windows of real motion, if they
+    have the motions' rate.
+    """
+    if found.references:
+        medians = {id: each.value for id, each in found.usual.items()}
+        return medians, f"{len(found.references)} references"
+    rates = {each.fps for each in found.motions}
+    quantiles = reference_table(rates.pop()) if len(rates) == 1 else {}
+    middle = QUANTILES.index(0.5)
+    return {id: values[middle] for id, values in quantiles.items()}, "real" if quantiles else ""
+
+
 def _cells(found: Evaluation, metric: Metric, few: bool) -> list[str]:
     values = [
         next((one.value for one in each.measured if one.metric is metric), None)
@@ -146,6 +162,12 @@ def _caption(found: Evaluation) -> str:
         f"Floor y = 0. Figures named (own) are by our {found.evaluator}, and not comparable with "
         "HumanML3D's."
     ]
+    if _beside(found)[1] == "real":
+        about = real_motion()["about"]
+        lines.append(
+            f"Real: medians of {about['windows']} windows of motion capture ({about['seconds']:g} "
+            "seconds, all actions) at about this frame rate."
+        )
     if len({each.fps for each in found.motions}) > 1:
         lines.append(
             "Frame rates differ: compare jerk, acceleration, skating and sliding at one rate only "

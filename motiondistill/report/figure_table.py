@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
+from motiondistill.metrics.catalogue import Metric
 from motiondistill.report.documents import text
 from motiondistill.report.figures import Figure, Light, real_motion
 
@@ -13,6 +14,8 @@ WORDS: Final[dict[Light, str]] = {
     "red": "unlike real motion",
     "none": "not compared",
 }
+NO_FIGURE: Final = "no foot touches the floor"
+"""Why a figure of a posed motion has no value: it is about feet that do."""
 _WIDTH, _HEIGHT = 180.0, 22.0
 
 
@@ -31,7 +34,13 @@ def figure_table(figures: Sequence[Figure], fps: float) -> str:
 
 def light(figure: Figure) -> str:
     """The figure's light; told by its shape and its words, too."""
-    return f'<span class="light {figure.light}">{WORDS[figure.light]}</span>'
+    words = NO_FIGURE if figure.value is None else WORDS[figure.light]
+    return f'<span class="light {figure.light}">{words}</span>'
+
+
+def unit_in_words(metric: Metric) -> str:
+    """The unit behind a value, with its blank; empty for a share or a ratio."""
+    return "" if metric.unit == "1" else f" {metric.unit.replace('^2', '²').replace('^3', '³')}"
 
 
 def in_words(value: float | None) -> str:
@@ -51,14 +60,17 @@ def _aligned(name: str) -> str:
 
 def _row(figure: Figure) -> str:
     metric, reference = figure.metric, figure.reference
-    unit = "" if metric.unit == "1" else f" {metric.unit.replace('^2', '²').replace('^3', '³')}"
+    unit = unit_in_words(metric)
     definition, _, _ = metric.definition.partition(" n: ")
-    median = "" if reference is None else f"{in_words(reference[len(reference) // 2])}{unit}"
+    median = '<td class="number"></td>'
+    if reference is not None:
+        words = text(f"{in_words(reference[len(reference) // 2])}{unit}")
+        median = f'<td class="number median">{words}</td>'
     value = in_words(figure.value) + (unit if figure.value is not None else "")
     return (
         f'<tr><th scope="row">{text(metric.title)}<small>{text(definition)}</small></th>'
-        f'<td class="number">{text(value)}</td><td class="drawn">{_spread(figure)}</td>'
-        f'<td class="number median">{text(median)}</td><td>{light(figure)}</td></tr>'
+        f'<td class="number value">{text(value)}</td><td class="drawn">{_spread(figure)}</td>'
+        f"{median}<td>{light(figure)}</td></tr>"
     )
 
 
@@ -97,10 +109,11 @@ def _note(figures: Sequence[Figure], fps: float) -> str:
     about = real_motion()["about"]
     clips = sum(about["clips"].values())
     return text(
-        f"Dot: this motion. Bars: the middle 80 % and the middle half of {about['windows']} "
-        f"windows of {about['seconds']:g} s from {clips} clips of motion capture, line: their "
-        "median. Green is among the middle 80 %, amber among the middle 96 %; where less is "
-        "better, nothing is too little. They tell how plausible a motion is, not whether it "
-        "shows the prompt. "
+        f"Dot: this motion. The others are {about['windows']} windows of {about['seconds']:g} s "
+        f"from {clips} clips of motion capture of real people; light bar: their middle 80 %, dark "
+        "bar: their middle half, line: their median. Green: this motion's value lies within the "
+        "middle 80 % of the real ones; amber: within the middle 96 %; red: beyond. Where less is "
+        "better, a value below all real ones is green, too. The colours tell whether people move "
+        "like this, not whether the motion shows the prompt. "
         f"{about['data']}"
     )

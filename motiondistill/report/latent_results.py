@@ -3,7 +3,7 @@
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,11 +72,15 @@ def clip_figures(
 
 
 def fit_body(
-    problem: Problem, settings: Settings, video: Float[Tensor, "frames 3 height width"]
+    problem: Problem,
+    settings: Settings,
+    video: Float[Tensor, "frames 3 height width"],
+    stopped: Callable[[], bool] = lambda: False,
 ) -> tuple[Motion, float]:
     """The motion of the problem's body in a video from the front, and the fit's last loss.
 
-    Assumes the problem's camera, scene and body: those that the video began with.
+    Assumes the problem's camera, scene and body: those that the video began with. Ends after the
+    update after which `stopped` is true, with what is there by then.
     """
     _log.info("fitting the body to the first view, to recognise its action")
     height, width = problem.cameras.size
@@ -86,6 +90,8 @@ def fit_body(
     loss = math.nan
     for step in fit(problem, settings, state):
         loss = step.loss.item()
+        if stopped():
+            break
     return motion_of(problem, state.fields[0]).detach(), loss
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 REPORT: Final = "report.html"
 
+_SCRIPTS: Final = ("body.js", "camera.js", "clock.js", "player.js")
 # Larger files are shown and downloaded from beside the page.
 _MAX_EMBEDDED: Final = 16_000_000
 _VIDEOS: Final = {"video_front.mp4": "from the front", "video_orbit.mp4": "all around"}
@@ -46,6 +48,16 @@ _PLOTS: Final = {
 }
 # What is read only when something is wrong.
 _FOLDED: Final = ("Score",)
+LOSS: Final = (
+    "what the updates make smaller, the score and the regularisers together; comparable only "
+    "between runs with the same settings"
+)
+EVIDENCE: Final = (
+    "how much better the prior explains the motion when it is told the prompt; above 0 the prompt "
+    "helps, and more is better"
+)
+# What every run fills in where it is not given, so that its stored settings repeat it.
+_FILLED_IN: Final = ("run.frames", "run.threads", "prior.revision", "image_prior.revision")
 
 
 @torch.no_grad()
@@ -73,21 +85,31 @@ def write_report(folder: Path, body: Body) -> Path:
         "title": text(f"{file.prompt} · motiondistill"),
         "prompt": text(file.prompt),
         "chips": _chips(metrics, file.motion),
+        "legend": f'<p class="note">{legend({"Loss": LOSS, "Evidence": EVIDENCE})}</p>',
         "warning": _warning(metrics),
         "videos": "".join(_video(folder / name, words) for name, words in _VIDEOS.items()),
         "sections": "\n".join(sections),
         "animation": data_element(moving),
         "footer": f"Made by motiondistill {text(about.get('motiondistill', ''))}.",
     }
-    page = document("report.html", ("body.js", "camera.js", "player.js"), parts)
+    page = document("report.html", _SCRIPTS, parts)
     write_atomically(folder / REPORT, lambda part: part.write_text(page, encoding="utf-8"))
     _log.info("%s: %s", folder / REPORT, size_in_words((folder / REPORT).stat().st_size))
     return folder / REPORT
 
 
-def chips(facts: Mapping[str, str]) -> str:
-    """Facts as items of a list."""
-    return "".join(f"<li>{text(name)} <b>{text(value)}</b></li>" for name, value in facts.items())
+def chips(facts: Mapping[str, str], meanings: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Facts as items of a list; those with a meaning tell it under the mouse."""
+    items = []
+    for name, value in facts.items():
+        title = f' title="{text(meanings[name])}"' if name in meanings else ""
+        items.append(f"<li{title}>{text(name)} <b>{text(value)}</b></li>")
+    return "".join(items)
+
+
+def legend(meanings: Mapping[str, str]) -> str:
+    """A sentence for each word."""
+    return " ".join(f"{text(name)}: {text(meaning)}." for name, meaning in meanings.items())
 
 
 def _section(title: str, content: str) -> str:
@@ -107,7 +129,7 @@ def _chips(metrics: Mapping[str, Any], motion: Motion) -> str:
         facts["loss"] = f"{metrics['loss']:.3g}"
     if metrics.get("evidence") is not None:
         facts["evidence"] = f"{metrics['evidence']:.3g}"
-    return chips(facts)
+    return chips(facts, {"loss": LOSS, "evidence": EVIDENCE})
 
 
 def _warning(metrics: Mapping[str, Any]) -> str:
@@ -150,27 +172,33 @@ def _course(curves: Sequence[Curve]) -> str:
         drawn = f'<div class="plots">{plots}</div>'
         folded = f"<details><summary>{title}</summary>{drawn}</details>"
         parts.append(folded if title in _FOLDED else f"<h3>{title}</h3>{drawn}")
-    note = (
-        f"Across: updates {first} to {last}. At the top right of each plot stands its last value."
-    )
+    note = f"Across: updates {first} to {last}. Above each plot stands its last value."
     return f'{"".join(parts)}<p class="note">{note}</p>'
 
 
 def _settings(config: OptimizeConfig, about: Mapping[str, Any]) -> str:
-    """What differs from the defaults, then all settings, and where the run comes from."""
+    """What differs from the defaults, then all settings, and where the run comes from.
+
+    Of what a run fills in itself the stored settings do not tell whether it was given, so that it
+    stands apart.
+    """
     default = dict(configs.flat(configs.to_dict(OptimizeConfig())))
     values = dict(configs.flat(configs.to_dict(config)))
+    differing = [key for key, value in values.items() if value != default[key]]
     changed = [
-        (key, _shown(value), _shown(default[key]))
-        for key, value in values.items()
-        if value != default[key]
+        (key, _shown(values[key]), _shown(default[key]))
+        for key in differing
+        if key not in _FILLED_IN
     ]
+    filled = ", ".join(f"{key} {_shown(values[key])}" for key in differing if key in _FILLED_IN)
     every = [(key, _shown(value)) for key, value in values.items()]
     origin = [(key, _shown(value)) for key, value in about.items() if key != "prompt"]
     first = _table(("key", "value", "default"), changed) if changed else "<p>All are defaults.</p>"
+    apart = f'<p class="note">Given, or else filled in by the run: {text(filled)}.</p>'
     listed = _table(("key", "value"), every)
     return (
-        f"{first}<details><summary>All settings</summary>{listed}</details>"
+        f"{first}{apart if filled else ''}"
+        f"<details><summary>All settings</summary>{listed}</details>"
         f"<details><summary>Origin</summary>{_table(('', ''), origin)}</details>"
     )
 

@@ -1,34 +1,22 @@
 """Motions as a viewer shows them: posed, at a smooth rate, in pieces of one colour each."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
 
 from motiondistill.body.base import Body
-from motiondistill.data.windows import resample
-from motiondistill.render.appearance import part_palette
-from motiondistill.structures import PARENTS, PART_NAMES, Motion
+from motiondistill.motion.resampling import smoothly_resampled
+from motiondistill.structures import PARENTS, Motion
+from motiondistill.viewer.colours import Piece, pieces
 
 SMOOTH: Final = 30.0
 """Frames a second that look continuous."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of the body that has one colour."""
-
-    name: str
-    colour: tuple[float, float, float]
-    """sRGB from 0 to 1."""
-    vertices: NDArray[np.int64]
-    """Which of the body's vertices it uses."""
-    faces: Int[NDArray[np.int64], "triangles 3"]
-    """Triangles among these vertices."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +39,11 @@ class Clip:
         """The frame shown then; before the beginning the first, after the end the last."""
         return min(max(round(seconds * self.fps), 0), len(self.vertices) - 1)
 
+    def crown(self, frame: int) -> tuple[float, float, float]:
+        """The point above the pelvis that is as high as the body's highest."""
+        x, _, z = self.joints[frame, 0].tolist()
+        return x, float(self.vertices[frame, :, 1].max()), z
+
     def bones(self, frame: int) -> Float[NDArray[np.float32], "bones 2 3"]:
         """Lines from every joint's parent to the joint."""
         joints = self.joints[frame]
@@ -61,10 +54,10 @@ class Clip:
 
 @torch.no_grad()
 def clip_of(name: str, motion: Motion, body: Body) -> Clip:
-    """The motion on the body, between its frames along geodesics where it has fewer than 30."""
+    """The motion on the body, between its frames along smooth curves where it has fewer than 30."""
     if motion.fps < SMOOTH:
         count = round((motion.num_frames - 1) * SMOOTH / motion.fps) + 1
-        motion = resample(motion, 0.0, SMOOTH, count)
+        motion = smoothly_resampled(motion, SMOOTH, count)
     mesh = body(motion)
     return Clip(
         name,
@@ -75,12 +68,11 @@ def clip_of(name: str, motion: Motion, body: Body) -> Clip:
     )
 
 
-def pieces(faces: Int[Tensor, "triangles 3"], parts: Int[Tensor, " vertices"]) -> tuple[Piece, ...]:
-    """The body's parts; a triangle on a seam belongs to the part of its first corner."""
-    triangles, found = faces.numpy(), []
-    of_face = parts.numpy()[triangles[:, 0]]
-    for part in np.unique(of_face).tolist():
-        used, compact = np.unique(triangles[of_face == part], return_inverse=True)
-        red, green, blue = part_palette()[part].tolist()
-        found.append(Piece(PART_NAMES[part], (red, green, blue), used, compact.reshape(-1, 3)))
-    return tuple(found)
+def numbered(names: Sequence[str]) -> list[str]:
+    """The names, with (1), (2) and so on behind those that occur more than once."""
+    counts, seen = Counter(names), Counter[str]()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(f"{name} ({seen[name]})" if counts[name] > 1 else name)
+    return found

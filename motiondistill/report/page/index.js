@@ -1,4 +1,6 @@
-// Sorts the runs by the column whose head is pressed; pressed again, the other way round.
+// Sorts the runs by the column whose head is pressed; pressed again, the other way round. And plays
+// the video of the run that is looked at: under the mouse, with the focus, or on a screen that is
+// touched in the middle of it.
 
 const table = document.getElementById("runs");
 const key = document.getElementById("key");
@@ -40,3 +42,29 @@ turn.addEventListener("click", () => {
   sortBy(key.value);
 });
 sortBy(key.value);
+
+function play(video) {
+  video.play().catch(() => {}); // a pause may overtake it
+}
+
+// Its four frames are seen again.
+function rest(video) {
+  video.pause();
+  video.load();
+}
+
+for (const row of table.tBodies[0].rows) {
+  const video = row.querySelector("video.thumbnail");
+  if (!video) continue;
+  for (const begin of ["mouseenter", "focusin"]) row.addEventListener(begin, () => play(video));
+  for (const end of ["mouseleave", "focusout"]) row.addEventListener(end, () => rest(video));
+}
+const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+if (matchMedia("(hover: none)").matches && !calm) {
+  const seen = (entries) => entries.forEach(({ isIntersecting, target }) => {
+    if (isIntersecting) play(target);
+    else rest(target);
+  });
+  const watch = new IntersectionObserver(seen, { rootMargin: "-20% 0px" });
+  table.querySelectorAll("video.thumbnail").forEach((video) => watch.observe(video));
+}

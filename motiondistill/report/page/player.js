@@ -5,39 +5,47 @@ const element = (name) => document.getElementById(name);
 class Player {
   constructor(body, videos) {
     this.body = body;
-    this.length = body.frames / body.fps; // seconds; the last frame is held for its time, too
+    this.clock = new Clock(body.frames, body.fps);
     this.videos = videos;
-    this.time = 0; // seconds since the first frame, over all repeats
-    this.speed = 1;
     this.playing = false;
     this.smooth = true;
     this.view = new View(body);
     this.canvas = element("body");
     this.paint = painter(this.canvas, body);
     this.asked = false;
-  }
-
-  // Of this repeat, in frames, with its fraction.
-  position() {
-    return ((this.time % this.length) * this.body.fps + 1e-6) % this.body.frames;
+    if (videos.length && videos[0].requestVideoFrameCallback) this.follow(videos[0]);
   }
 
   frame() {
-    return Math.floor(this.position());
+    return this.clock.frame();
   }
 
   go(frame) {
-    const whole = Math.floor(this.time / this.length + 1e-9);
-    const wanted = ((frame % this.body.frames) + this.body.frames) % this.body.frames;
-    this.time = whole * this.length + wanted / this.body.fps;
+    this.clock.go(frame);
     this.redraw();
   }
 
   play(playing) {
     this.playing = playing;
     if (!playing) this.go(this.frame());
-    this.last = performance.now();
+    this.clock.restart(performance.now());
     this.redraw();
+  }
+
+  // The clock is that of the frames which this video shows, while it plays.
+  follow(video) {
+    this.leader = video;
+    const shown = (now, { mediaTime }) => {
+      const counts = this.playing && !video.paused && !video.seeking;
+      if (counts) this.clock.tell(now, this.start(mediaTime), video.duration);
+      video.requestVideoFrameCallback(shown);
+    };
+    video.requestVideoFrameCallback(shown);
+  }
+
+  // Where the frame begins that is shown then; a file's own times are rounded.
+  start(time) {
+    return Math.round(time * this.body.fps) / this.body.fps;
   }
 
   redraw() {
@@ -51,13 +59,11 @@ class Player {
 
   tick(now) {
     if (this.playing) {
-      // A page that was hidden goes on from where it was.
-      this.time += (Math.min(250, Math.max(0, now - this.last)) / 1000) * this.speed;
-      this.last = now;
+      this.clock.advance(now);
       this.redraw();
     }
     this.draw();
-    this.videos.forEach((video) => this.lead(video));
+    this.videos.forEach((video) => this.lead(video, now));
     this.tell();
   }
 
@@ -71,17 +77,16 @@ class Player {
       this.canvas.width = width;
       this.canvas.height = height;
     }
-    const smooth = this.smooth && this.playing;
-    const shown = smooth ? Math.min(this.position(), this.body.frames - 1) : this.frame();
+    const shown = this.smooth && this.playing ? this.clock.smooth() : this.frame();
     this.paint(shown, this.view.camera(width / height), this.ink);
   }
 
   // A video plays by itself, a little faster or slower where it is off, and jumps where far off.
-  lead(video) {
+  lead(video, now) {
     if (video.readyState < 1) return;
-    const repeats = Math.max(1, Math.round(video.duration / this.length));
-    const span = repeats * this.length;
-    const wanted = this.time % span;
+    const { clock } = this;
+    const span = clock.span(video.duration);
+    const wanted = ((clock.time % span) + span) % span;
     if (!this.playing) {
       if (!video.paused) video.pause();
       // The middle of a frame: at its edge a decoder may show the one before.
@@ -91,13 +96,17 @@ class Player {
       return;
     }
     if (video.paused) video.play().catch(() => {}); // a pause may overtake it
+    if (video === this.leader && clock.led(now)) {
+      if (video.playbackRate !== clock.speed) video.playbackRate = clock.speed;
+      return;
+    }
     const late = wanted - video.currentTime;
     const off = late - span * Math.round(late / span);
-    if (Math.abs(off) > Math.max(0.15, 1.5 / this.body.fps) * this.speed) {
+    if (Math.abs(off) > Math.max(0.15, 1.5 / this.body.fps) * clock.speed) {
       if (!video.seeking) video.currentTime = wanted;
     }
     const rate = 1 + Math.min(0.2, Math.max(-0.2, Math.round(off * 40) / 20));
-    if (video.playbackRate !== this.speed * rate) video.playbackRate = this.speed * rate;
+    if (video.playbackRate !== clock.speed * rate) video.playbackRate = clock.speed * rate;
   }
 
   tell() {
@@ -138,7 +147,7 @@ function connect(player) {
     player.go(Number(event.target.value));
   });
   element("speed").addEventListener("change", (event) => {
-    player.speed = Number(event.target.value);
+    player.clock.speed = Number(event.target.value);
   });
   element("smooth").addEventListener("change", (event) => {
     player.smooth = event.target.checked;
