@@ -89,20 +89,32 @@ def make_slopes(config: ProbeConfig) -> Slopes | None:
 
 
 def make_source(config: ProbeConfig, study: Study, folder: Path | None) -> Source:
-    """Where motions come from: the folder, or parametric ones without one.
+    """Where motions come from; see `motion_source`."""
+    frames = clip_frames(config, study.prior)
+    return motion_source(
+        folder, study.body.rest_joints, study.prior.format.fps, frames, config.run.seed
+    )
+
+
+def motion_source(
+    folder: Path | None,
+    rest_joints: Float[Tensor, "joints 3"],
+    fps: float,
+    frames: int,
+    seed: int,
+) -> Source:
+    """Motions from the folder, or parametric ones without one.
 
     Raises FileNotFoundError and ValueError for a folder without motions of a known action.
     """
-    native, joints = study.prior.format, study.body.rest_joints
-    frames = clip_frames(config, study.prior)
     if folder is None:
-        return parametric_source(joints, native.fps, frames, config.run.seed)
+        return parametric_source(rest_joints, fps, frames, seed)
     if not folder.is_dir():
         raise FileNotFoundError(
             f"`--motions` must be a folder of motions, got {folder}; check the path."
         )
     try:
-        return folder_source(folder, joints, native.fps, frames)
+        return folder_source(folder, rest_joints, fps, frames)
     except ValueError as error:
         raise ValueError(str(error).replace("`FOLDER`", "`--motions`")) from error
 

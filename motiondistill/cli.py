@@ -85,6 +85,8 @@ def _settle(options: argparse.Namespace, parser: argparse.ArgumentParser) -> Non
             _settle_prompt(options, parser)
         case "latents":
             _settle_several(options, parser)
+        case "diagnose":
+            _settle_set(options, parser)
         case "export" | "evaluate" | "view":
             _settle_files(options, parser)
         case _:
@@ -113,6 +115,18 @@ def _settle_several(options: argparse.Namespace, parser: argparse.ArgumentParser
     options.prompts = [word for word in words if not _ASSIGNED.match(word)]
     if not options.prompts:
         parser.error("the following arguments are required: PROMPT")
+
+
+def _settle_set(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Either some prompts or a set of them; words and overrides as in `_settle_several`."""
+    words = [*options.words, *options.overrides]
+    options.overrides = [word for word in words if _ASSIGNED.match(word)]
+    options.words = [word for word in words if not _ASSIGNED.match(word)]
+    named = options.prompts is not None or options.set is not None
+    if not options.words and not named:
+        parser.error("one of the arguments PROMPT, --prompts FILE and --set is required")
+    if options.words and named:
+        parser.error("argument PROMPT: not allowed with argument --prompts or --set")
 
 
 def _settle_files(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:

@@ -37,6 +37,8 @@ RANGES: Final[Ranges] = {
     "camera.target_height": (-2, 4),
     "camera.turn_angle": (-1000, 1000),
     "camera.zoom_factor": (0.05, 20),
+    "diagnose.latent_steps": (0, 1_000_000),
+    "diagnose.motions": (0, 64),
     "field.deviations": (0.1, 20),
     "field.frequencies": (1, 64),
     "field.hash_coarsest": (2, 4096),

@@ -13,13 +13,10 @@ from typing import Any, Final, final
 
 import torch
 
-from motiondistill import config as configs
 from motiondistill.atomic import write_atomically
 from motiondistill.probing.slopes import SlopeRow
 from motiondistill.probing.study import Clip, PairRow
 from motiondistill.prompts import slug
-from motiondistill.resuming import CONFIG
-from motiondistill.schema import ProbeConfig
 
 ANSWERS: Final = "answers"
 ROWS: Final = "rows.csv"
@@ -94,40 +91,6 @@ def read_summary(key: str, path: Path) -> dict[str, Any]:
     except (ValueError, AttributeError) as error:
         reason = str(error)
     raise ValueError(f"`{key}` must hold the figures of a probe, got {reason} in {file}.")
-
-
-def check_same(folder: Path, config: ProbeConfig, asked: dict[str, Any]) -> bool:
-    """Whether a probe of these settings began in the folder; False where nothing did.
-
-    `asked` is what was asked for beside the settings, as plain values. Threads may differ.
-    Raises ValueError for another probe's folder, and FileExistsError for one in other use.
-    """
-    path = folder / CONFIG
-    if not path.is_file():
-        if folder.is_dir() and any(folder.iterdir()):
-            raise FileExistsError(
-                f"`--out` must be a new folder or one of a probe, got {folder}, which is in use; "
-                "name another."
-            )
-        return False
-    stored = configs.to_dict(configs.load(ProbeConfig, str(path)))
-    wanted = configs.to_dict(config)
-    about = configs.read_about(path)
-    for values in (stored, wanted):
-        values["run"].pop("threads")
-    for key, value in configs.flat(wanted):
-        if dict(configs.flat(stored)).get(key) != value:
-            raise ValueError(
-                f"`{key}` must be that of the probe in {folder}, got {value!r}; repeat its "
-                "settings, or name another --out."
-            )
-    for name, value in asked.items():
-        if about.get(name) != value:
-            raise ValueError(
-                f"`--{name}` must be those of the probe in {folder}; repeat them, or name another "
-                "--out."
-            )
-    return True
 
 
 def _write_table(path: Path, kind: type, rows: Sequence[Any]) -> None:

@@ -1,8 +1,8 @@
 """What a run or a batch that goes on was told when it began, and what it may be told now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from motiondistill import config as configs
 from motiondistill.checkpoints import CHECKPOINTS, newest_step
@@ -125,3 +125,38 @@ def check_changes(stored: JobConfig, wanted: JobConfig, *, distilled: bool) -> N
                 f"`{key}` must be the stored run's {before[key]!r}, got {value!r}; "
                 f"leave it out, or start a new run ({others})."
             )
+
+
+def check_same(folder: Path, config: JobConfig, asked: Mapping[str, Any], kind: str) -> bool:
+    """Whether a job of just this began in the folder; False where nothing did.
+
+    For commands that go on when they are repeated. `asked` is what was asked for beside the
+    settings, as plain values; threads may differ. Errors call the job by its `kind`. Raises
+    ValueError for another job's folder, and FileExistsError for one in other use.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise FileExistsError(
+                f"`--out` must be a new folder or one of a {kind}, got {folder}, which is in use; "
+                "name another."
+            )
+        return False
+    stored = configs.to_dict(configs.load(type(config), str(path)))
+    wanted = configs.to_dict(config)
+    about = configs.read_about(path)
+    for values in (stored, wanted):
+        values["run"].pop("threads")
+    for key, value in configs.flat(wanted):
+        if dict(configs.flat(stored)).get(key) != value:
+            raise ValueError(
+                f"`{key}` must be that of the {kind} in {folder}, got {value!r}; repeat its "
+                "settings, or name another --out."
+            )
+    for name, value in asked.items():
+        if about.get(name) != value:
+            raise ValueError(
+                f"`--{name}` must be those of the {kind} in {folder}; repeat them, or name another "
+                "--out."
+            )
+    return True

@@ -3,12 +3,14 @@
 A loop's knobs are a dataclass beside the loop; here they are composed into jobs and checked.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 
 from motiondistill.data.collection import WindowSettings
 from motiondistill.data.splits import SplitSettings
+from motiondistill.diagnose_schema import DiagnoseSettings, check_diagnose
 from motiondistill.distill_settings import DistillSettings
 from motiondistill.field_schema import FieldSettings, check_field
 from motiondistill.film import OutputSettings
@@ -117,6 +119,47 @@ class LatentsConfig:
 
 
 @dataclass(frozen=True)
+class DiagnoseConfig:
+    """Everything `motiondistill diagnose` can be told: what `optimize` can, and `diagnose.*`."""
+
+    diagnose: DiagnoseSettings = field(default_factory=DiagnoseSettings)
+    prior: PriorConfig = field(default_factory=PriorConfig)
+    image_prior: ImagePriorConfig = field(default_factory=ImagePriorConfig)
+    words: Wording = field(default_factory=Wording)
+    init: FitSettings = field(default_factory=FitSettings)
+    score: DistillSettings = field(default_factory=DistillSettings)
+    regularize: RegularizerWeights = field(default_factory=RegularizerWeights)
+    body: BodyConfig = field(default_factory=BodyConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
+    run: RunConfig = field(default_factory=RunConfig)
+    # Last, as from here on its name hides the function.
+    field: FieldSettings = field(default_factory=FieldSettings)
+
+    def __post_init__(self) -> None:
+        check_ranges(self, RANGES | {"run.frames": (3, 1024)})
+        check_diagnose(self)
+        for told in (looking, distilling):
+            told(self)  # what `optimize` refuses is refused here
+
+
+def looking(config: DiagnoseConfig) -> OptimizeConfig:
+    """What a diagnosis fits motions to videos by: as a run that starts from samples would."""
+    return _optimized(config, dataclasses.replace(config.init, start="sampled"))
+
+
+def distilling(config: DiagnoseConfig) -> OptimizeConfig:
+    """What the distillation of a diagnosis is told; without samples, no key of them."""
+    start = config.init.start
+    return _optimized(config, config.init if start == "sampled" else FitSettings(start=start))
+
+
+def _optimized(config: DiagnoseConfig, init: FitSettings) -> OptimizeConfig:
+    groups = [group.name for group in dataclasses.fields(OptimizeConfig)]
+    return OptimizeConfig(**{name: getattr(config, name) for name in groups} | {"init": init})
+
+
+@dataclass(frozen=True)
 class SampleSettings:
     """Knobs of sampling a video."""
 
@@ -186,6 +229,7 @@ JobConfig = (
     OptimizeConfig
     | LatentsConfig
     | ProbeConfig
+    | DiagnoseConfig
     | SampleConfig
     | FilmConfig
     | ExportConfig
@@ -196,6 +240,7 @@ JOBS: Final[dict[str, type[JobConfig]]] = {
     "optimize": OptimizeConfig,
     "latents": LatentsConfig,
     "probe": ProbeConfig,
+    "diagnose": DiagnoseConfig,
     "sample": SampleConfig,
     "render": FilmConfig,
     "export": ExportConfig,

@@ -12,10 +12,11 @@ from comparison.asked import RARE, REPORTED
 from comparison.judged import FIGURES, Judged, in_cells, medians
 from comparison.pages import origin, sheet, strips, table, write
 from comparison.real_clips import LEAST_PENETRATION, RealClips, meets, shares
-from comparison.reasons import RULE, Reason
+from comparison.reasons import RULE
 from comparison.runs import Run, prompt_of
 from motiondistill.data.frequencies import RARE_CLIPS
 from motiondistill.metrics.signatures import SIGNATURES
+from motiondistill.owners import Owner
 from motiondistill.prompts import slug
 
 PAGE_FILE: Final = Path("results/distilled.md")
@@ -74,7 +75,7 @@ class Findings:
     """By action."""
     timed: Sequence[Run]
     """Made with the machine to themselves."""
-    reasons: Mapping[str, Reason]
+    reasons: Mapping[str, Owner]
     """Of the actions with a motion that is not recognised."""
 
 

@@ -75,6 +75,13 @@ def strips(runs: Sequence[Run], file: Path) -> None:
         _write_image([_front(run) for run in runs], file)
 
 
+def picture(image: Float[Tensor, "3 rows columns"], file: Path) -> None:
+    """The image (.png), whole or not at all."""
+    pixels = to_bytes(image[None])[0].numpy()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, lambda part: imageio.v3.imwrite(part, pixels, extension=".png"))
+
+
 def write(page: Path, text: str) -> None:
     """The page, whole or not at all."""
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -95,6 +102,4 @@ def _write_image(rows: Sequence[Float[Tensor, "3 rows columns"]], file: Path) ->
     """The rows below each other, the shorter ones filled up with white."""
     widest = max(row.shape[-1] for row in rows)
     rows = [torch.nn.functional.pad(row, (0, widest - row.shape[-1]), value=1.0) for row in rows]
-    image = to_bytes(torch.cat(list(rows), -2)[None])[0].numpy()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, lambda part: imageio.v3.imwrite(part, image, extension=".png"))
+    picture(torch.cat(list(rows), -2), file)

@@ -2,39 +2,34 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from prior_evidence.groups import Kind
 from prior_evidence.judged import judge
 from prior_evidence.samples import Sampling, stored_group
 
+from motiondistill import owners
 from motiondistill.metrics.recogniser import Recogniser
+from motiondistill.owners import Owner
 
-Reason = Literal["prior", "representation", "optimisation"]
-
-RULE: Final = """A motion that is not recognised has one of three reasons, decided by what
-`embedded_prior.py` makes of the same action, from the canonical caption: **representation**, if of
-rendered true clips less than half are recognised after they were fitted to the body, so that the
-action gets lost between pictures and joints; else **prior**, if of the prior's own samples less
-than half are recognised after the same fit; else **optimisation**: the prior shows the action, the
-body can do it, and the run did not find it."""
+RULE: Final = f"""{owners.RULE}
+What is looked at is what `embedded_prior.py` makes of the same action, from the canonical
+caption."""
 
 
-def reason(fits: Mapping[Kind, Sequence[bool]]) -> Reason:
+def reason(fits: Mapping[Kind, Sequence[bool]]) -> Owner:
     """By `RULE`, from which fits of true clips ("truth") and of samples ("trained") are recognised.
 
     True clips may be missing: then the representation is not doubted.
     """
-    if not _mostly(fits.get("truth", (True,))):
-        return "representation"
-    return "optimisation" if _mostly(fits["trained"]) else "prior"
+    return owners.owner(truth=fits.get("truth", ()), samples=fits["trained"])
 
 
 def reasons(
     actions: Sequence[str], out: Path, prior: str, sampling: Sampling, recogniser: Recogniser
-) -> dict[str, Reason]:
+) -> dict[str, Owner]:
     """The reason of each action; groups of samples lie in `out`, or are made."""
-    found: dict[str, Reason] = {}
+    found: dict[str, Owner] = {}
     for action in actions:
         kinds: list[Kind] = ["trained"]
         if action in sampling.dataset.actions:
@@ -47,7 +42,3 @@ def reasons(
             }
         )
     return found
-
-
-def _mostly(hits: Sequence[bool]) -> bool:
-    return 2 * sum(hits) >= len(hits)

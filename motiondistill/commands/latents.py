@@ -18,7 +18,7 @@ from motiondistill.batch import SUMMARY, write_records
 from motiondistill.commands.one_latents import Job, Row, conduct, is_done, plan, row_of
 from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS
 from motiondistill.commands.session import (
-    checked_prompt,
+    checked_prompts,
     compute_repeatably,
     terminal,
     wide_console,
@@ -39,7 +39,7 @@ _MODELS: Final = re.compile(r"prior\.models?=(.*)", re.DOTALL)
 
 def run(options: argparse.Namespace) -> int:
     """Carries out every prompt with every prior; 0, or 1 if some failed, or 130 after Ctrl-C."""
-    prompts, folder = _prompts(options.prompts), options.out
+    prompts, folder = checked_prompts(options.prompts), options.out
     overrides = with_models(options.overrides)
     if options.resume:
         settings = resuming.stored_latents(folder, prompts, options.config, overrides)
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
                 folder.rmdir()  # nothing has been written yet
             raise
         runs.write_config(folder, settings, {**runs.origin(""), "prompt": None, "prompts": prompts})
-        rows, interrupted = _carry_out(jobs, ready, folder, console)
+        rows, interrupted = carry_out(jobs, ready, folder, console)
     _show(rows, folder)
     if interrupted:
         again = shlex.join([*prompts, "--out", str(folder)])
@@ -90,15 +90,7 @@ def with_models(overrides: Sequence[str]) -> list[str]:
     return found
 
 
-def _prompts(words: Sequence[str]) -> list[str]:
-    prompts = [checked_prompt(prompt) for prompt in words]
-    for prompt in prompts:
-        if prompts.count(prompt) > 1:
-            raise ValueError(f"`PROMPT` must be given once, got {prompt!r} twice; leave one out.")
-    return prompts
-
-
-def _carry_out(
+def carry_out(
     jobs: Sequence[Job],
     ready: list[tuple[LatentProblem, Problem]],
     folder: Path,

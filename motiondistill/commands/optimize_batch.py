@@ -62,8 +62,8 @@ def run(options: argparse.Namespace) -> int:
         settings = runs.resolved(settings, problem, threads)
         about = {**runs.origin(""), "prompt": None, "prompts": prompts, "seeds": list(seeds)}
         runs.write_config(folder, settings, about | answer_known(problem))
-        rows, interrupted = _carry_out(jobs, problem, settings, folder, console)
-        _index(folder, rows, problem)
+        rows, interrupted = carry_out(jobs, problem, settings, folder, console)
+        write_batch_page(folder, rows, problem)
     _show(rows, folder)
     if interrupted:
         source = ["--prompts", str(options.prompts)] if options.prompts else prompts
@@ -102,7 +102,7 @@ def _settings(options: argparse.Namespace) -> tuple[OptimizeConfig, tuple[int, .
     return _with_seed(settings, seeds[0]), seeds
 
 
-def _carry_out(
+def carry_out(
     jobs: Sequence[Job],
     problem: Problem,
     settings: OptimizeConfig,
@@ -113,7 +113,7 @@ def _carry_out(
     rows = [known_row(job) for job in jobs]
     write_summary(folder, rows)
     for index, job in enumerate(jobs):
-        if _is_done(job, settings):
+        if is_done(job, settings):
             continue
         _log.info("run %d of %d: %r, seed %d", index + 1, len(jobs), job.prompt, job.seed)
         stop = Interruption()
@@ -121,7 +121,7 @@ def _carry_out(
             own = _with_seed(settings, job.seed)
             made = _problem_of(job, problem, own)
             with stop:
-                rows[index] = row_of(job, _carry_out_one(job, made, own, console, stop))
+                rows[index] = row_of(job, _one(job, made, own, console, stop))
         except KeyboardInterrupt:
             rows[index], stop.requested = known_row(job), True
         except RUN_ERRORS as error:
@@ -134,7 +134,7 @@ def _carry_out(
     return rows, False
 
 
-def _index(folder: Path, rows: Sequence[Row], problem: Problem) -> None:
+def write_batch_page(folder: Path, rows: Sequence[Row], problem: Problem) -> None:
     """The batch's page. The runs stand without it, so its failure is only told."""
     try:
         write_index(folder, rows, problem.body)
@@ -143,7 +143,7 @@ def _index(folder: Path, rows: Sequence[Row], problem: Problem) -> None:
         _log.warning("no %s: %s. Try `motiondistill report %s`.", INDEX, words, out)
 
 
-def _carry_out_one(
+def _one(
     job: Job, problem: Problem, settings: OptimizeConfig, console: Console, stop: Interruption
 ) -> dict[str, Any]:
     saved = None
@@ -168,7 +168,7 @@ def _problem_of(job: Job, problem: Problem, settings: OptimizeConfig) -> Problem
     return dataclasses.replace(problem, prompt=job.prompt, seed=job.seed)
 
 
-def _is_done(job: Job, settings: OptimizeConfig) -> bool:
+def is_done(job: Job, settings: OptimizeConfig) -> bool:
     total = build.make_settings(settings).num_steps
     metrics = runs.earlier_metrics(job.folder)
     return bool(metrics) and metrics["finished"] and metrics["steps"] >= total

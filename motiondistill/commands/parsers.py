@@ -16,6 +16,7 @@ def add_commands(commands: Any) -> None:
         _optimize(commands),
         _latents(commands),
         _probe(commands),
+        _diagnose(commands),
         _sample(commands),
         _render(commands),
         _export(commands),
@@ -98,6 +99,24 @@ def _probe(commands: Any) -> argparse.ArgumentParser:
     )
     probe.add_argument("--out", metavar="DIR", type=Path, required=True, help="the probe's folder")
     return probe
+
+
+def _diagnose(commands: Any) -> argparse.ArgumentParser:
+    diagnose = _added(
+        commands,
+        "diagnose",
+        "where prompts fail: the representation, the prior or the distillation",
+        'diagnose "a person is walking" "a person does a cartwheel" --out diagnosed',
+    )
+    diagnose.add_argument("words", metavar="PROMPT", nargs="*", help=_PROMPT)
+    asked = diagnose.add_mutually_exclusive_group()
+    asked.add_argument("--prompts", metavar="FILE", type=Path, help="a prompt a line")
+    asked.add_argument("--set", choices=("paper", "actions"), help="shipped prompts")
+    diagnose.add_argument(
+        "--motions", metavar="DIR", type=Path, help="motions that show them (parametric ones)"
+    )
+    diagnose.add_argument("--out", metavar="DIR", type=Path, required=True, help="its folder")
+    return diagnose
 
 
 def _sample(commands: Any) -> argparse.ArgumentParser:

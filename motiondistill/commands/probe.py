@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from motiondistill import config, runs
+from motiondistill import config, resuming, runs
 from motiondistill.batch import read_prompts
 from motiondistill.build_prior import pinned
 from motiondistill.build_probe import make_slopes, make_source, make_study
@@ -24,7 +24,6 @@ from motiondistill.probe_files import (
     SUMMARY,
     Answers,
     answer_file,
-    check_same,
     read_answers,
     write_answers,
     write_rows,
@@ -60,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
             prior=pinned(settings.prior),
             run=dataclasses.replace(settings.run, threads=threads),
         )
-        began = check_same(folder, settings, asked)
+        began = resuming.check_same(folder, settings, asked, "probe")
         study, slopes = make_study(settings, prompts), make_slopes(settings)
         source = make_source(settings, study, options.motions)
         clips, left_out = clips_of(prompts, source, settings.probe.motions)

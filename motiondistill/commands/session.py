@@ -5,7 +5,7 @@ import logging
 import sys
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -38,6 +38,15 @@ def checked_prompt(prompt: str) -> str:
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in tidy):
         raise ValueError(f"`PROMPT` must be text without control characters, got {tidy!r}.")
     return tidy
+
+
+def checked_prompts(words: Sequence[str]) -> list[str]:
+    """Several of them, each once."""
+    prompts = [checked_prompt(prompt) for prompt in words]
+    for prompt in prompts:
+        if prompts.count(prompt) > 1:
+            raise ValueError(f"`PROMPT` must be given once, got {prompt!r} twice; leave one out.")
+    return prompts
 
 
 def compute_repeatably(threads: int | None) -> int:

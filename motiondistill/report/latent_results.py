@@ -22,11 +22,12 @@ from motiondistill.metrics.video import motion_energy, temporal_flickering
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.report.media import save_strip, save_video, shrink_tile
 from motiondistill.stages import Settings
-from motiondistill.starts import Problem, motion_of
+from motiondistill.starts import Problem, motion_of, start_azimuths
 from motiondistill.structures import Motion
 
 METRICS: Final = "metrics.json"
 STRIP: Final = "strip.png"
+FITTED_STRIP: Final = "fitted.png"
 _MOTION: Final = "motion.npz"
 _LIKELY: Final = 3  # actions that are told
 _log = logging.getLogger(__name__)
@@ -126,11 +127,13 @@ def write_clips(
 
 @torch.no_grad()
 def write_fitted(folder: Path, problem: Problem, motion: Motion) -> None:
-    """The motion in the first view, as a motion file that every command takes."""
+    """The motion in the first view, as a motion file that every command takes, and as a strip."""
+    mesh = problem.body(motion)
+    save_strip(folder / FITTED_STRIP, problem.scene(mesh, problem.cameras(start_azimuths(1))))
     save_motion(
         folder / _MOTION,
         motion,
-        problem.body(motion).joints,
+        mesh.joints,
         prompt=problem.prompt,
         seed=problem.seed,
         body=problem.body.name,

@@ -1,0 +1,210 @@
+"""`diagnosis.html`: where prompts fail, side by side, on one page that needs no other file."""
+
+import io
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from motiondistill.atomic import write_atomically
+from motiondistill.metrics.catalogue import CATALOGUE
+from motiondistill.report.diagnosis import FIGURES, STAGES, Stage
+from motiondistill.report.documents import data_uri, document, text
+from motiondistill.report.figure_table import in_words as number
+from motiondistill.report.fitted_clips import STRIP
+from motiondistill.report.latent_results import FITTED_STRIP
+from motiondistill.report.probe_page import table
+from motiondistill.report.run_page import chips
+
+PAGE: Final = "diagnosis.html"
+# Pixels of a stage's picture at most, and the quality of its JPEG.
+_WIDTH, _QUALITY = 768, 82
+_ROWS: Final[Mapping[Stage, str]] = {
+    "representation": "Each true clip, and below it the motion fitted to it.",
+    "samples": "Each sample, and below it the motion fitted to it.",
+    "latents": "The clip from the front, and below it the motion fitted to it.",
+    "distillation": "The motion from the front, the front left and the left.",
+}
+_OWNERS: Final[Mapping[str | None, tuple[str, str]]] = {
+    "none": ("green", "no failure"),
+    "representation": ("red", "representation"),
+    "prior": ("red", "prior"),
+    "optimisation": ("red", "optimisation"),
+    None: ("none", "not told"),
+}
+_INTRODUCTION: Final = (
+    "Every prompt is looked at in four places, by one recogniser that learned from motion capture. "
+    "Figures in a cell: how many motions are recognised as the action that the prompt names, and "
+    "the mean probability of it."
+)
+
+
+def write_page(folder: Path, found: Mapping[str, Any]) -> Path:
+    """Writes `PAGE` into the folder of the diagnosis, whose record this is."""
+    model, cases = found["prior"]["model"], found["cases"]
+    sections = [
+        _section("Where it fails", _overview(found)),
+        *(_section(_prompt(case["prompt"]), _side_by_side(folder, case)) for case in cases),
+        _section("How it is measured", _definitions(found)),
+    ]
+    parts = {
+        "title": text(f"Diagnosis of {model} · motiondistill"),
+        "heading": text(f"Where prompts fail with {model}"),
+        "chips": chips(_facts(found)),
+        "warning": _warning(found),
+        "sections": "\n".join(sections),
+        "footer": f"Made by motiondistill {text(found['motiondistill'])}.",
+    }
+    page = document("probe.html", (), parts)
+    write_atomically(folder / PAGE, lambda part: part.write_text(page, encoding="utf-8"))
+    return folder / PAGE
+
+
+def in_words(cell: Mapping[str, Any]) -> str:
+    """What a stage found of a prompt, in a few words."""
+    if cell["status"] != "finished":
+        return str(cell["status"])
+    hits, motions = cell["hits"], cell["motions"]
+    if hits is None:
+        return "seen as " + _seen_as(motions)
+    if not hits:
+        return "tells nothing"
+    told = f"{sum(hits)} of {len(hits)}" if len(motions) > 1 else ("yes" if hits[0] else "no")
+    return f"{told}, {cell['probability']:.2f}"
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{title}</h2>{content}</section>"
+
+
+def _prompt(words: str) -> str:
+    return f'<bdi dir="auto">{text(words)}</bdi>'
+
+
+def _facts(found: Mapping[str, Any]) -> dict[str, str]:
+    counts = Counter(_OWNERS[case["owner"]][1] for case in found["cases"])
+    settings = found["config"]
+    return {
+        "prompts": str(len(found["cases"])),
+        **{name: str(count) for name, count in counts.items()},
+        "true clips of each": str(settings["diagnose"]["motions"]),
+        "samples of each": str(settings["init"]["num_samples"]),
+        "seed": str(settings["run"]["seed"]),
+        "weights": found["prior"]["weights"],
+    }
+
+
+def _warning(found: Mapping[str, Any]) -> str:
+    told = []
+    if not found["finished"]:
+        told.append("Stopped early: the same command goes on.")
+    known = found["about"].get("knows_the_answer")
+    if known:
+        told.append(f"Knows the answer: {known}")
+    return "".join(f'<p class="warning">{text(each)}</p>' for each in told)
+
+
+def _overview(found: Mapping[str, Any]) -> str:
+    lines = [
+        [
+            f"{_prompt(case['prompt'])}<small>{text(case['asked'] or 'no known action')}</small>",
+            *(_light(case["cells"][stage]) for stage in STAGES),
+            _owner(case),
+        ]
+        for case in found["cases"]
+    ]
+    return (
+        f'<p class="note">{_INTRODUCTION}</p>'
+        f'<div class="verdicts">{table(("prompt", *STAGES, "owner"), lines)}</div>'
+        f'<p class="note">{_emphasised(found["rule"])}</p>'
+    )
+
+
+def _owner(case: Mapping[str, Any]) -> str:
+    colour, words = _OWNERS[case["owner"]]
+    remark = f"<small>{text(case['remark'])}</small>" if case["remark"] else ""
+    return f'<span class="light {colour}">{words}</span>{remark}'
+
+
+def _light(cell: Mapping[str, Any]) -> str:
+    """A cell's words with a colour: all, half or more, or less of its motions are recognised."""
+    hits = cell["hits"]
+    colour = "none"
+    if hits:
+        share = sum(hits) / len(hits)
+        colour = "green" if share == 1 else "amber" if share >= 0.5 else "red"
+    why = f"<small>{text(cell['why'])}</small>" if cell["why"] else ""
+    return f'<span class="light {colour}">{text(in_words(cell))}</span>{why}'
+
+
+def _seen_as(motions: Sequence[Mapping[str, Any]]) -> str:
+    """As what motions were recognised, the most frequent first."""
+    counts = Counter(each["action"] for each in motions).most_common()
+    return ", ".join(f"{name} {count}" if len(motions) > 1 else name for name, count in counts)
+
+
+def _side_by_side(folder: Path, case: Mapping[str, Any]) -> str:
+    cells = case["cells"]
+    drawn = "".join(_stage(folder, stage, cells[stage]) for stage in STAGES)
+    return f'<p class="note">{_owner(case)}</p><div class="beside">{drawn}</div>{_physical(cells)}'
+
+
+def _stage(folder: Path, stage: Stage, cell: Mapping[str, Any]) -> str:
+    content = _picture(folder, stage, cell)
+    seen = ""
+    if cell["motions"]:
+        seen = f'<p class="note">Seen as {text(_seen_as(cell["motions"]))}. {_ROWS[stage]}</p>'
+    return f"<figure><figcaption>{stage} {_light(cell)}</figcaption>{content}{seen}</figure>"
+
+
+def _picture(folder: Path, stage: Stage, cell: Mapping[str, Any]) -> str:
+    """The stage's strips as one image inside the page; empty where there are none."""
+    from PIL import Image
+
+    if cell["status"] != "finished":
+        return ""
+    place = folder / cell["folder"]
+    with Image.open(place / STRIP) as strip:
+        image = strip.convert("RGB")
+    if stage == "latents":
+        with Image.open(place / FITTED_STRIP) as fitted:
+            # Below the first view of the clips, which is the top row of their strip.
+            below = fitted.convert("RGB")
+        row = round(below.height * image.width / below.width)
+        both = Image.new("RGB", (image.width, 2 * row))
+        both.paste(image.crop((0, 0, image.width, row)))
+        both.paste(below.resize((image.width, row)), (0, row))
+        image = both
+    image.thumbnail((_WIDTH, image.height))
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=_QUALITY)
+    return (
+        f'<img alt="{text(_ROWS[stage])}" width="{image.width}" height="{image.height}" '
+        f'src="{data_uri(content.getvalue(), ".jpg")}">'
+    )
+
+
+def _physical(cells: Mapping[str, Any]) -> str:
+    """The figures of each stage's motions, folded."""
+    titles = [f"{CATALOGUE[name].title}, {CATALOGUE[name].unit}" for name in FIGURES]
+    lines = [
+        [stage, *(number(cells[stage]["figures"][name]) for name in FIGURES), ""]
+        for stage in STAGES
+        if cells[stage]["status"] == "finished"
+    ]
+    if not lines:
+        return ""
+    found = table(("motions of", *titles, ""), lines)
+    return f"<details><summary>Physical figures, medians</summary>{found}</details>"
+
+
+def _definitions(found: Mapping[str, Any]) -> str:
+    told = found["questions"] | found["definitions"]
+    lines = [[text(name.replace("_", " ")), text(words)] for name, words in told.items()]
+    return f"<details><summary>Definitions</summary>{table(('what', 'is'), lines)}</details>"
+
+
+def _emphasised(words: str) -> str:
+    """Words as HTML, in which `**` marks what is bold."""
+    return re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", text(words))

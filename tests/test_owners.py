@@ -1,0 +1,80 @@
+"""Whose a failure is: made-up findings with known owners, and what is told where none is known."""
+
+from typing import Any
+
+import pytest
+
+from motiondistill.owners import Owner, owner, remark
+from motiondistill.report.diagnosis import STAGES, Stage, verdict
+
+YES, NO, HALF = [True, True, False], [True, False, False], [True, False]
+
+
+@pytest.mark.parametrize(
+    ("truth", "samples", "latents", "expected"),
+    [
+        (NO, YES, [True], "representation"),
+        (NO, NO, [False], "representation"),
+        (YES, NO, [False], "prior"),
+        (YES, NO, [], "prior"),
+        ([], NO, [False], "prior"),
+        (YES, NO, [True], "optimisation"),
+        (YES, YES, [False], "optimisation"),
+        (HALF, HALF, [], "optimisation"),
+        ([], YES, [], "optimisation"),
+    ],
+)
+def test_the_owner_follows_from_the_rule(
+    truth: list[bool], samples: list[bool], latents: list[bool], expected: Owner
+) -> None:
+    assert owner(truth=truth, samples=samples, latents=latents) == expected
+
+
+def test_free_clips_tell_where_an_optimisation_fails() -> None:
+    assert "lost on the way through it" in remark("optimisation", [True])
+    assert "does not lead to the action, either" in remark("optimisation", [False])
+    assert remark("optimisation", []) == remark("prior", [False]) == ""
+
+
+def cells(**hits: Any) -> dict[Stage, dict[str, Any]]:
+    """Finished stages with these hits, or stages of this status."""
+    found: dict[Stage, dict[str, Any]] = {}
+    for stage in STAGES:
+        given = hits.get(stage, [True])
+        named = isinstance(given, str)
+        found[stage] = {
+            "status": given if named else "finished",
+            "hits": None if named else given,
+        }
+    return found
+
+
+def test_a_recognised_motion_has_no_owner_whatever_else_fails() -> None:
+    told = verdict("walk", cells(representation=[False], samples=[False], latents=[False]))
+    assert told == {"owner": "none", "remark": ""}
+
+
+def test_stages_that_are_left_out_or_failed_tell_nothing() -> None:
+    told = verdict("walk", cells(representation="left out", latents="failed", distillation=[False]))
+    assert told["owner"] == "optimisation"
+    assert told["remark"] == "No true clip tells of the representation, which is not doubted."
+    uncounted = verdict("walk", cells(representation=[], samples=NO, latents=[], distillation=[0]))
+    assert uncounted["owner"] == "prior"
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "why"),
+    [
+        (None, {}, "names none of the actions"),
+        ("walk", {"latents": "not begun"}, "Not all stages"),
+        ("walk", {"samples": "stopped", "distillation": [False]}, "Not all stages"),
+        ("walk", {"distillation": "failed"}, "no distilled motion"),
+        ("walk", {"samples": "failed", "distillation": [False]}, "no sample"),
+    ],
+)
+def test_without_evidence_no_owner_is_told(
+    asked: str | None, given: dict[str, Any], why: str
+) -> None:
+    told = verdict(asked, cells(**given))
+    assert told["owner"] is None
+    assert why in (told["remark"] or "")
