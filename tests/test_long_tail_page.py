@@ -115,7 +115,7 @@ def test_the_page_tells_what_was_measured(quick: tuple[QuickOptimizer, QuickProb
     assert (len(probe.calls), len(optimizer.calls)) == (6, 18) and not PAGE_FILE.exists()
     long_tail.main(["--runs", "0"])
     assert (len(probe.calls), len(optimizer.calls)) == (10, 30), "nothing is made twice"
-    assert all("score.num_steps=40" in call for call in optimizer.calls)
+    assert all("score.num_steps=60" in call for call in optimizer.calls)
     text = PAGE_FILE.read_text(encoding="utf-8")
     lines = text.splitlines()
     assert "is **supported**: common minus rare is +1.00" in text

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from long_tail_parts.design import ACTIONS, CLIPS, COUNTS, FILLERS, Model
 from long_tail_parts.figures import Cell, at_count, gain, rank_correlation, within_actions
-from long_tail_parts.measures import PROBED, QUICK, Findings
+from long_tail_parts.measures import PROBED, SHORTER, Findings
 from long_tail_parts.plot import draw_plot
 from long_tail_parts.training import Schooling
 from long_tail_parts.verdict import RULE, estimate, prediction, verdict
@@ -28,7 +28,7 @@ PAGE_FILE: Final = Path("results/long_tail.md")
 PAGE: Final = """# What becomes of rare actions
 
 {models} small text-to-video priors that differ in nothing but how often they saw an action:
-{actions}. In each of {seeds} Latin squares five models show every action {counts} times, and none
+{actions}. In each of {squares} Latin squares five models show every action {counts} times, and none
 shows two actions equally often. {verdict}
 
 {prediction}
@@ -61,11 +61,12 @@ denoiser (width {width}, {layers} layers) does not know what they look like. A b
 learned {base_steps} steps on {clips} clips of fillers ({fillers}) alone; every model went on from
 it for {steps} steps of {batch} clips, on a set of {clips}: its counts of clips, filled up by
 fillers. Every clip is drawn equally often, so counts are shares of the draws, too. A larger count
-only adds clips, and steps, rates and the weights of errors are the same for all. All motions are
-parametric: this is no evidence about video models trained on the web.
+only adds clips, and steps, rates and the weights of errors are the same for all. Seeds of the
+trainings: {seeds}. All motions are parametric: this is no evidence about video models trained on
+the web.
 
 {about}
-`probe` with `{probed}`; `optimize` with `{quick}`, and what the command sets.
+`probe` with `{probed}`; `optimize` with `{shorter}`, and what the command sets.
 
 ## Models
 
@@ -95,12 +96,14 @@ def write_page(
     """
     cells, folder = findings.cells, PAGE_FILE.with_suffix("")
     models = list(dict.fromkeys(cell.model for cell in cells))
+    seeds = list(dict.fromkeys(model.seed for model in models))
     folder.mkdir(parents=True, exist_ok=True)
     plot = f"![By count]({folder.name}/counts.png)\n\n"
     text = PAGE.format(
         models=len(models),
         actions=", ".join(ACTIONS),
-        seeds=len({model.seed for model in models}),
+        squares=len(seeds),
+        seeds=", ".join(map(str, seeds)),
         counts=", ".join(map(str, COUNTS)),
         verdict=verdict(cells, truth),
         prediction=prediction(cells),
@@ -114,7 +117,7 @@ def write_page(
         fillers=", ".join(FILLERS),
         about=origin(findings.runs, command),
         probed=" ".join(PROBED),
-        quick=" ".join(QUICK),
+        shorter=" ".join(SHORTER),
         rows=by_model(cells, models),
         sheets="\n\n".join(_sheet(problem, findings, action, folder) for action in ACTIONS),
     )

@@ -114,17 +114,21 @@ class School:
             accelerator(),
             draw=draw,
             validation=validation_batches(self.unseen, self.unseen.latents, tokenise),
-            layout=Layout(
-                LattePipeline,
-                "transformer",
-                {"scheduler": SCHEDULER, "tokenizer": self.tokenizer},
-                self.codec,
-                VideoFormat(FPS, FRAMES, SIZE, SIZE),
-                TEXT_TOKENS,
-                MAX_FILE_BYTES,
-            ),
+            layout=self.layout(),
             show=show,
             setting=(out, Rhythm(save_steps=250, look_steps=steps), False),
+        )
+
+    def layout(self) -> Layout:
+        """What every pipeline folder holds beside its denoiser."""
+        return Layout(
+            LattePipeline,
+            "transformer",
+            {"scheduler": SCHEDULER, "tokenizer": self.tokenizer},
+            self.codec,
+            VideoFormat(FPS, FRAMES, SIZE, SIZE),
+            TEXT_TOKENS,
+            MAX_FILE_BYTES,
         )
 
     def _denoiser(self, start: Path | None) -> Any:
