@@ -51,9 +51,9 @@ _log = logging.getLogger(__name__)
 class Schooling:
     """How all models are trained."""
 
-    base_steps: int = 5000
+    base_steps: int = 4000
     """Of a seed's base, on fillers alone."""
-    steps: int = 2500
+    steps: int = 2000
     """Of every model."""
     batch: int = 8
     base_rate: float = 1.5e-3
