@@ -1,0 +1,1 @@
+"""Parts of `long_tail.py`: who sees what how often, their training, and what becomes of it."""

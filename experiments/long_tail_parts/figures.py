@@ -1,0 +1,136 @@
+"""What the cells of the squares come to: shares by count, gains, rank correlations, verdicts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from long_tail_parts.design import COUNTS, Model
+from motiondistill.probing.intervals import Estimate, certain, clustered_mean, interval
+from motiondistill.randomness import seeded
+
+Measure = Literal["count", "probe", "sampled", "distilled", "probability"]
+COMMON: Final = COUNTS[-2:]
+RARE: Final = COUNTS[:2]
+"""The counts that a gain lies between."""
+HALF: Final = 0.5
+BOOTSTRAPS: Final = 4000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A model and an action, and what was measured of them."""
+
+    model: Model
+    action: str
+    probe: float
+    """Share of pairs in which the right words explain a held-out clip better than wrong ones."""
+    sampled: float
+    """Share of samples recognised as the action, after a body was fitted to them."""
+    distilled: float
+    """Share of distilled motions recognised as the action."""
+    probability: float
+    """Of the action, by the recogniser, the mean over distilled motions."""
+
+    @property
+    def count(self) -> int:
+        """Distinct clips of the action that the model learned from."""
+        return self.model.count(self.action)
+
+
+Statistic: TypeAlias = Callable[[Int[Tensor, "draws cells"]], Float[Tensor, " draws"]]
+"""Of the cells in each of many draws."""
+
+
+def values_of(cells: Sequence[Cell], measure: Measure) -> Float[Tensor, " cells"]:
+    """One measure of all cells."""
+    return torch.tensor([getattr(cell, measure) for cell in cells], dtype=torch.float64)
+
+
+def at_count(cells: Sequence[Cell], count: int, measure: Measure) -> Estimate:
+    """The mean of a count's cells: each is another action or model, and is drawn as a whole."""
+    values = values_of([cell for cell in cells if cell.count == count], measure)
+    found = clustered_mean(
+        values, torch.arange(len(values)), count=BOOTSTRAPS, generator=seeded(0, count, measure)
+    )
+    return certain(found, len(values)) if measure in ("sampled", "distilled") else found
+
+
+def gain(cells: Sequence[Cell], measure: Measure) -> Estimate:
+    """By how much the mean over cells of `COMMON` counts is above that of `RARE` ones.
+
+    Models are drawn for the interval, each with all of its actions.
+    """
+    counts = torch.tensor([cell.count for cell in cells])
+    values, common = values_of(cells, measure), torch.isin(counts, torch.tensor(COMMON))
+    rare = torch.isin(counts, torch.tensor(RARE))
+
+    def apart(chosen: Int[Tensor, "draws cells"]) -> Float[Tensor, " draws"]:
+        of = values[chosen]
+        means = [(of * kind[chosen]).sum(1) / kind[chosen].sum(1) for kind in (common, rare)]
+        return means[0] - means[1]
+
+    return _over_models(cells, apart)
+
+
+def rank_correlation(cells: Sequence[Cell], first: Measure, second: Measure) -> Estimate:
+    """Spearman's rank correlation over all cells; models are drawn for the interval."""
+    a, b = values_of(cells, first), values_of(cells, second)
+    return _over_models(cells, lambda chosen: spearman(a[chosen], b[chosen]))
+
+
+def within_actions(cells: Sequence[Cell], first: Measure, second: Measure) -> Estimate:
+    """The mean over actions of Spearman's correlation over an action's cells.
+
+    That one action is easier than another, for the probe and for everything else, adds nothing.
+    """
+    a, b = values_of(cells, first), values_of(cells, second)
+    names = list(dict.fromkeys(cell.action for cell in cells))
+    action = torch.tensor([names.index(cell.action) for cell in cells])
+
+    def mean(chosen: Int[Tensor, "draws cells"]) -> Float[Tensor, " draws"]:
+        found = []
+        for index in range(len(names)):
+            # Of every model drawn, the same number of cells: rows stay equally long.
+            own = chosen[action[chosen] == index].view(len(chosen), -1)
+            found.append(spearman(a[own], b[own]))
+        return torch.stack(found).mean(0)
+
+    return _over_models(cells, mean)
+
+
+def spearman(
+    first: Float[Tensor, "*batch values"], second: Float[Tensor, "*batch values"]
+) -> Float[Tensor, "*batch"]:
+    """Rank correlation with mean ranks of ties (Spearman 1904); 0 where all values are alike."""
+    ranks = [_ranks(values) for values in (first, second)]
+    a, b = (rank - rank.mean(-1, keepdim=True) for rank in ranks)
+    size = (a.square().sum(-1) * b.square().sum(-1)).sqrt()
+    return torch.where(size > 0, (a * b).sum(-1) / size.clamp(min=1e-12), 0.0)
+
+
+def _ranks(values: Float[Tensor, "*batch values"]) -> Float[Tensor, "*batch values"]:
+    apart = values[..., :, None] - values[..., None, :]
+    return (apart > 0).double().sum(-1) + 0.5 * (apart == 0).double().sum(-1)
+
+
+def _over_models(cells: Sequence[Cell], statistic: Statistic) -> Estimate:
+    """The statistic of all cells, and its interval from models drawn with replacement."""
+    models = list(dict.fromkeys(cell.model for cell in cells))
+    places = torch.tensor(
+        [[place for place, cell in enumerate(cells) if cell.model == model] for model in models]
+    )
+    draws = torch.randint(len(models), (BOOTSTRAPS, len(models)), generator=seeded(0, 0, "models"))
+    spread = statistic(places[draws].flatten(1))
+    value = float(statistic(torch.arange(len(cells))[None])[0])
+    # A draw may lack common or rare cells; it says nothing of their difference.
+    return interval(value, spread[spread.isfinite()], len(models))
+
+
+def failures(cells: Sequence[Cell]) -> tuple[int, int]:
+    """Of cells whose distilled motions mostly fail, how many have samples that do; and how many."""
+    failed = [cell for cell in cells if cell.distilled < HALF]
+    return sum(cell.sampled < HALF for cell in failed), len(failed)

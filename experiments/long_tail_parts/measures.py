@@ -1,0 +1,152 @@
+"""What is measured of a model: by the probe, of its samples, and of motions distilled from it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any, Final
+
+from comparison.runs import Run, Variant, carry_out, planned, prompt_of
+from prior_evidence.groups import Group
+from prior_evidence.judged import Judged, judge
+from prior_evidence.samples import sampling_of, stored_group
+
+from long_tail_parts.design import ACTIONS, FILLERS, Model
+from long_tail_parts.figures import Cell
+from motiondistill.atomic import write_atomically
+from motiondistill.cli import main as motiondistill
+from motiondistill.metrics.recogniser import Recogniser
+from motiondistill.priors.hub import EMBEDDED
+from motiondistill.probe_files import SUMMARY
+from motiondistill.starts import Problem
+
+SHORTER: Final = ("score.num_steps=60",)
+"""Of 150: as many motions are recognised, in half the time (`results/objectives.md`)."""
+PROBED: Final = (
+    "gradient.draws=0",
+    "probe.null_copies=0",
+    "probe.motions=6",
+    "probe.views=[front,left]",
+)
+"""Forward passes alone; the null is measured by actions that a model never saw."""
+# Of the samples; models differ in what they learned, not in the noise that they begin with.
+SAMPLES_SEED: Final = 0
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How much is asked of every model."""
+
+    groups: int = 1
+    """Of three samples, for each action."""
+    seeds: tuple[int, ...] = (0, 1)
+    """Of the distillations."""
+    more: tuple[str, ...] = ()
+    """Settings of all distillations, after `SHORTER`."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that was measured."""
+
+    cells: list[Cell]
+    samples: dict[tuple[Model, str], list[Judged]]
+    runs: list[Run]
+
+
+def probe(pipeline: Path, folder: Path) -> dict[str, float]:
+    """Of the actions and fillers, how often the right words explain a clip better than wrong ones.
+
+    The share of pairs of `motiondistill probe`'s kind "wrong action"; a finished probe in the
+    folder is read. Raises SystemExit where probing fails.
+    """
+    prompts = {prompt_of(action): action for action in (*ACTIONS, *FILLERS)}
+    found = _summary(folder)
+    if not found.get("finished"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        words = folder.with_suffix(".txt")
+        text = "".join(f"{prompt}\n" for prompt in prompts)
+        write_atomically(words, lambda part: part.write_text(text, encoding="utf-8"))
+        settings = (f"prior.model={pipeline}", *PROBED)
+        code = motiondistill(["probe", "--prompts", str(words), "--out", str(folder), *settings])
+        if code:
+            raise SystemExit(code)
+        found = _summary(folder)
+    rows = found["pairs"]["kinds"]["wrong action"]["by_prompt"]
+    return {prompts[row["prompt"]]: float(row["auc"]["value"]) for row in rows}
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    file = folder / SUMMARY
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
+def sample_groups(pipeline: Path, folder: Path, count: int) -> dict[str, list[Group]]:
+    """Groups of samples of each action with the motions fitted to them, made once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sampling = sampling_of(str(pipeline), SAMPLES_SEED, None)
+    return {
+        action: [
+            stored_group(folder, str(pipeline), sampling, ("trained", action, place))
+            for place in range(count)
+        ]
+        for action in ACTIONS
+    }
+
+
+def distillations(pipeline: Path, out: Path, asking: Asking) -> list[Run]:
+    """A run for each action and seed, made once."""
+    variant = Variant("distilled", (f"prior.model={pipeline}", *SHORTER))
+    return carry_out(planned([variant], ACTIONS, asking.seeds, out, asking.more))
+
+
+def find(places: Mapping[Model, Path], asking: Asking, recogniser: Recogniser) -> Findings:
+    """All figures of these trained models; what is missing in their folders is made."""
+    cells, runs, samples = list[Cell](), list[Run](), dict[tuple[Model, str], list[Judged]]()
+    for model, place in places.items():
+        pipeline = place / "pipeline"
+        auc = probe(pipeline, place / "probe")
+        groups = sample_groups(pipeline, place / "samples-fitted", asking.groups)
+        made = distillations(pipeline, place, asking)
+        runs += made
+        for action in ACTIONS:
+            judged = judge(groups[action], recogniser)
+            samples[model, action] = judged
+            cells.append(cell(model, action, auc[action], judged, made, recogniser))
+    return Findings(cells, samples, runs)
+
+
+def cell(
+    model: Model,
+    action: str,
+    auc: float,
+    samples: Sequence[Judged],
+    runs: Sequence[Run],
+    recogniser: Recogniser,
+) -> Cell:
+    """The figures of one model and action; `runs` may be of other actions, too."""
+    found = []
+    for run in runs:
+        if run.action == action:
+            result = run.result()
+            found.append(recogniser.recognise(result.joints, result.motion.fps))
+    return Cell(
+        model,
+        action,
+        probe=auc,
+        sampled=mean(each.right for each in samples),
+        distilled=mean(each.action == action for each in found),
+        probability=mean(each.probabilities[action] for each in found),
+    )
+
+
+def true_clips(folder: Path, recogniser: Recogniser) -> tuple[list[Judged], Problem]:
+    """True clips of each action, fitted and judged as samples are; and how all of them are seen.
+
+    No model has a part in this: the prior's format alone is asked for.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sampling = sampling_of(EMBEDDED, SAMPLES_SEED, None)
+    groups = [stored_group(folder, EMBEDDED, sampling, ("truth", action, 0)) for action in ACTIONS]
+    return judge(groups, recogniser), sampling.problem

@@ -1,0 +1,214 @@
+"""The page of `long_tail.py`: figures by count, correlations, verdicts, and what samples show."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import torch
+from comparison.pages import origin, table, write
+from jaxtyping import Float
+from PIL import Image
+from prior_evidence.judged import Judged, rate
+from torch import Tensor
+
+from long_tail_parts.design import ACTIONS, CLIPS, COUNTS, FILLERS, Model
+from long_tail_parts.figures import Cell, at_count, gain, rank_correlation, within_actions
+from long_tail_parts.measures import PROBED, SHORTER, Findings
+from long_tail_parts.plot import draw_plot
+from long_tail_parts.training import Schooling
+from long_tail_parts.verdict import RULE, estimate, prediction, verdict
+from motiondistill.atomic import write_atomically
+from motiondistill.prompts import slug
+from motiondistill.report.labels import label
+from motiondistill.report.media import strip_frames, to_bytes
+from motiondistill.starts import Problem, start_azimuths
+
+PAGE_FILE: Final = Path("results/long_tail.md")
+
+PAGE: Final = """# What becomes of rare actions
+
+{models} small text-to-video priors that differ in nothing but how often they saw an action:
+{actions}. In each of {squares} Latin squares five models show every action {counts} times, and none
+shows two actions equally often. {verdict}
+
+{prediction}
+
+{rule}
+
+{summary}
+
+"Probe": of pairs of words for a held-out clip, the share in which the right action's words explain
+it better than another one's, by forward passes alone (`motiondistill probe`, kind "wrong action";
+one half is chance, but words of an action that the model does know may explain a clip badly even if
+the right ones mean nothing to it). "Samples": recognised after a body was fitted to them.
+"Distilled": recognised of `motiondistill optimize`. "Probability": what the recogniser gives the
+action, the mean over distilled motions. The [recogniser](recogniser.md) never saw any of them.
+Means over models and actions; intervals for 95 of 100 draw such cells anew, and exact bounds stand
+where all agree. The fit alone: {truth} of rendered true clips are recognised after it.
+
+{plot}## Does the cheap probe tell what will distil well?
+
+{correlations}
+
+Spearman's rank correlation over {cells} cells; "within actions" is the mean over the actions of
+that over an action's cells, so that easy actions add nothing. For intervals, models are drawn anew.
+
+## How the models were made
+
+All share the embedded prior's autoencoder and text encoder, which saw all of these actions: words
+have a meaning to start from, as in models that take their text encoder from elsewhere, and only the
+denoiser (width {width}, {layers} layers) does not know what they look like. A base for each seed
+learned {base_steps} steps on {clips} clips of fillers ({fillers}) alone; every model went on from
+it for {steps} steps of {batch} clips, on a set of {clips}: its counts of clips, filled up by
+fillers. Every clip is drawn equally often, so counts are shares of the draws, too. A larger count
+only adds clips, and steps, rates and the weights of errors are the same for all. Seeds of the
+trainings: {seeds}. All motions are parametric: this is no evidence about video models trained on
+the web.
+
+{about}
+`probe` with `{probed}`; `optimize` with `{shorter}`, and what the command sets.
+
+## Models
+
+Probe, recognised samples, and recognised distilled motions of each action, by its count.
+
+{rows}
+
+## Samples
+
+The first sample of the first seed's models, by count, with what its fit was recognised as.
+
+{sheets}
+"""
+
+
+def write_page(
+    findings: Findings,
+    truth: Sequence[bool],
+    problem: Problem,
+    schooling: Schooling,
+    command: str,
+) -> None:
+    """The page with its plot and its sheets.
+
+    `truth` says which true clips were recognised after the fit, `problem` how clips are seen, and
+    `command` what made them.
+    """
+    cells, folder = findings.cells, PAGE_FILE.with_suffix("")
+    models = list(dict.fromkeys(cell.model for cell in cells))
+    seeds = list(dict.fromkeys(model.seed for model in models))
+    folder.mkdir(parents=True, exist_ok=True)
+    plot = f"![By count]({folder.name}/counts.png)\n\n"
+    text = PAGE.format(
+        models=len(models),
+        actions=", ".join(ACTIONS),
+        squares=len(seeds),
+        seeds=", ".join(map(str, seeds)),
+        counts=", ".join(map(str, COUNTS)),
+        verdict=verdict(cells, truth),
+        prediction=prediction(cells),
+        rule=RULE,
+        summary=summary(cells),
+        truth=rate(truth),
+        plot=plot if draw_plot(cells, folder / "counts.png") else "",
+        correlations=correlations(cells),
+        cells=len(cells),
+        **vars(schooling),
+        fillers=", ".join(FILLERS),
+        about=origin(findings.runs, command),
+        probed=" ".join(PROBED),
+        shorter=" ".join(SHORTER),
+        rows=by_model(cells, models),
+        sheets="\n\n".join(_sheet(problem, findings, action, folder) for action in ACTIONS),
+    )
+    write(PAGE_FILE, text)
+
+
+def summary(cells: Sequence[Cell]) -> str:
+    """A row for each count, and the gain of common over rare."""
+    rows = [
+        (
+            str(count),
+            f"{count / CLIPS:.1%}".replace("%", " %"),
+            *(estimate(at_count(cells, count, name)) for name in ("probe", "sampled", "distilled")),
+            estimate(at_count(cells, count, "probability")),
+        )
+        for count in COUNTS
+    ]
+    gains = [
+        estimate(gain(cells, name), signed=True)
+        for name in ("probe", "sampled", "distilled", "probability")
+    ]
+    rows.append(("common - rare", "", *gains))
+    return table(("clips", "of all draws", "probe", "samples", "distilled", "probability"), rows)
+
+
+def correlations(cells: Sequence[Cell]) -> str:
+    """A row for each two measures."""
+    names = {
+        "probe": "probe",
+        "sampled": "recognised samples",
+        "distilled": "recognised distilled",
+        "probability": "probability of distilled",
+        "count": "clips",
+    }
+    rows = [
+        (
+            f"{names[first]}, {names[second]}",
+            estimate(rank_correlation(cells, first, second)),
+            estimate(within_actions(cells, first, second)),
+        )
+        for first, second in (
+            ("probe", "distilled"),
+            ("probe", "probability"),
+            ("probe", "sampled"),
+            ("sampled", "distilled"),
+            ("count", "probe"),
+            ("count", "sampled"),
+            ("count", "distilled"),
+        )
+    ]
+    return table(("of", "all cells", "within actions"), rows)
+
+
+def by_model(cells: Sequence[Cell], models: Sequence[Model]) -> str:
+    """A row for each model."""
+    rows = []
+    for model in models:
+        told = [
+            f"{cell.count}: {cell.probe:.2f}, {cell.sampled:.2f}, {cell.distilled:.2f}"
+            for cell in cells
+            if cell.model == model
+        ]
+        rows.append((model.name, *told))
+    return table(("model", *ACTIONS), rows)
+
+
+def _sheet(problem: Problem, findings: Findings, action: str, folder: Path) -> str:
+    """One image of an action: a row for each count."""
+    models = dict.fromkeys(cell.model for cell in findings.cells)
+    seed = next(iter(models)).seed
+    chosen = sorted(
+        (model for model in models if model.seed == seed), key=lambda model: model.count(action)
+    )
+    rows = [
+        _row(problem, findings.samples[model, action][0], model.count(action)) for model in chosen
+    ]
+    file = folder / f"{slug(action)}.png"
+    image = Image.fromarray(to_bytes(torch.cat(rows, -2)[None])[0].numpy()).quantize(256)
+    write_atomically(file, lambda part: image.save(part, format="PNG", optimize=True))
+    return f"{action}:\n\n![]({folder.name}/{file.name})"
+
+
+@torch.no_grad()
+def _row(problem: Problem, judged: Judged, count: int) -> Float[Tensor, "3 rows columns"]:
+    """Frames of a sample, and of its fit from the same side."""
+    group, index = judged.group, judged.index
+    motion = group.motion.map(lambda tensor: tensor[index])
+    azimuth = start_azimuths(len(group.videos))[index : index + 1]
+    fit = problem.scene(problem.body(motion), problem.cameras(azimuth))[0]
+    chosen = strip_frames(len(fit))
+    seen, shown = (torch.cat(list(video[chosen]), -1) for video in (group.videos[index], fit))
+    words = (f"{count} clips", judged.found.action)
+    both = [label(part[None], text)[0] for part, text in zip((seen, shown), words, strict=True)]
+    return torch.cat(both, -1)

@@ -1,0 +1,94 @@
+"""What the study says of its claim, in sentences that follow from the figures."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from long_tail_parts.figures import (
+    COMMON,
+    HALF,
+    RARE,
+    Cell,
+    failures,
+    gain,
+    rank_correlation,
+    values_of,
+    within_actions,
+)
+from motiondistill.probing.intervals import Estimate
+
+CLAIM: Final = "common actions work, rare ones fail because of the video model"
+RULE: Final = f"""The rule, set before the figures were there. The claim is **not supported** unless
+more distilled motions are recognised at counts of {" and ".join(map(str, COMMON))} (common) than of
+{" and ".join(map(str, RARE))} (rare), the interval of the difference above zero; below zero it is
+**contradicted**. It is **supported** if at least half of the common and less than half of the rare
+are recognised, and if the model is why: its own samples show the difference, too, at least half of
+the cells whose distillation fails (less than half recognised) have samples that fail, and at least
+half of rendered true clips are recognised after the same fit. Else it is **partly supported**."""
+
+
+def verdict(cells: Sequence[Cell], truth: Sequence[bool]) -> str:
+    """The sentence on the claim; `truth` says which true clips were recognised after the fit."""
+    apart = gain(cells, "distilled")
+    told = f'"{CLAIM[0].upper()}{CLAIM[1:]}" is'
+    shown = (
+        f"common minus rare is {estimate(apart, signed=True)} for distilled motions and "
+        f"{estimate(gain(cells, 'sampled'), signed=True)} for samples"
+    )
+    if apart.high is not None and apart.high < 0:
+        return f"{told} **contradicted**: {shown}."
+    if not _above(apart):
+        return f"{told} **not supported**: {shown}."
+    doubts = [*_level_doubts(cells), *_model_doubts(cells, truth)]
+    if doubts:
+        return f"{told} **partly supported**: {shown}, but {'; '.join(doubts)}."
+    same, failed = failures(cells)
+    owner = f"; of {failed} cells whose distillation fails, {same} have samples that fail"
+    return f"{told} **supported**: {shown}{owner}."
+
+
+def prediction(cells: Sequence[Cell]) -> str:
+    """The sentence on whether the probe tells what will distil well."""
+    found = rank_correlation(cells, "probe", "distilled")
+    within = within_actions(cells, "probe", "distilled")
+    shown = f"rank correlation {estimate(found)}, within actions {estimate(within)}"
+    if _above(found) and _above(within):
+        return f"The forward probe **tells** which prompts distil well: {shown}."
+    if _above(found):
+        return f"The forward probe tells it **only across actions**, if at all: {shown}."
+    return f"The forward probe **does not tell** which prompts distil well: {shown}."
+
+
+def estimate(found: Estimate, *, signed: bool = False) -> str:
+    """A value with its interval, as `0.62 (0.40 to 0.81)`."""
+    form = "+.2f" if signed else ".2f"
+    if found.low is None or found.high is None:
+        return f"{found.value:{form}}"
+    return f"{found.value:{form}} ({found.low:{form}} to {found.high:{form}})"
+
+
+def _level_doubts(cells: Sequence[Cell]) -> list[str]:
+    """Where common actions do not work, or rare ones do."""
+    doubts = []
+    for name, counts in (("common", COMMON), ("rare", RARE)):
+        share = values_of([cell for cell in cells if cell.count in counts], "distilled").mean()
+        if (share >= HALF) != (name == "common"):
+            doubts.append(f"of {name} actions {share:.0%} work".replace("%", " %"))
+    return doubts
+
+
+def _model_doubts(cells: Sequence[Cell], truth: Sequence[bool]) -> list[str]:
+    """What speaks against the model as the reason."""
+    doubts, (same, failed) = [], failures(cells)
+    if not _above(gain(cells, "sampled")):
+        doubts.append("samples do not show the difference")
+    if 2 * same < failed:
+        doubts.append(
+            f"only {same} of {failed} cells whose distillation fails have failing samples"
+        )
+    if 2 * sum(truth) < len(truth):
+        doubts.append("true clips are lost by the fit")
+    return doubts
+
+
+def _above(found: Estimate) -> bool:
+    return found.low is not None and found.low > 0

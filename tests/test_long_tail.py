@@ -1,0 +1,244 @@
+"""The study of rare actions: its squares, its sets and trainings, and what made-up figures say."""
+
+import os
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from embedded_training.encoded import Encoded
+from hypothesis import given
+from hypothesis import strategies as st
+from long_tail_parts import figures, training
+from long_tail_parts.design import ACTIONS, CLIPS, COUNTS, FILLERS, Model, square
+from long_tail_parts.figures import Cell, at_count, gain, rank_correlation, within_actions
+from long_tail_parts.sets import pool_sizes, training_set
+from long_tail_parts.training import School, Schooling
+from long_tail_parts.verdict import prediction, verdict
+
+from motiondistill.body.skinning import SkinnedBody
+from motiondistill.metrics.recogniser import ACTIONS as RECOGNISED
+from motiondistill.priors.loading import EMBEDDED_PRIOR
+
+TINY = Schooling(base_steps=2, steps=4, batch=2, width=16, layers=1, clips=6)
+Rule = Callable[[Model, str], float]
+
+
+@given(st.integers(0, 1000))
+def test_every_action_has_every_count_once_and_no_model_one_twice(seed: int) -> None:
+    models = square(seed)
+    for place in range(len(ACTIONS)):
+        assert {model.counts[place] for model in models} == {*COUNTS}
+    assert len(models) == len(COUNTS)
+    assert all(len({*model.counts}) == len(ACTIONS) for model in models)
+
+
+def test_the_squares_of_four_seeds_are_orthogonal() -> None:
+    """No two of their cells hold the same pair of counts."""
+    for first in range(4):
+        for second in range(first):
+            pairs = [
+                pair
+                for a, b in zip(square(first), square(second), strict=True)
+                for pair in zip(a.counts, b.counts, strict=True)
+            ]
+            assert len({*pairs}) == len(pairs)
+
+
+def test_actions_can_be_recognised_and_are_no_fillers() -> None:
+    assert {*ACTIONS} <= {*RECOGNISED}
+    assert not {*ACTIONS} & {*FILLERS}
+    largest = sum(sorted(COUNTS)[-len(ACTIONS) :])
+    assert CLIPS > largest, "there is room for fillers in every set"
+
+
+def numbered_pools() -> dict[str, Encoded]:
+    """Clips that are known again by one number each."""
+    pools, start = {}, 0
+    for action, count in pool_sizes(CLIPS).items():
+        numbers = torch.arange(start, start + count).view(-1, 1, 1, 1, 1)
+        pools[action] = Encoded(numbers.float(), ((action, "right"),) * count, (0,) * count)
+        start += count
+    return pools
+
+
+def test_sets_differ_in_counts_alone() -> None:
+    """Of any two sets, the clips of an action in the one hold those in the other."""
+    pools = numbered_pools()
+    found = []
+    for model in (None, *square(0), *square(1)):
+        clips = training_set(pools, model, CLIPS)
+        of: dict[str, set[int]] = {}
+        for (action, _), latent in zip(clips.labels, clips.latents, strict=True):
+            of.setdefault(action, set()).add(int(latent))
+        assert sum(map(len, of.values())) == len(clips) == CLIPS, "no clip comes twice"
+        counts = Counter(action for action, _ in clips.labels)
+        assert [counts[action] for action in ACTIONS] == list(model.counts if model else [0] * 3)
+        fillers = [counts[action] for action in FILLERS]
+        assert max(fillers) - min(fillers) <= 1
+        found.append(of)
+    for first in found:
+        for second in found:
+            for action in (*ACTIONS, *FILLERS):
+                one, other = first.get(action, set()), second.get(action, set())
+                assert one <= other or other <= one
+
+
+@pytest.mark.slow
+def test_a_training_that_was_stopped_ends_like_one_that_was_not(
+    low_body: SkinnedBody, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And only the denoiser learns: codec and text encoder are the embedded prior's."""
+    monkeypatch.setattr(training, "VALIDATION_CLIPS", 1)
+    monkeypatch.setattr(training, "write_video_samples", lambda *_: None)
+    model, whole, parts = Model(0, 0, (1, 0, 3)), tmp_path / "whole", tmp_path / "parts"
+    monkeypatch.chdir(tmp_path)
+    school = School(Path("study"), 0, TINY, low_body)
+    assert school.train(None)
+    shutil.copytree("study", "begun")
+    assert school.train(model)
+    Path("study").rename(whole)
+    Path("begun").rename("study")
+
+    draws, plain = [0], training.clip_batch
+
+    def stopping(*arguments: Any) -> Any:
+        draws[0] += 1
+        if draws[0] == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return plain(*arguments)
+
+    monkeypatch.setattr(training, "clip_batch", stopping)
+    assert not school.train(model)
+    assert School(Path("study"), 0, TINY, low_body).train(model)
+    assert draws[0] == 4, "it went on where it was"
+    Path("study").rename(parts)
+
+    def weights(folder: Path, part: str) -> bytes:
+        return next((folder / part).glob("*.safetensors")).read_bytes()
+
+    ended = [folder / "seed-0" / "row-0" / "pipeline" for folder in (whole, parts)]
+    assert weights(ended[0], "transformer") == weights(ended[1], "transformer")
+    base = whole / "seed-0" / "base" / "pipeline"
+    assert weights(ended[0], "transformer") != weights(base, "transformer")
+    for part in ("vae", "text_encoder"):
+        assert weights(ended[0], part) == weights(EMBEDDED_PRIOR, part)
+
+
+def cells_of(probe: Rule, sampled: Rule, distilled: Rule) -> list[Cell]:
+    """Made-up figures of all models of two seeds."""
+    return [
+        Cell(
+            model,
+            action,
+            probe(model, action),
+            sampled(model, action),
+            distilled(model, action),
+            distilled(model, action),
+        )
+        for seed in (0, 1)
+        for model in square(seed)
+        for action in ACTIONS
+    ]
+
+
+def often(model: Model, action: str) -> float:
+    """1 for what was seen 64 times and more."""
+    return float(model.count(action) >= 64)
+
+
+def rarely(model: Model, action: str) -> float:
+    return 1 - often(model, action)
+
+
+def ordered(model: Model, action: str) -> float:
+    return 0.5 + model.count(action) / 1000
+
+
+def by_action(model: Model, action: str) -> float:
+    """The one action is easy, whatever the model."""
+    return float(action == ACTIONS[0])
+
+
+def half(model: Model, action: str) -> float:
+    return 0.5
+
+
+def test_rank_correlations_are_spearmans() -> None:
+    """By hand, with ties: ranks 1 2.5 2.5 4 and 1 3 2 4, so 4.5 / sqrt(4.5 * 5)."""
+    rising = torch.tensor([0.1, 0.5, 0.6, 9.0])
+    assert figures.spearman(rising, rising.exp()).item() == pytest.approx(1)
+    assert figures.spearman(rising, -rising).item() == pytest.approx(-1)
+    tied, other = torch.tensor([0.0, 2.0, 2.0, 7.0]), torch.tensor([1.0, 3.0, 2.0, 4.0])
+    assert figures.spearman(tied, other).item() == pytest.approx(4.5 / 22.5**0.5)
+    assert figures.spearman(tied, torch.ones(4)).item() == 0
+
+
+def test_shares_and_gains_have_known_answers() -> None:
+    cells = cells_of(ordered, often, often)
+    assert [at_count(cells, count, "distilled").value for count in COUNTS] == [0, 0, 0, 1, 1]
+    sure = at_count(cells, 256, "distilled")
+    assert sure.low == pytest.approx(0.025 ** (1 / 6)) and sure.high == 1, "of six that agree"
+    found = gain(cells, "distilled")
+    assert (found.value, found.low, found.high) == (1, 1, 1)
+    assert gain(cells, "probe").value == pytest.approx(0.158), "(64 + 256 - 4) / 2000"
+    assert rank_correlation(cells, "count", "probe").value == pytest.approx(1)
+    flat = gain(cells_of(half, by_action, by_action), "distilled")
+    assert flat.value == pytest.approx(0), "the squares are balanced"
+    assert flat.low is not None and flat.high is not None and flat.low < 0 < flat.high
+
+
+def test_easy_actions_do_not_correlate_within_actions() -> None:
+    cells = cells_of(by_action, by_action, by_action)
+    assert rank_correlation(cells, "probe", "distilled").value == pytest.approx(1)
+    assert within_actions(cells, "probe", "distilled").value == 0
+    assert within_actions(cells_of(ordered, often, often), "probe", "count").value == pytest.approx(
+        1
+    )
+
+
+TRUE, LOST = [True] * 9, [False] * 9
+
+
+@pytest.mark.parametrize(
+    ("sampled", "distilled", "truth", "said"),
+    [
+        (often, often, TRUE, "is **supported**"),
+        (half, often, TRUE, "is **partly supported**"),
+        (often, often, LOST, "is **partly supported**"),
+        (often, by_action, TRUE, "is **not supported**"),
+        (often, rarely, TRUE, "is **contradicted**"),
+        (often, lambda model, action: 0.5 + often(model, action) / 2, TRUE, "of rare actions 50 %"),
+        (often, lambda model, action: often(model, action) / 4, TRUE, "of common actions 25 %"),
+    ],
+)
+def test_the_verdict_follows_from_the_figures(
+    sampled: Rule, distilled: Rule, truth: list[bool], said: str
+) -> None:
+    assert said in verdict(cells_of(ordered, sampled, distilled), truth)
+
+
+def test_reasons_for_doubt_are_told() -> None:
+    assert "samples do not show the difference" in verdict(cells_of(ordered, half, often), TRUE)
+    assert "only 0 of 18 cells" in verdict(cells_of(ordered, half, often), TRUE)
+    assert "true clips are lost by the fit" in verdict(cells_of(ordered, often, often), LOST)
+    said = verdict(cells_of(ordered, often, often), TRUE)
+    assert "of 18 cells whose distillation fails, 18 have samples that fail" in said
+    assert "+1.00 (+1.00 to +1.00) for distilled motions" in said
+
+
+@pytest.mark.parametrize(
+    ("probe", "distilled", "said"),
+    [
+        (ordered, often, "**tells**"),
+        (by_action, by_action, "**only across actions**"),
+        (half, often, "**does not tell**"),
+        (ordered, rarely, "**does not tell**"),
+    ],
+)
+def test_the_probe_tells_or_does_not(probe: Rule, distilled: Rule, said: str) -> None:
+    assert said in prediction(cells_of(probe, half, distilled))

@@ -1,0 +1,146 @@
+"""The page of the study of rare actions follows from runs, probes and samples."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import long_tail
+import pytest
+import torch
+from comparison import runs
+from comparison.runs import prompt_of
+from long_tail_parts import measures
+from long_tail_parts.design import ACTIONS, COUNTS, FILLERS, square
+from long_tail_parts.page import PAGE_FILE
+from prior_evidence.groups import SAMPLES, Group
+from prior_evidence.samples import Key, Sampling
+from quick_runs import QuickOptimizer
+from small_problem import small_problem
+
+from motiondistill.body.skinning import SkinnedBody
+from motiondistill.build import make_settings
+from motiondistill.config import load
+from motiondistill.data.dataset import action_dataset
+from motiondistill.data.parametric import parametric_motion
+from motiondistill.priors.gaussian_videos import gaussian_videos
+from motiondistill.probe_files import SUMMARY
+from motiondistill.randomness import seeded
+from motiondistill.schema import OptimizeConfig, ProbeConfig
+from motiondistill.structures import Motion
+
+PLACES = {
+    model: Path(f"seed-{model.seed}/row-{model.row}") for seed in (0, 1) for model in square(seed)
+}
+
+
+def count_of(pipeline: str, action: str) -> int:
+    """How often the model of this folder saw the action."""
+    return next(m.count(action) for m, place in PLACES.items() if place == Path(pipeline).parent)
+
+
+def group_of(body: SkinnedBody, pipeline: str, key: Key) -> Group:
+    """Samples that show what they should, if the model saw it; true clips always do."""
+    kind, action, _ = key
+    knows = kind == "truth" or count_of(pipeline, action) >= 16
+    motion = Motion.stack(
+        [
+            parametric_motion(
+                action if knows else "stand", "right", seeded(seed), body.rest_joints, 8.0, 16
+            )
+            for seed in range(SAMPLES)
+        ]
+    )
+    return Group(
+        kind, action, "right", "", torch.zeros(SAMPLES, 16, 3, 32, 32), motion, body(motion).joints
+    )
+
+
+class QuickProbe:
+    """Stands for `motiondistill probe`: the more often an action was seen, the surer it is."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []
+
+    def __call__(self, arguments: list[str]) -> int:
+        self.calls.append(arguments)
+        job, _, words, _, folder, *settings = arguments
+        assert job == "probe"
+        config = load(ProbeConfig, None, settings)
+        prompts = Path(words).read_text(encoding="utf-8").splitlines()
+        assert prompts == [prompt_of(action) for action in (*ACTIONS, *FILLERS)]
+        rows = [
+            {"prompt": prompt_of(a), "auc": {"value": 0.5 + count_of(config.prior.model, a) / 600}}
+            for a in ACTIONS
+        ] + [{"prompt": prompt_of(action), "auc": {"value": 1.0}} for action in FILLERS]
+        found = {"finished": True, "pairs": {"kinds": {"wrong action": {"by_prompt": rows}}}}
+        Path(folder).mkdir()
+        (Path(folder) / SUMMARY).write_text(json.dumps(found))
+        return 0
+
+
+@pytest.fixture
+def quick(
+    low_body: SkinnedBody, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[QuickOptimizer, QuickProbe]:
+    """Models know what they saw 16 times, and can be distilled from what they saw 64 times."""
+
+    def shown(action: str, config: OptimizeConfig) -> str:
+        return action if count_of(config.prior.model, action) >= 64 else "stand"
+
+    problem = small_problem(gaussian_videos(), frames=16)
+    dataset = action_dataset([], low_body.rest_joints, 8.0, 16)
+    sampling = Sampling(problem, make_settings(OptimizeConfig()), dataset)
+
+    def stored_group(out: Path, prior: str, sampling: Any, key: Key) -> Group:
+        return group_of(low_body, prior, key)
+
+    optimizer, probe = QuickOptimizer(low_body, shown), QuickProbe()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runs, "motiondistill", optimizer)
+    monkeypatch.setattr(measures, "motiondistill", probe)
+    monkeypatch.setattr(measures, "sampling_of", lambda *_: sampling)
+    monkeypatch.setattr(measures, "stored_group", stored_group)
+    monkeypatch.setattr(
+        long_tail, "trained", lambda models, *_: {model: PLACES[model] for model in models}
+    )
+    return optimizer, probe
+
+
+@pytest.mark.slow
+def test_the_page_tells_what_was_measured(quick: tuple[QuickOptimizer, QuickProbe]) -> None:
+    optimizer, probe = quick
+    long_tail.main(["--part", "2/2", "--runs", "0"])
+    assert (len(probe.calls), len(optimizer.calls)) == (5, 15) and not PAGE_FILE.exists()
+    long_tail.main(["--only", "0-3", "--runs", "0"])
+    assert (len(probe.calls), len(optimizer.calls)) == (6, 18) and not PAGE_FILE.exists()
+    long_tail.main(["--runs", "0"])
+    assert (len(probe.calls), len(optimizer.calls)) == (10, 30), "nothing is made twice"
+    assert all("score.num_steps=60" in call for call in optimizer.calls)
+    text = PAGE_FILE.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    assert "is **supported**: common minus rare is +1.00" in text
+    assert "The forward probe **tells** which prompts distil well" in text
+    row = [next(line for line in lines if line.startswith(f"| {count} |")) for count in COUNTS]
+    assert [line.split("|")[4].split()[0] for line in row] == ["0.00"] * 2 + ["1.00"] * 3
+    assert [line.split("|")[5].split()[0] for line in row] == ["0.00"] * 3 + ["1.00"] * 2
+    assert [line.split("|")[3].split()[0] for line in row] == [
+        "0.50",
+        "0.51",
+        "0.53",
+        "0.61",
+        "0.93",
+    ]
+    assert "Command: `python experiments/long_tail.py`; seeds 0;" in lines
+    assert "| 0-3 | 64: 0.61, 1.00, 1.00 | 256: 0.93, 1.00, 1.00 | 0: 0.50, 0.00, 0.00 |" in lines
+    assert "100 % (70 to 100 %) of rendered true clips" in text
+    for name in ("squat", "jumping-jacks", "raise-both-arms"):
+        assert f"![](long_tail/{name}.png)" in text
+        assert (PAGE_FILE.with_suffix("") / f"{name}.png").stat().st_size > 1000
+
+
+def test_a_model_that_is_not_in_the_squares_is_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        long_tail.parse(["--only", "2-0"])
+    assert "--only must be among 0-0, 0-1," in capsys.readouterr().err
