@@ -87,7 +87,7 @@ def write_page(findings: Findings, command: str) -> None:
     ]
     text = PAGE.format(
         summary=_summary(findings),
-        about=origin([each.run for each in every], command),
+        about=origin([*(each.run for each in every), *findings.timed], command),
         least=1e3 * LEAST_PENETRATION,
         plausible=_plausible(findings),
         stand_ins=f"No recordings of: {', '.join(absent)}; parametric motions stand in for them, "
