@@ -1,6 +1,5 @@
 """What a probe asks whom, from its configuration."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import assert_never
 
@@ -25,7 +24,7 @@ from motiondistill.score.levels import sigma_of
 from motiondistill.shots import view_azimuth
 
 
-def make_study(config: ProbeConfig, prompts: Sequence[str]) -> Study:
+def make_study(config: ProbeConfig) -> Study:
     """The prior with its copies, and how clips are seen.
 
     Raises as `make_prior` and `make_scene` do, and ValueError for clips that the prior cannot take.
@@ -41,7 +40,6 @@ def make_study(config: ProbeConfig, prompts: Sequence[str]) -> Study:
         cameras=cameras,
         azimuths=torch.tensor([view_azimuth(view) for view in config.probe.views]),
         sigmas=snapped_levels(config.probe, prior),
-        prompts=prompts,
         seed=config.run.seed,
         wording=config.words,
         settings=config.probe,

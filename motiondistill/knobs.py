@@ -70,7 +70,6 @@ RANGES: Final[Ranges] = {
     "output.points": (1, 10_000),
     "output.repeats": (1, 1000),
     "prior.batch_size": (1, 4096),
-    "probe.bootstraps": (20, 1_000_000),
     "probe.draws": (1, 10_000),
     "probe.jitter": (1e-3, 3),
     "probe.levels": (-8, 8),

@@ -14,8 +14,9 @@ from typing import Any, Final, final
 import torch
 
 from motiondistill.atomic import write_atomically
+from motiondistill.probing.asking import PairRow
 from motiondistill.probing.slopes import SlopeRow
-from motiondistill.probing.study import Clip, PairRow
+from motiondistill.probing.study import Clip
 from motiondistill.prompts import slug
 
 ANSWERS: Final = "answers"
@@ -33,11 +34,13 @@ class Answers:
     slopes: list[SlopeRow] = field(default_factory=list)
 
 
-def answer_file(folder: Path, clip: Clip) -> Path:
-    """Where the clip's answers are kept; another motion or prompt has another file."""
-    digest = hashlib.sha256(f"{clip.name}\n{clip.prompt}\n{clip.motion.fps}\n".encode())
-    for tensor in (clip.motion.rotations, clip.motion.translation):
-        digest.update(tensor.detach().to(torch.float32).contiguous().numpy().tobytes())
+def answer_file(folder: Path, clip: Clip, partners: Sequence[Clip]) -> Path:
+    """Where the clip's answers are kept; another motion, prompt or partner has another file."""
+    digest = hashlib.sha256()
+    for each in (clip, *partners):
+        digest.update(f"{each.name}\n{each.prompt}\n{each.motion.fps}\n".encode())
+        for tensor in (each.motion.rotations, each.motion.translation):
+            digest.update(tensor.detach().to(torch.float32).contiguous().numpy().tobytes())
     return folder / ANSWERS / f"{slug(clip.name)}-{digest.hexdigest()[:12]}.json"
 
 

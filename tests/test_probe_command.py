@@ -43,7 +43,7 @@ def arguments(prior: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str
     return [
         *("probe", "--prompts", str(prompts), f"prior.model={prior}", "camera.size=[32,32]"),
         *("probe.levels=[0.4,0.8]", "probe.views=[front,back]", "probe.draws=1"),
-        *("probe.motions=2", "probe.null_copies=1", "probe.bootstraps=50"),
+        *("probe.motions=2", "probe.null_copies=2"),
         *("gradient.draws=2", "gradient.guidance_scales=[1,4]", "score.objective=sds"),
         "run.threads=1",
     ]
@@ -63,16 +63,19 @@ def summary_in(folder: Path) -> Any:
 def test_a_probe_leaves_what_it_promises(probed: Path) -> None:
     with (probed / "rows.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    # Two motions of two prompts, levels, views and networks; a walk has no mirrored pair.
-    asked = 2 * 2 * 2 * 2
+    # Two motions of two prompts, levels and views, three networks; a walk has no mirrored pair.
+    asked = 2 * 2 * 2 * 3
     assert len(rows) == asked * (KINDS + KINDS - 1)
-    assert {row["network"] for row in rows} == {"given", "random-1"}
+    assert {row["network"] for row in rows} == {"given", "random-1", "random-2"}
+    partners = {row["clip"]: row["partner"] for row in rows if row["kind"] == "wrong action"}
+    assert all(PROMPTS[1] in other for clip, other in partners.items() if PROMPTS[0] in clip)
+    assert {row["partner"] for row in rows if row["kind"] == "reversed"} == {""}
     with (probed / "gradients.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 4 * 2 * 2 * 2
     summary = summary_in(probed)
     assert summary["finished"] and summary["clips_wanted"] == 4
     assert summary["left_out"] == {PROMPTS[2]: "names none of the known actions, or several"}
-    assert summary["pairs"]["kinds"]["mirrored"]["all"]["clips"] == 2
+    assert summary["pairs"]["kinds"]["mirrored"]["all"]["recordings"] == 2
     assert [each["level"] for each in summary["levels"]] == sorted(
         {float(r["level"]) for r in rows}
     )
@@ -122,7 +125,7 @@ def test_a_probe_goes_on_where_it_stopped(
         (["render.randomize=light"], "must be nothing in `probe`"),
         (["--set", "paper"], "not allowed with"),
         (["--motions", "nowhere"], "`--motions` must be a folder"),
-        (["prior.model=gaussian", "probe.null_copies=1"], "`probe.null_copies` must be 0"),
+        (["prior.model=gaussian"], "`probe.null_copies` must be 0"),
     ],
 )
 def test_mistakes_are_told(
@@ -227,12 +230,13 @@ def test_a_folder_of_recordings_gives_its_windows(tmp_path: Path) -> None:
     )
     source = folder_source(folder, rest_joints(), 8.0, 16)
     walks = source("walk", "right", 3)
-    assert [name for name, _ in walks] == ["cmu/01_01", "cmu/01_01 (2)"]  # there are no more
-    assert all(motion.num_frames == 16 for _, motion in walks)
+    assert [take.name for take in walks] == ["cmu/01_01", "cmu/01_01 (2)"]  # there are no more
+    assert [take.recording for take in walks] == ["cmu/01_01"] * 2
+    assert all(take.motion.num_frames == 16 for take in walks)
     (left,), (right,) = source("kick", "left", 1), source("kick", "right", 1)
     swings = [
-        each.rotations[:, [1, 2]].diff(dim=0).norm(dim=(-1, -2)).mean(0)
-        for _, each in (left, right)
+        take.motion.rotations[:, [1, 2]].diff(dim=0).norm(dim=(-1, -2)).mean(0)
+        for take in (left, right)
     ]
     assert swings[0][0] > swings[0][1] and swings[1][1] > swings[1][0]
     assert source("cartwheel", "right", 1) == []

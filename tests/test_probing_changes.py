@@ -117,3 +117,33 @@ def test_who_flies_does_not_stand_on_feet() -> None:
     flying = dataclasses.replace(still(), translation=torch.tensor([0.0, 0.5, 0.0]).expand(16, 3))
     assert changes.stands_on_feet(body()(still()), FPS)
     assert not changes.stands_on_feet(body()(flying), FPS)
+
+
+def joints_of(action: str, seed: int) -> torch.Tensor:
+    motion = parametric_motion(action, "right", seeded(seed), body().rest_joints, FPS, FRAMES)
+    return body()(motion).joints
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_only_what_has_a_direction_is_asked_for_it(seed: int) -> None:
+    for action in ("walk", "run", "sit", "kick", "jump", "throw"):
+        assert not changes.looks_alike_backwards(joints_of(action, seed)), action
+    for action in ("squat", "jumping jacks", "stand"):
+        assert changes.looks_alike_backwards(joints_of(action, seed)), action
+
+
+def test_a_pendulum_looks_alike_backwards_and_a_saw_does_not() -> None:
+    time = torch.arange(24) / 24
+    for wave, alike in (
+        ((math.tau * 2 * time).sin(), True),
+        ((math.tau * time + 0.7).sin(), True),
+        ((2 * time) % 1, False),
+        (time, False),
+        (torch.zeros(24), True),
+    ):
+        joints = torch.zeros(24, 5, 3)
+        joints[:, 3, 1] = wave
+        assert changes.looks_alike_backwards(joints) == alike
+        assert changes.looks_alike_backwards(joints.flip(0)) == alike
+        # Wherever the body stands, its limbs are what moves.
+        assert changes.looks_alike_backwards(joints + time[:, None, None]) == alike

@@ -9,15 +9,21 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from long_tail_parts.design import COUNTS, Model
-from motiondistill.probing.intervals import Estimate, certain, clustered_mean, interval
-from motiondistill.randomness import seeded
+from motiondistill.probing.intervals import (
+    DIFFERENCES,
+    SHARES,
+    Estimate,
+    certain,
+    clustered_mean,
+    jackknife_variance,
+    student,
+)
 
 Measure = Literal["count", "probe", "sampled", "distilled", "probability"]
 COMMON: Final = COUNTS[-2:]
 RARE: Final = COUNTS[:2]
 """The counts that a gain lies between."""
 HALF: Final = 0.5
-BOOTSTRAPS: Final = 4000
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Cell:
     model: Model
     action: str
     probe: float
-    """Share of pairs in which the right words explain a held-out clip better than wrong ones."""
+    """Share of pairs in which its words explain its own held-out clip better than another's."""
     sampled: float
     """Share of samples recognised as the action, after a body was fitted to them."""
     distilled: float
@@ -41,8 +47,8 @@ class Cell:
         return self.model.count(self.action)
 
 
-Statistic: TypeAlias = Callable[[Int[Tensor, "draws cells"]], Float[Tensor, " draws"]]
-"""Of the cells in each of many draws."""
+Statistic: TypeAlias = Callable[[Int[Tensor, "choices cells"]], Float[Tensor, " choices"]]
+"""Of each of many choices of cells."""
 
 
 def values_of(cells: Sequence[Cell], measure: Measure) -> Float[Tensor, " cells"]:
@@ -51,24 +57,22 @@ def values_of(cells: Sequence[Cell], measure: Measure) -> Float[Tensor, " cells"
 
 
 def at_count(cells: Sequence[Cell], count: int, measure: Measure) -> Estimate:
-    """The mean of a count's cells: each is another action or model, and is drawn as a whole."""
+    """The mean of a count's cells, each of which is another action or model."""
     values = values_of([cell for cell in cells if cell.count == count], measure)
-    found = clustered_mean(
-        values, torch.arange(len(values)), count=BOOTSTRAPS, generator=seeded(0, count, measure)
-    )
+    found = clustered_mean(values, torch.arange(len(values)), SHARES)
     return certain(found, len(values)) if measure in ("sampled", "distilled") else found
 
 
 def gain(cells: Sequence[Cell], measure: Measure) -> Estimate:
     """By how much the mean over cells of `COMMON` counts is above that of `RARE` ones.
 
-    Models are drawn for the interval, each with all of its actions.
+    The interval is of other models, each with all of its actions.
     """
     counts = torch.tensor([cell.count for cell in cells])
     values, common = values_of(cells, measure), torch.isin(counts, torch.tensor(COMMON))
     rare = torch.isin(counts, torch.tensor(RARE))
 
-    def apart(chosen: Int[Tensor, "draws cells"]) -> Float[Tensor, " draws"]:
+    def apart(chosen: Int[Tensor, "choices cells"]) -> Float[Tensor, " choices"]:
         of = values[chosen]
         means = [(of * kind[chosen]).sum(1) / kind[chosen].sum(1) for kind in (common, rare)]
         return means[0] - means[1]
@@ -77,7 +81,7 @@ def gain(cells: Sequence[Cell], measure: Measure) -> Estimate:
 
 
 def rank_correlation(cells: Sequence[Cell], first: Measure, second: Measure) -> Estimate:
-    """Spearman's rank correlation over all cells; models are drawn for the interval."""
+    """Spearman's rank correlation over all cells; the interval is of other models."""
     a, b = values_of(cells, first), values_of(cells, second)
     return _over_models(cells, lambda chosen: spearman(a[chosen], b[chosen]))
 
@@ -91,10 +95,10 @@ def within_actions(cells: Sequence[Cell], first: Measure, second: Measure) -> Es
     names = list(dict.fromkeys(cell.action for cell in cells))
     action = torch.tensor([names.index(cell.action) for cell in cells])
 
-    def mean(chosen: Int[Tensor, "draws cells"]) -> Float[Tensor, " draws"]:
+    def mean(chosen: Int[Tensor, "choices cells"]) -> Float[Tensor, " choices"]:
         found = []
         for index in range(len(names)):
-            # Of every model drawn, the same number of cells: rows stay equally long.
+            # Of every model chosen, the same number of cells: rows stay equally long.
             own = chosen[action[chosen] == index].view(len(chosen), -1)
             found.append(spearman(a[own], b[own]))
         return torch.stack(found).mean(0)
@@ -118,16 +122,19 @@ def _ranks(values: Float[Tensor, "*batch values"]) -> Float[Tensor, "*batch valu
 
 
 def _over_models(cells: Sequence[Cell], statistic: Statistic) -> Estimate:
-    """The statistic of all cells, and its interval from models drawn with replacement."""
+    """The statistic of all cells, and its interval by the jackknife over models."""
     models = list(dict.fromkeys(cell.model for cell in cells))
     places = torch.tensor(
         [[place for place, cell in enumerate(cells) if cell.model == model] for model in models]
     )
-    draws = torch.randint(len(models), (BOOTSTRAPS, len(models)), generator=seeded(0, 0, "models"))
-    spread = statistic(places[draws].flatten(1))
-    value = float(statistic(torch.arange(len(cells))[None])[0])
-    # A draw may lack common or rare cells; it says nothing of their difference.
-    return interval(value, spread[spread.isfinite()], len(models))
+    value = float(statistic(places.flatten()[None])[0])
+    if len(models) < 2:
+        return Estimate(value, None, None)
+    others = torch.tensor(
+        [[m for m in range(len(models)) if m != without] for without in range(len(models))]
+    )
+    variance = jackknife_variance(statistic(places[others].flatten(1)))
+    return student(value, variance, len(models) - 1, DIFFERENCES)
 
 
 def failures(cells: Sequence[Cell]) -> tuple[int, int]:

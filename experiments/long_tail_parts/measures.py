@@ -30,6 +30,8 @@ PROBED: Final = (
     "probe.views=[front,left]",
 )
 """Forward passes alone; the null is measured by actions that a model never saw."""
+KIND: Final = "other clip"
+"""Words alone are asked for: what a model knows of the other clip's words has no part in it."""
 # Of the samples; models differ in what they learned, not in the noise that they begin with.
 SAMPLES_SEED: Final = 0
 
@@ -56,10 +58,10 @@ class Findings:
 
 
 def probe(pipeline: Path, folder: Path) -> dict[str, float]:
-    """Of the actions and fillers, how often the right words explain a clip better than wrong ones.
+    """Of the actions and fillers, how often words explain their own clip better than another's.
 
-    The share of pairs of `motiondistill probe`'s kind "wrong action"; a finished probe in the
-    folder is read. Raises SystemExit where probing fails.
+    The share of pairs of `motiondistill probe`'s kind `KIND`; a finished probe in the folder is
+    read. Raises SystemExit where probing fails.
     """
     prompts = {prompt_of(action): action for action in (*ACTIONS, *FILLERS)}
     found = _summary(folder)
@@ -73,7 +75,7 @@ def probe(pipeline: Path, folder: Path) -> dict[str, float]:
         if code:
             raise SystemExit(code)
         found = _summary(folder)
-    rows = found["pairs"]["kinds"]["wrong action"]["by_prompt"]
+    rows = found["pairs"]["kinds"][KIND]["by_prompt"]
     return {prompts[row["prompt"]]: float(row["auc"]["value"]) for row in rows}
 
 

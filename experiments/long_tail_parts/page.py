@@ -37,21 +37,22 @@ shows two actions equally often. {verdict}
 
 {summary}
 
-"Probe": of pairs of words for a held-out clip, the share in which the right action's words explain
-it better than another one's, by forward passes alone (`motiondistill probe`, kind "wrong action";
-one half is chance, but words of an action that the model does know may explain a clip badly even if
-the right ones mean nothing to it). "Samples": recognised after a body was fitted to them.
-"Distilled": recognised of `motiondistill optimize`. "Probability": what the recogniser gives the
-action, the mean over distilled motions. The [recogniser](recogniser.md) never saw any of them.
-Means over models and actions; intervals for 95 of 100 draw such cells anew, and exact bounds stand
-where all agree. The fit alone: {truth} of rendered true clips are recognised after it.
+"Probe": of pairs of held-out clips, the share in which an action's words explain its own clip
+better than one of another action, by forward passes alone (`motiondistill probe`, kind "other
+clip"; one half is chance, and what the model knows of the other words has no part in it).
+"Samples": recognised after a body was fitted to them. "Distilled": recognised of `motiondistill
+optimize`. "Probability": what the recogniser gives the action, the mean over distilled motions. The
+[recogniser](recogniser.md) never saw any of them.
+Means over models and actions; intervals (95 %, Student's) are of other such cells, and exact bounds
+stand where all agree. The fit alone: {truth} of rendered true clips are recognised after it.
 
 {plot}## Does the cheap probe tell what will distil well?
 
 {correlations}
 
 Spearman's rank correlation over {cells} cells; "within actions" is the mean over the actions of
-that over an action's cells, so that easy actions add nothing. For intervals, models are drawn anew.
+that over an action's cells, so that easy actions add nothing. Intervals are of other models
+(jackknife).
 
 ## How the models were made
 

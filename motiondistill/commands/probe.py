@@ -29,9 +29,10 @@ from motiondistill.probe_files import (
     write_rows,
     write_summary,
 )
+from motiondistill.probing.asking import pair_rows
 from motiondistill.probing.clips import clips_of, prompt_file
 from motiondistill.probing.slopes import Slopes, slope_rows
-from motiondistill.probing.study import Clip, Study, pair_rows
+from motiondistill.probing.study import Clip, Study, partners_of
 from motiondistill.progress import make_reporter
 from motiondistill.report import probe_table
 from motiondistill.report.probe_page import PAGE, write_page
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
             run=dataclasses.replace(settings.run, threads=threads),
         )
         began = resuming.check_same(folder, settings, asked, "probe")
-        study, slopes = make_study(settings, prompts), make_slopes(settings)
+        study, slopes = make_study(settings), make_slopes(settings)
         source = make_source(settings, study, options.motions)
         clips, left_out = clips_of(prompts, source, settings.probe.motions)
         _check(clips, left_out)
@@ -102,13 +103,13 @@ def _ask(
     together = Answers()
     with Interruption() as stop, make_reporter(console, len(clips), "motion") as report:
         for place, clip in enumerate(clips, 1):
-            path = answer_file(folder, clip)
+            path = answer_file(folder, clip, partners_of(study, clip, clips))
             if path.is_file():
                 answers = read_answers(path)
             elif stop.requested:
                 return together, False
             else:
-                pairs = list(pair_rows(study, clip))
+                pairs = list(pair_rows(study, clip, clips))
                 answers = Answers(
                     pairs, [] if slopes is None else list(slope_rows(study, slopes, clip))
                 )

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, final
 
 from jaxtyping import Float
 from torch import Tensor
@@ -28,8 +29,20 @@ from motiondistill.randomness import seeded
 from motiondistill.structures import Motion
 
 PromptSet = Literal["paper", "actions"]
-Source = Callable[[str, str, int], Sequence[tuple[str, Motion]]]
-"""An action, a side and how many are wanted: names and motions, perhaps fewer."""
+
+
+@final
+@dataclass(frozen=True)
+class Take:
+    """A motion that somebody performed, or nobody."""
+
+    name: str
+    recording: str
+    motion: Motion
+
+
+Source = Callable[[str, str, int], Sequence[Take]]
+"""An action, a side and how many are wanted: takes, perhaps fewer."""
 _USUAL_SIDE: Final = "right"
 
 
@@ -55,8 +68,9 @@ def clips_of(
         found = source(action, side_named(prompt) or _USUAL_SIDE, count)
         if not found:
             left_out[prompt] = f"no motion shows the action {action!r}"
-        for name, motion in found:
-            clips.append(Clip(f"{prompt}: {name}", prompt, facing_forward(motion)))
+        for take in found:
+            motion = facing_forward(take.motion)
+            clips.append(Clip(f"{prompt}: {take.name}", prompt, take.recording, motion))
     return clips, left_out
 
 
@@ -65,14 +79,16 @@ def parametric_source(
 ) -> Source:
     """Motions of the actions that have a parametric form, each of another manner and tempo."""
 
-    def motions(action: str, side: str, count: int) -> list[tuple[str, Motion]]:
+    def motions(action: str, side: str, count: int) -> list[Take]:
         if action not in PARAMETRIC_ACTIONS:
             return []
         found = []
         for place in range(count):
-            generator = seeded(seed, place, f"probe parametric {action} {side}")
+            manner = f"parametric {action} {side}"
+            generator = seeded(seed, place, f"probe {manner}")
             motion = parametric_motion(action, side, generator, rest_joints, fps, frames)
-            found.append((f"parametric {place + 1}", hold_in_place(motion)))
+            name = f"parametric {place + 1}"
+            found.append(Take(name, f"{manner} {place + 1}", hold_in_place(motion)))
         return found
 
     return motions
@@ -95,14 +111,14 @@ def folder_source(
         for action in dict.fromkeys(entry.window.action for entry in entries):
             by_action[action].append([e for e in entries if e.window.action == action])
 
-    def motions(action: str, side: str, count: int) -> list[tuple[str, Motion]]:
+    def motions(action: str, side: str, count: int) -> list[Take]:
         found = []
         for number, entry in _in_turns(by_action.get(action, []))[:count]:
             window = entry.window
             if action in SIDED_ACTIONS and window.side != side:
                 window = mirror_image(entry).window
             name = f"{window.clip} ({number})" if number > 1 else window.clip
-            found.append((name, window.motion))
+            found.append(Take(name, window.clip, window.motion))
         return found
 
     return motions

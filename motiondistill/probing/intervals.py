@@ -1,4 +1,4 @@
-"""Intervals for figures of which many rows come from few motions: the motion is what is drawn."""
+"""Intervals for figures of which many rows come from few motions: the motion is what counts."""
 
 import math
 from dataclasses import dataclass
@@ -11,6 +11,11 @@ from torch import Tensor
 
 _TAIL: Final = 0.025  # of either side: intervals hold 95 %
 _NORMAL: Final = NormalDist()
+Limits = tuple[float, float]
+ANYTHING: Final[Limits] = (-math.inf, math.inf)
+SHARES: Final[Limits] = (0.0, 1.0)
+DIFFERENCES: Final[Limits] = (-1.0, 1.0)
+"""Of two shares, and of correlations."""
 
 
 @final
@@ -29,46 +34,60 @@ class Estimate:
         return self.low <= value <= self.high
 
 
-def draws_of(
-    clusters: int, count: int, generator: torch.Generator
-) -> Float[Tensor, "count clusters"]:
-    """How often each cluster is drawn in each of `count` bootstraps, with replacement."""
-    chosen = torch.randint(clusters, (count, clusters), generator=generator)
-    return torch.zeros(count, clusters, dtype=torch.float64).scatter_add_(
-        1, chosen, torch.ones(count, clusters, dtype=torch.float64)
-    )
-
-
 def clustered_mean(
-    values: Float[Tensor, " rows"],
-    clusters: Int[Tensor, " rows"],
-    *,
-    count: int,
-    generator: torch.Generator,
+    values: Float[Tensor, " rows"], clusters: Int[Tensor, " rows"], limits: Limits = ANYTHING
 ) -> Estimate:
-    """The mean of all rows; whole clusters, numbered from 0, are drawn for its interval."""
-    number = int(clusters.max()) + 1
-    sums = torch.zeros(number, dtype=torch.float64).index_add_(0, clusters, values.double())
-    sizes = torch.bincount(clusters, minlength=number).double()
-    drawn = draws_of(number, count, generator)
-    spread = (drawn @ sums) / (drawn @ sizes)
-    return interval(float(sums.sum() / sizes.sum()), spread, number)
+    """The mean of all rows; whole clusters, numbered from 0, are what might have been others."""
+    sums, sizes = _by_cluster(values, clusters)
+    variance = jackknife_variance(means_without(sums, sizes))
+    return student(float(sums.sum() / sizes.sum()), variance, len(sizes) - 1, limits)
 
 
-def interval(value: float, spread: Float[Tensor, " count"], clusters: int) -> Estimate:
-    """The expanded percentile interval of bootstrapped values (Hesterberg 2015, Section 3.3).
+def clustered_share(wins: Float[Tensor, " rows"], clusters: Int[Tensor, " rows"]) -> Estimate:
+    """`clustered_mean` of rows of which each is 0 or 1, or a tie.
 
-    Percentiles of a bootstrap of n clusters are too narrow, by sqrt((n - 1) / n) and because they
-    know no t distribution; the tails are made as small as makes up for both. Where no draw differs
-    there is no width, which says little of few clusters; see `certain`.
+    Few clusters may agree by chance; so the variance is at least that of independent rows, and
+    where all agree on 0 or on 1 the interval is `certain`'s.
     """
-    if clusters < 2:
+    sums, sizes = _by_cluster(wins, clusters)
+    value, rows = float(sums.sum() / sizes.sum()), float(sizes.sum())
+    variance = max(jackknife_variance(means_without(sums, sizes)), independent(value, rows))
+    return certain(student(value, variance, len(sizes) - 1, SHARES), len(sizes))
+
+
+def independent(share: float, rows: float) -> float:
+    """The variance of a share of independent rows, p (1 - p) / n."""
+    return share * (1 - share) / rows
+
+
+def jackknife_variance(without: Float[Tensor, " clusters"]) -> float:
+    """Of a statistic, from its values without each of n clusters (Efron and Stein 1981).
+
+    `(n - 1) / n sum (t_i - mean t)^2`: of a mean of equally large clusters it is the usual s^2 / n.
+    """
+    number = len(without)
+    return (number - 1) / number * float((without - without.mean()).double().square().sum())
+
+
+def means_without(
+    sums: Float[Tensor, " clusters"], sizes: Float[Tensor, " clusters"]
+) -> Float[Tensor, " clusters"]:
+    """The mean of all rows but those of each cluster; of one cluster alone, its own."""
+    if len(sizes) == 1:
+        return sums / sizes
+    return (sums.sum() - sums) / (sizes.sum() - sizes)
+
+
+def student(value: float, variance: float, freedom: int, limits: Limits = ANYTHING) -> Estimate:
+    """`value +- t sqrt(variance)` with the 97.5 % point of Student's t, cut off at the limits.
+
+    Without a degree of freedom there is no interval.
+    """
+    if freedom < 1:
         return Estimate(value, None, None)
-    reach = math.sqrt(clusters / (clusters - 1)) * _t_quantile(clusters - 1)
-    tail = _NORMAL.cdf(-reach)
-    ends = torch.tensor([tail, 1 - tail], dtype=torch.float64)
-    low, high = torch.quantile(spread.double(), ends).tolist()
-    return Estimate(value, low, high)
+    reach = t_quantile(freedom) * math.sqrt(variance)
+    low, high = limits
+    return Estimate(value, max(low, value - reach), min(high, value + reach))
 
 
 def certain(share: Estimate, clusters: int) -> Estimate:
@@ -78,13 +97,21 @@ def certain(share: Estimate, clusters: int) -> Estimate:
     chance with `0.025^(1 / n)`.
     """
     bound = _TAIL ** (1 / clusters)
-    if share.low is not None and share.low == share.high and share.value in (0.0, 1.0):
+    if share.low is not None and share.low == share.high and share.value in SHARES:
         return Estimate(share.value, *((bound, 1.0) if share.value else (0.0, 1 - bound)))
     return share
 
 
-def _t_quantile(freedom: int) -> float:
-    """The 97.5 % point of Student's t (Abramowitz and Stegun 26.7.5); 0.2 % off from 3 on."""
+def t_quantile(freedom: int) -> float:
+    """The 97.5 % point of Student's t: exact for 1 and 2 degrees of freedom.
+
+    From 3 on 0.2 % off or less (Abramowitz and Stegun 26.7.5).
+    """
+    half = 0.5 - _TAIL
+    if freedom == 1:
+        return math.tan(math.pi * half)
+    if freedom == 2:
+        return half * math.sqrt(2 / (_TAIL * (1 - _TAIL)))
     z = _NORMAL.inv_cdf(1 - _TAIL)
     terms = (
         (z**3 + z) / 4,
@@ -93,3 +120,12 @@ def _t_quantile(freedom: int) -> float:
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
     return z + math.fsum(term / freedom**power for power, term in enumerate(terms, 1))
+
+
+def _by_cluster(
+    values: Float[Tensor, " rows"], clusters: Int[Tensor, " rows"]
+) -> tuple[Float[Tensor, " clusters"], Float[Tensor, " clusters"]]:
+    """Sum and number of the rows of each cluster."""
+    number = int(clusters.max()) + 1
+    sums = torch.zeros(number, dtype=torch.float64).index_add_(0, clusters, values.double())
+    return sums, torch.bincount(clusters, minlength=number).double()

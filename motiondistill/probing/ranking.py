@@ -1,7 +1,8 @@
-"""Of all pairs, how often the natural clip is preferred: paired, and among strangers."""
+"""Of all pairs, how often the natural side is preferred: paired, and among strangers."""
 
+import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, final
 
@@ -9,15 +10,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from motiondistill.probing.asking import PairRow
 from motiondistill.probing.intervals import (
+    DIFFERENCES,
+    SHARES,
     Estimate,
-    certain,
+    Limits,
     clustered_mean,
-    draws_of,
-    interval,
+    clustered_share,
+    independent,
+    jackknife_variance,
+    means_without,
+    student,
 )
-from motiondistill.probing.study import GIVEN, PairRow
-from motiondistill.randomness import seeded
+from motiondistill.probing.study import GIVEN
 
 TIE: Final = 1e-6
 """Differences below this share of the denoising error are of rounding: a tie, which counts half."""
@@ -28,19 +34,19 @@ Verdict = Literal["above", "below", "holds"]
 @final
 @dataclass(frozen=True)
 class Ranking:
-    """What pairs of one sort come to; intervals are of motions drawn anew."""
+    """What pairs of one sort come to; intervals are of other recordings than these."""
 
     auc: Estimate
-    """Share of the pairs, each under one draw of noise, whose natural member is preferred."""
+    """Share of the pairs, each under one draw of noise, whose natural side is preferred."""
     unpaired: Estimate
-    """The same share of all natural members against all others at the same level and view."""
+    """The same share of all natural sides against all others at the same level and view."""
     margin: Estimate
     """Mean difference of what the words explain, in units of the noise's power."""
     null: Estimate | None
-    """`auc` of the copies with random weights; None without copies."""
+    """`auc` of the copies with random weights, its interval that of one more; None without any."""
     above_null: Estimate | None
-    """`auc` minus `null`, of the same motions; its interval is that of single copies."""
-    clips: int
+    """`auc` minus that of one more copy, of the same recordings."""
+    recordings: int
     rows: int
 
     @property
@@ -54,35 +60,34 @@ class Ranking:
         return "above" if found.value > 0 else "below"
 
 
-def ranked(rows: Sequence[PairRow], *, count: int, seed: int) -> Ranking:
-    """What the rows come to, of the prior and of its copies together; `count` bootstraps."""
+def ranked(rows: Sequence[PairRow]) -> Ranking:
+    """What the rows come to, of the prior and of its copies together."""
     given = [row for row in rows if row.network == GIVEN]
-    names = {name: place for place, name in enumerate(dict.fromkeys(row.clip for row in given))}
-    clips = torch.tensor([names[row.clip] for row in given])
-
-    def mean_of(values: Float[Tensor, " rows"]) -> Estimate:
-        generator = seeded(seed, 0, "bootstrap")
-        return clustered_mean(values, clips, count=count, generator=generator)
-
-    auc = certain(mean_of(wins(given)), len(names))
+    names = {name: place for place, name in enumerate(dict.fromkeys(r.recording for r in given))}
+    recordings = torch.tensor([names[row.recording] for row in given])
     margins = torch.tensor([row.preferred - row.other for row in given], dtype=torch.float64)
-    null, above = _against_null(rows, names, count=count, seed=seed)
-    unpaired = _unpaired(given, clips, len(names), count=count, seed=seed)
-    return Ranking(auc, unpaired, mean_of(margins), null, above, len(names), len(given))
+    null, above = _against_null(rows, names)
+    return Ranking(
+        clustered_share(wins(given), recordings),
+        _unpaired(given, recordings, len(names)),
+        clustered_mean(margins, recordings),
+        null,
+        above,
+        len(names),
+        len(given),
+    )
 
 
-def grouped(
-    rows: Sequence[PairRow], key: Callable[[PairRow], Hashable], *, count: int, seed: int
-) -> dict[Hashable, Ranking]:
+def grouped(rows: Sequence[PairRow], key: Callable[[PairRow], Hashable]) -> dict[Hashable, Ranking]:
     """The ranking of the rows of each key, in the order of their first rows."""
     groups: dict[Hashable, list[PairRow]] = defaultdict(list)
     for row in rows:
         groups[key(row)].append(row)
-    return {name: ranked(group, count=count, seed=seed) for name, group in groups.items()}
+    return {name: ranked(group) for name, group in groups.items()}
 
 
 def wins(rows: Sequence[PairRow]) -> Float[Tensor, " rows"]:
-    """1 where the natural clip is preferred, 0 where the other is, a half where they tie."""
+    """1 where the natural side is preferred, 0 where the other is, a half where they tie."""
     apart = torch.tensor([row.preferred - row.other for row in rows], dtype=torch.float64)
     least = TIE * torch.tensor([row.error for row in rows], dtype=torch.float64)
     return _won(apart, least)
@@ -93,41 +98,59 @@ def _won(apart: Float[Tensor, "*pairs"], least: Float[Tensor, "*#pairs"]) -> Flo
 
 
 def _against_null(
-    rows: Sequence[PairRow], names: dict[str, int], *, count: int, seed: int
+    rows: Sequence[PairRow], names: Mapping[str, int]
 ) -> tuple[Estimate | None, Estimate | None]:
-    """The copies' share, and what the prior's has above it; motions are drawn, and a copy."""
+    """The copies' mean share, and what the prior's has above it."""
     copies = list(dict.fromkeys(row.network for row in rows if row.network != GIVEN))
     if not copies:
         return None, None
-    number, drawn = len(names), draws_of(len(names), count, seeded(seed, 0, "bootstrap"))
-    sizes = torch.zeros(number, dtype=torch.float64)
-    own, sums = torch.zeros_like(sizes), torch.zeros(number, len(copies), dtype=torch.float64)
+    sizes = torch.zeros(len(names), dtype=torch.float64)
+    own, sums = torch.zeros_like(sizes), torch.zeros(len(names), len(copies), dtype=torch.float64)
     for row, won in zip(rows, wins(rows).tolist(), strict=True):
-        place = names[row.clip]
+        place = names[row.recording]
         if row.network == GIVEN:
             sizes[place] += 1
             own[place] += won
         else:
             sums[place, copies.index(row.network)] += won
-    # One of them at a time: what is told from a copy must be told from what any copy may prefer.
-    chosen = torch.randint(len(copies), (count,), generator=seeded(seed, 0, "bootstrap of copies"))
-    total = drawn @ sizes
-    nulls = (drawn @ sums)[torch.arange(count), chosen] / total
-    null = float(sums.mean(1).sum() / sizes.sum())
-    apart = float(own.sum() / sizes.sum()) - null
-    spread = (drawn @ own) / total - nulls
-    return interval(null, nulls, number), interval(apart, spread, number)
+    shares, mean = sums.sum(0) / sizes.sum(), sums.mean(1)
+    rows_of_one = float(sizes.sum())
+    null, share = float(shares.mean()), float(own.sum()) / rows_of_one
+    return (
+        _of_next_copy(mean, sizes, shares, independent(null, rows_of_one), SHARES),
+        _of_next_copy(own - mean, sizes, shares, independent(share, rows_of_one), DIFFERENCES),
+    )
 
 
-def _unpaired(
-    rows: Sequence[PairRow],
-    clips: Int[Tensor, " rows"],
-    number: int,
-    *,
-    count: int,
-    seed: int,
+def _of_next_copy(
+    sums: Float[Tensor, " recordings"],
+    sizes: Float[Tensor, " recordings"],
+    shares: Float[Tensor, " copies"],
+    least: float,
+    limits: Limits,
 ) -> Estimate:
-    """Mann and Whitney's statistic within each level and view, both sides' motions drawn alike."""
+    """The mean of all rows, with room for other recordings and for one more copy.
+
+    The variance over recordings is at least `least`: few may agree by chance.
+
+    What is told from k copies must be told from what any copy may prefer: the variance of one, and
+    of the mean of k, `s^2 (1 + 1 / k)`, comes on top of that over recordings. Degrees of freedom
+    of the sum are Satterthwaite's (1946), rounded down. One recording tells nothing of others, and
+    one copy neither.
+    """
+    value, copies = float(sums.sum() / sizes.sum()), len(shares)
+    if copies < 2 or len(sizes) < 2:
+        return Estimate(value, None, None)
+    over_recordings = max(jackknife_variance(means_without(sums, sizes)), least)
+    over_copies = float(shares.var()) * (1 + 1 / copies)
+    total = over_recordings + over_copies
+    apart = over_recordings**2 / (len(sizes) - 1) + over_copies**2 / (copies - 1)
+    freedom = math.floor(total**2 / apart) if apart else len(sizes) - 1
+    return student(value, total, freedom, limits)
+
+
+def _unpaired(rows: Sequence[PairRow], recordings: Int[Tensor, " rows"], number: int) -> Estimate:
+    """Mann and Whitney's statistic within each level and view; both sides lack a recording."""
     cells: dict[tuple[float, float], list[int]] = defaultdict(list)
     for place, row in enumerate(rows):
         cells[row.level, row.view].append(place)
@@ -138,9 +161,16 @@ def _unpaired(
         other = torch.tensor([rows[place].other for place in places], dtype=torch.float64)
         error = torch.tensor([rows[place].error for place in places], dtype=torch.float64)
         found = _won(own[:, None] - other, TIE * error[:, None])
-        of = torch.nn.functional.one_hot(clips[places], number).double()
+        of = torch.nn.functional.one_hot(recordings[places], number).double()
         won += of.T @ found @ of
         pairs += of.T @ torch.ones_like(found) @ of
-    drawn = draws_of(number, count, seeded(seed, 0, "bootstrap"))
-    shares = ((drawn @ won) * drawn).sum(1) / ((drawn @ pairs) * drawn).sum(1)
-    return interval(float(won.sum() / pairs.sum()), shares, number)
+    value = float(won.sum() / pairs.sum())
+    if number < 2:
+        return Estimate(value, None, None)
+    without = _sums_without(won) / _sums_without(pairs)
+    return student(value, jackknife_variance(without), number - 1, SHARES)
+
+
+def _sums_without(table: Float[Tensor, "n n"]) -> Float[Tensor, " n"]:
+    """Of each recording, the sum of the table without its row and column."""
+    return table.sum() - table.sum(0) - table.sum(1) + table.diagonal()

@@ -16,20 +16,19 @@ class ProbeSettings:
     level_measure: Literal["flow_time", "log_snr"] = "flow_time"
     # Sides that clips are seen from: names such as `front`, or radians against the heading.
     views: tuple[str, ...] = ("front", "left", "back", "right")
-    # Motions of each prompt. They are what intervals count, and one alone has none.
+    # Motions of each prompt. Their recordings are what intervals count, and one alone has none.
     motions: int = 2
     # Draws of noise for each motion, level and view; all members of a pair get the same.
     draws: int = 2
-    # Copies of the network with random weights: what they prefer is known without knowledge.
-    null_copies: int = 3
+    # Copies of the network with random weights: what they prefer is known without knowledge. One
+    # alone tells nothing of others.
+    null_copies: int = 5
     # What a frozen clip shows: the middle frame, or the mean pose, which nobody may have taken.
     frozen: Literal["middle", "mean"] = "middle"
     # Of jittered clips: root mean square of every joint's angle, radians.
     jitter: float = 0.15
     # Of slid clips: mean speed, m/s.
     slide_speed: float = 0.8
-    # Draws of motions behind every interval.
-    bootstraps: int = 1000
 
     def __post_init__(self) -> None:
         for view in self.views:

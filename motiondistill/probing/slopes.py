@@ -57,6 +57,7 @@ class SlopeRow:
 
     prompt: str
     clip: str
+    recording: str
     level: float
     """As a flow time."""
     log_snr: float
@@ -97,6 +98,7 @@ def slope_rows(study: Study, slopes: Slopes, clip: Clip) -> Iterator[SlopeRow]:
                 yield SlopeRow(
                     clip.prompt,
                     clip.name,
+                    clip.recording,
                     float(tau_of(sigma)),
                     float(log_snr(sigma)),
                     float(azimuth),

@@ -6,26 +6,28 @@ from typing import Any, Final
 
 import torch
 
+from motiondistill.probing.asking import PairRow, kinds_asked
 from motiondistill.probing.intervals import Estimate, clustered_mean
 from motiondistill.probing.pairs import BY_NAME
 from motiondistill.probing.ranking import Ranking, grouped, ranked
 from motiondistill.probing.slopes import SlopeRow
-from motiondistill.probing.study import GIVEN, PairRow, kinds_asked
+from motiondistill.probing.study import GIVEN
 from motiondistill.probing.suggestion import RULE, suggested
 from motiondistill.prompts import view_name
-from motiondistill.randomness import seeded
 
 DEFINITIONS: Final = {
     "statistic": "unconditional minus conditional denoising error, mean over latents, divided by "
     "the noise level's square; one draw of noise for both clips of a pair",
-    "auc": "share of pairs (motion, level, view, draw) whose natural clip has the greater "
+    "exchange": "where words are what is wrong (wrong action, wrong view, mirrored), two clips "
+    "exchange theirs; either side's statistic is the mean of both clips",
+    "auc": "share of pairs (motion, level, view, draw) whose natural side has the greater "
     "statistic; ties, within 1e-6 of the error, count one half",
-    "unpaired": "the same share of all natural clips against all others at one level and view",
+    "unpaired": "the same share of all natural sides against all others at one level and view",
     "margin": "mean difference of the statistic within pairs",
-    "null": "the auc of copies of the network with random weights",
+    "null": "the mean auc of copies of the network with random weights",
     "above_null": "auc minus null",
-    "interval": "95 %, expanded percentiles of a bootstrap that draws whole motions; for null and "
-    "above_null also one of the copies: the range of single networks with random weights",
+    "interval": "95 %, Student's, with the variance by the jackknife over recordings (clips of one "
+    "recording count as one); for null and above_null that of one more copy with random weights",
     "cosine": "of what single draws ask for, in the tangent space of all joints, with the way to "
     "the real motion; mean over draws",
     "mean_cosine": "the same of the mean over draws",
@@ -34,16 +36,11 @@ DEFINITIONS: Final = {
 }
 
 
-def pair_summary(rows: Sequence[PairRow], *, count: int, seed: int) -> dict[str, Any]:
+def pair_summary(rows: Sequence[PairRow]) -> dict[str, Any]:
     """Every kind of pairs: altogether, by level, by view, by both, and by prompt; and by axis."""
 
-    def told(some: Sequence[PairRow]) -> dict[str, Any]:
-        return as_dict(ranked(some, count=count, seed=seed))
-
     def by(some: Sequence[PairRow], *names: str) -> list[dict[str, Any]]:
-        found = grouped(
-            some, lambda row: tuple(getattr(row, name) for name in names), count=count, seed=seed
-        )
+        found = grouped(some, lambda row: tuple(getattr(row, name) for name in names))
         return [
             dict(zip(names, key, strict=True)) | as_dict(ranking)  # type: ignore[call-overload]
             for key, ranking in found.items()
@@ -56,19 +53,19 @@ def pair_summary(rows: Sequence[PairRow], *, count: int, seed: int) -> dict[str,
             "axis": kind.axis,
             "primary": kind.primary,
             "question": kind.question,
-            "all": told(own),
+            "all": as_dict(ranked(own)),
             "by_level": by(own, "level"),
             "by_view": by(own, "view"),
             "by_level_and_view": by(own, "level", "view"),
             "by_prompt": by(own, "prompt"),
         }
     primary = [row for row in rows if BY_NAME[row.kind].primary]
-    axes = grouped(primary, lambda row: BY_NAME[row.kind].axis, count=count, seed=seed)
+    axes = grouped(primary, lambda row: BY_NAME[row.kind].axis)
     return {"kinds": kinds, "axes": {str(axis): as_dict(found) for axis, found in axes.items()}}
 
 
 def slope_summary(
-    rows: Sequence[SlopeRow], *, objective: str, scale_matters: bool, count: int, seed: int
+    rows: Sequence[SlopeRow], *, objective: str, scale_matters: bool
 ) -> dict[str, Any] | None:
     """Cosine and signal-to-noise by guidance, level and view, and what they suggest."""
     if not rows:
@@ -79,9 +76,7 @@ def slope_summary(
         return [
             dict(zip(names, key, strict=True))
             | _slope_figures(
-                [row for row in rows if tuple(getattr(row, name) for name in names) == key],
-                count,
-                seed,
+                [row for row in rows if tuple(getattr(row, name) for name in names) == key]
             )
             for key in keys
         ]
@@ -125,14 +120,16 @@ def copies_of(rows: Sequence[PairRow]) -> int:
     return len({row.network for row in rows} - {GIVEN})
 
 
-def _slope_figures(rows: Sequence[SlopeRow], count: int, seed: int) -> dict[str, Any]:
-    names = {name: place for place, name in enumerate(dict.fromkeys(row.clip for row in rows))}
-    clips = torch.tensor([names[row.clip] for row in rows])
+def _slope_figures(rows: Sequence[SlopeRow]) -> dict[str, Any]:
+    names = {name: place for place, name in enumerate(dict.fromkeys(r.recording for r in rows))}
+    recordings = torch.tensor([names[row.recording] for row in rows])
 
     def mean_of(name: str) -> dict[str, float | None]:
         values = torch.tensor([getattr(row, name) for row in rows], dtype=torch.float64)
-        generator = seeded(seed, 0, "bootstrap of slopes")
-        return dataclasses.asdict(clustered_mean(values, clips, count=count, generator=generator))
+        return dataclasses.asdict(clustered_mean(values, recordings))
 
     figures = ("cosine", "mean_cosine", "signal_to_noise")
-    return {name: mean_of(name) for name in figures} | {"clips": len(names), "rows": len(rows)}
+    return {name: mean_of(name) for name in figures} | {
+        "recordings": len(names),
+        "rows": len(rows),
+    }

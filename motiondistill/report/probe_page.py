@@ -27,13 +27,13 @@ VERDICTS: Final = {
     None: ("none", "no copies to compare"),
 }
 _INTRODUCTION: Final = (
-    "Every pair holds a natural clip and one that is wrong in one way. The prior is asked, without "
+    "Every pair holds what is natural and what is wrong in one way. The prior is asked, without "
     "any optimisation, how much the words help it to denoise either, under the same noise; the "
-    "figure is how often they help the natural clip more. Copies of its network with random "
-    "weights answer the same questions: only what lies above them is knowledge. A network with "
-    "random weights has tastes, too, and one more of them would lie outside of {copies} others by "
-    "chance in 2 of {one_more} cases: take more of them (probe.null_copies) before a narrow "
-    "difference counts."
+    "figure is how often they help the natural side more. Where words are what is wrong, two "
+    "clips exchange theirs, so that a taste in words is no knowledge. Copies of its network with "
+    "random weights answer the same questions: only what lies above the range of one more of them "
+    "is knowledge. Of {copies} copies that range is wide; more of them (probe.null_copies) narrow "
+    "it."
 )
 _SECONDARY: Final = (
     "These clips are easier or harder to denoise than natural ones, whatever is known of motion; "
@@ -80,7 +80,7 @@ def verdict(figures: Mapping[str, Any]) -> str:
 
 def _introduction(summary: Mapping[str, Any]) -> str:
     copies = summary["config"]["probe"]["null_copies"]
-    return _INTRODUCTION.format(copies=copies, one_more=copies + 1)
+    return _INTRODUCTION.format(copies=copies)
 
 
 def _write(path: Path, page: str) -> Path:
@@ -126,7 +126,15 @@ def _kinds(summary: Mapping[str, Any]) -> str:
 
 
 def _kind_table(kinds: Mapping[str, Any]) -> str:
-    heads = ("pairs", "preferred", "random weights", "difference", "among strangers", "motions", "")
+    heads = (
+        "pairs",
+        "preferred",
+        "random weights",
+        "difference",
+        "among strangers",
+        "recordings",
+        "",
+    )
     lines = [
         [
             f"{text(name)}<small>{text(figures['axis'])}: {text(figures['question'])}</small>",
@@ -134,7 +142,7 @@ def _kind_table(kinds: Mapping[str, Any]) -> str:
             _estimate(figures["all"]["null"]),
             _estimate(figures["all"]["above_null"], signed=True),
             _estimate(figures["all"]["unpaired"]),
-            str(figures["all"]["clips"]),
+            str(figures["all"]["recordings"]),
             verdict(figures["all"]),
         ]
         for name, figures in kinds.items()

@@ -28,14 +28,11 @@ def summary_of(
     about: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The figures of all answers, with definitions and origin; `clips` are those wanted."""
-    count, seed = config.probe.bootstraps, config.run.seed
-    done = {row.clip: row.prompt for row in answers.pairs}
+    done = {row.clip: (row.prompt, row.recording) for row in answers.pairs}
     gradients = slope_summary(
         answers.slopes,
         objective=config.score.objective,
         scale_matters=slopes is not None and slopes.scale_matters,
-        count=count,
-        seed=seed,
     )
     return {
         "motiondistill": version("motiondistill"),
@@ -47,7 +44,10 @@ def summary_of(
         },
         "finished": len(done) == len(clips),
         "clips_wanted": len(clips),
-        "clips": [{"name": name, "prompt": prompt} for name, prompt in done.items()],
+        "clips": [
+            {"name": name, "prompt": prompt, "recording": recording}
+            for name, (prompt, recording) in done.items()
+        ],
         "left_out": dict(left_out),
         "definitions": DEFINITIONS,
         "levels": [
@@ -59,7 +59,7 @@ def summary_of(
             for azimuth, name in zip(study.azimuths, config.probe.views, strict=True)
         ],
         "statistic": networks(answers.pairs),
-        "pairs": pair_summary(answers.pairs, count=count, seed=seed),
+        "pairs": pair_summary(answers.pairs),
         "gradients": gradients,
         "config": configs.to_dict(config),
     }

@@ -15,7 +15,7 @@ def table(summary: Mapping[str, Any]) -> Table:
     result = Table(box=None, pad_edge=False)
     result.add_column("pairs")
     result.add_column("about")
-    for name in ("AUC", "random weights", "difference", "motions"):
+    for name in ("AUC", "random weights", "difference", "recordings"):
         result.add_column(name, justify="right")
     result.add_column("")
     for name, figures in summary["pairs"]["kinds"].items():
@@ -26,7 +26,7 @@ def table(summary: Mapping[str, Any]) -> Table:
             _words(found["auc"]),
             _words(found["null"]),
             _words(found["above_null"]),
-            str(found["clips"]),
+            str(found["recordings"]),
             Text(VERDICTS[found["verdict"]][1]),
         )
     result.caption = Text(
