@@ -59,8 +59,8 @@ def reference_files(folder: Path | None) -> list[Path]:
     ]
     if not found:
         raise ValueError(
-            f"`--reference` must hold motion files ({', '.join(MOTION_FILES)}), got {folder} "
-            "without any; name another folder."
+            f"`--reference` must hold motion files ({', '.join(MOTION_FILES)}, or "
+            f"texts of motion), got {folder} without any; name another folder."
         )
     return found
 
