@@ -1,6 +1,7 @@
 """The motion files that a configuration or a command line names, and the bodies in them."""
 
 import logging
+import math
 import zipfile
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.body.anny import anny_body
-from motiondistill.data.importers.folder import KNOWN, recognise
+from motiondistill.data.importers.folder import KNOWN, recognise, told
 from motiondistill.data.joints import JointClip
 from motiondistill.data.recordings import motion_of, neutral_poses
 from motiondistill.formats.reading import ForeignMotion, read_foreign
@@ -41,8 +42,8 @@ def read_motion(key: str, name: str | Path) -> MotionFile:
     ours = path.suffix.lower() == ".npz" or zipfile.is_zipfile(path)
     if path.is_file() and not ours and not _is_foreign(path):
         raise ValueError(
-            f"`{key}` must be a motion file or a run's folder, got {path}, which is none of ours "
-            f"(.npz) and none of {KNOWN}; name a run's folder or its motion.npz."
+            f"`{key}` must be a motion file or a run's folder, got {told(path)}, which is none "
+            f"of ours (.npz) and none of {KNOWN}; name a run's folder or its motion.npz."
         )
     try:
         file = _foreign(path) if _is_foreign(path) else load_motion(path)
@@ -57,7 +58,7 @@ def read_motion(key: str, name: str | Path) -> MotionFile:
             f"`{key}` must be a motion file that can be read, got {path} ({error.strerror}); check "
             "its rights."
         ) from error
-    _check(key, path, file.motion)
+    _check(key, path, file)
     return file
 
 
@@ -139,10 +140,11 @@ def _on_skeleton(found: ForeignMotion, rest_joints: Float[Tensor, "joints 3"]) -
     return motion_of(recorded, neutral_poses([recorded]), rest_joints)
 
 
-def _check(key: str, path: Path, motion: Motion) -> None:
-    if not motion.num_frames or not motion.fps > 0:
+def _check(key: str, path: Path, file: MotionFile) -> None:
+    motion = file.motion
+    if not motion.num_frames or not 0 < motion.fps < math.inf:
         raise ValueError(
-            f"`{key}` must hold frames at a rate above 0, got {motion.num_frames} at "
+            f"`{key}` must hold frames at a finite rate above 0, got {motion.num_frames} at "
             f"{motion.fps:g} in {path}; make it anew."
         )
     parts = [motion.rotations]
@@ -151,7 +153,8 @@ def _check(key: str, path: Path, motion: Motion) -> None:
     turns = torch.cat(parts, 1)
     off = (turns @ turns.transpose(-1, -2) - rotations.identity()).abs().amax((1, 2, 3))
     proper = (torch.linalg.det(turns) > 0).all(-1)  # no reflections
-    whole = (off < _ORTHOGONAL) & proper & motion.translation.isfinite().all(-1)  # false for nan
+    placed = torch.cat([motion.translation[:, None], file.joints], 1).isfinite().all(-1).all(-1)
+    whole = (off < _ORTHOGONAL) & proper & placed  # false for nan
     if not bool(whole.all()):
         raise ValueError(
             f"`{key}` must hold finite positions and rotation matrices, got others at frame "

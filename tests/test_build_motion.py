@@ -48,6 +48,10 @@ def _nowhere(arrays: Any) -> None:
     arrays["translation"][2, 0] = np.inf
 
 
+def _unplaced(arrays: Any) -> None:
+    arrays["joints"][2, 4, 1] = np.nan
+
+
 def _mirrored(arrays: Any) -> None:
     arrays["rotations"][2, 5] *= -1
 
@@ -57,7 +61,7 @@ def _lost_jaw(arrays: Any) -> None:
     arrays["jaw"][2] = np.nan
 
 
-@pytest.mark.parametrize("harm", [_sheared, _unknown, _nowhere, _mirrored, _lost_jaw])
+@pytest.mark.parametrize("harm", [_sheared, _unknown, _nowhere, _unplaced, _mirrored, _lost_jaw])
 def test_what_is_no_motion_is_told_with_its_frame(harm: Any, path: Path) -> None:
     with np.load(path) as file:
         arrays = dict(file)
@@ -67,11 +71,12 @@ def test_what_is_no_motion_is_told_with_its_frame(harm: Any, path: Path) -> None
         read_motion("some.key", path)
 
 
-def test_frames_need_a_rate(path: Path) -> None:
+@pytest.mark.parametrize("fps", [0.0, np.inf, np.nan])
+def test_frames_need_a_rate(fps: float, path: Path) -> None:
     with np.load(path) as file:
         arrays = dict(file)
-    np.savez(path, **{**arrays, "fps": np.float64(0)})
-    with pytest.raises(ValueError, match=r"`some\.key` must hold frames at a rate above 0"):
+    np.savez(path, **{**arrays, "fps": np.float64(fps)})
+    with pytest.raises(ValueError, match=r"`some\.key` must hold frames at a finite rate above 0"):
         read_motion("some.key", path)
 
 
@@ -79,3 +84,9 @@ def test_damage_is_told(path: Path) -> None:
     path.write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"`some\.key` must be a motion file: .* damaged"):
         read_motion("some.key", path)
+
+
+def test_an_array_of_another_shape_is_told_with_it(tmp_path: Path) -> None:
+    np.save(tmp_path / "poses.npy", np.zeros((1, 22, 3, 40)))
+    with pytest.raises(ValueError, match=r"poses\.npy, an array of shape \(1, 22, 3, 40\), which"):
+        read_motion("some.key", tmp_path / "poses.npy")

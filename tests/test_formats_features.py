@@ -159,6 +159,7 @@ def test_files_are_read_back(tmp_path: Path) -> None:
         (np.zeros((0, 272)), r"\(0, 272\)"),
         (np.zeros((3, 272), np.int64), "int64"),
         (np.full((3, 272), np.nan), "finite"),
+        (np.zeros((3, 272)), "not normalised"),
     ],
 )
 def test_what_is_no_272_is_named(content: Any, message: str, tmp_path: Path) -> None:

@@ -55,9 +55,11 @@ def test_humanml_features_give_the_joints_back(tmp_path: Path) -> None:
     ("array", "message"),
     [
         (np.zeros((5, 200), np.float32), r"\(5, 200\)"),
-        (np.full((5, 22, 3), np.nan), "finite"),
+        (np.where(np.arange(5)[:, None, None] == 3, np.nan, np.ones((5, 22, 3))), "frame 3"),
         (np.zeros((5, 22, 3), np.int64), "int64"),
-        (np.zeros((0, 263)), "finite"),
+        (np.zeros((0, 263)), r"one frame or more, got \(0, 263\)"),
+        (np.zeros((5, 22, 3)), "legs of no length"),
+        (np.zeros((5, 263)), "not normalised"),
         (np.array([{}]), "damaged"),
     ],
 )
@@ -65,3 +67,14 @@ def test_other_arrays_are_no_humanml(array: np.ndarray, message: str, tmp_path: 
     np.save(tmp_path / "x.npy", array)
     with pytest.raises(ValueError, match=message):
         read_humanml(tmp_path / "x.npy")
+
+
+def test_joints_of_any_unit_are_taken_but_features_only_as_they_were_made(tmp_path: Path) -> None:
+    path = tmp_path / "clip.npy"
+    np.save(path, 1000 * walking())
+    assert read_humanml(path)[0].joints.shape == (FRAMES, 22, 3)
+    joints = walking() - walking()[0, 0] * [1, 0, 1]
+    features = features_of(joints, 0.3 * np.arange(FRAMES))
+    np.save(path, (features - features.mean(0)) / (features.std(0) + 1e-3))
+    with pytest.raises(ValueError, match=r"clip\.npy must hold features that are not normalised"):
+        read_humanml(path)

@@ -115,6 +115,7 @@ def test_plain_numpy_reads_it_and_equal_content_is_equal_bytes(tmp_path: Path) -
         ),
         (lambda a: a.update(joints=a["joints"][1:]), r"`joints` .* got \(3, 22, 3\)"),
         (lambda a: a.update(fps=np.zeros(2)), r"`fps` .* must have shape \(\), got \(2,\)"),
+        (lambda a: a.update(fps=np.array("eight")), "`fps` in .* must hold numbers, got <U5"),
         (lambda a: a.update(joint_names=a["joint_names"][::-1]), "`joint_names` .* SMPL's order"),
         (
             lambda a: a.update(hands=np.zeros((4, 15, 3, 3))),

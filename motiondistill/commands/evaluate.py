@@ -9,6 +9,7 @@ from motiondistill import build, runs
 from motiondistill.body.base import Body
 from motiondistill.build_motion import coarse_body, read_motion
 from motiondistill.commands.session import compute_repeatably, terminal, wide_console
+from motiondistill.data.importers.folder import recognise
 from motiondistill.metrics.evaluator_own import load_own_evaluator
 from motiondistill.priors.clip_score import load_clip_scorer
 from motiondistill.report import evaluation_table
@@ -17,17 +18,16 @@ from motiondistill.report.measuring import RUN_VIDEO
 from motiondistill.schema import RenderConfig
 
 MOTION_FILES: Final = (".npz", ".npy", ".bvh", ".glb")
-"""Endings of the files that are taken from a folder of references."""
+"""Endings of the files that are taken from a folder of references, besides texts of motions."""
 
 
 def run(options: argparse.Namespace) -> int:
     """Prints the table and writes what was asked for; 0."""
     _refuse(options)
+    beside = reference_files(options.reference)
     bodies = functools.cache(build.make_body)
     subjects = [_subject("FILE", path, bodies) for path in options.files]
-    references = [
-        _subject("--reference", path, bodies) for path in reference_files(options.reference)
-    ]
+    references = [_subject("--reference", path, bodies) for path in beside]
     clip = None if options.clip is None else load_clip_scorer(options.clip)
     with terminal():
         compute_repeatably(None)
@@ -55,14 +55,19 @@ def reference_files(folder: Path | None) -> list[Path]:
     found = [
         path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in MOTION_FILES and path.is_file() and path.name[0] != "."
+        if path.is_file() and path.name[0] != "." and _may_be_motion(path)
     ]
     if not found:
         raise ValueError(
-            f"`--reference` must hold motion files ({', '.join(MOTION_FILES)}), got {folder} "
-            "without any; name another folder."
+            f"`--reference` must hold motion files ({', '.join(MOTION_FILES)}, or "
+            f"texts of motion), got {folder} without any; name another folder."
         )
     return found
+
+
+def _may_be_motion(path: Path) -> bool:
+    """By its ending; a text, which may be anything, by its beginning."""
+    return path.suffix.lower() in MOTION_FILES or recognise(path) is not None
 
 
 def _refuse(options: argparse.Namespace) -> None:

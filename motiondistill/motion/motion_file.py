@@ -36,6 +36,7 @@ _SHAPES: Final[dict[str, tuple[int | str, ...]]] = {
     "seed": (),
     "version": (),
 }
+_TEXTS: Final = ("body", "prompt", "version")
 # Only in files of motions and bodies that have them.
 _OPTIONAL: Final[dict[str, tuple[int | str, ...]]] = {
     "expression": ("E",),
@@ -165,6 +166,10 @@ def _check(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
         if shape != tuple(free.get(str(size), size) for size in wanted):
             raise ValueError(
                 f"`{name}` in {path} must have shape {_in_words(wanted)}, got {shape}."
+            )
+        if name not in _TEXTS and arrays[name].dtype.kind not in "fiu":
+            raise ValueError(
+                f"`{name}` in {path} must hold numbers, got {arrays[name].dtype}; make it anew."
             )
     if tuple(arrays["joint_names"].tolist()) != JOINT_NAMES:
         raise ValueError(

@@ -168,7 +168,7 @@ def _caption(found: Evaluation) -> str:
             f"Real: medians of {about['windows']} windows of motion capture ({about['seconds']:g} "
             "seconds, all actions) at about this frame rate."
         )
-    if len({each.fps for each in found.motions}) > 1:
+    if len({each.fps for each in (*found.motions, *found.references)}) > 1:
         lines.append(
             "Frame rates differ: compare jerk, acceleration, skating and sliding at one rate only "
             "(export with output.fps=...)."

@@ -4,8 +4,9 @@ import logging
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal, assert_never
+from typing import Any, Final, Literal, assert_never
 
+import numpy as np
 from numpy.lib import format as npy
 
 from motiondistill.data.importers.amass import read_amass
@@ -24,8 +25,9 @@ MotionFormat = Literal[
     "bvh", "gltf", "amass", "humanml", "motion272", "poselib", "deepmimic", "expmap"
 ]
 KNOWN: Final = (
-    "BVH (.bvh), glTF (.glb), AMASS and SMPL-X parameters (.npz), HumanML3D, MotionStreamer's 272 "
-    "features and poselib (.npy), DeepMimic (.txt, .json), CMU's exponential maps (.txt, .csv)"
+    "BVH (.bvh), glTF (.glb), AMASS and SMPL-X parameters (.npz), HumanML3D's joints (frames, 22, "
+    "3) and 263 features, MotionStreamer's 272 features and poselib (.npy), DeepMimic (.txt, "
+    ".json), CMU's exponential maps (.txt, .csv)"
 )
 # How much of a text is looked at to tell its format.
 _HEAD: Final = 4096
@@ -42,7 +44,9 @@ def read_motion_capture(path: Path, *, root: Path | None = None) -> list[Capture
         raise FileNotFoundError(f"no motion capture at {path}; give a file: {KNOWN}.")
     kind = recognise(path)
     if kind is None:
-        raise ValueError(f"`path` must be motion capture of a known format, got {path}: {KNOWN}.")
+        raise ValueError(
+            f"`path` must be motion capture of a known format, got {told(path)}: {KNOWN}."
+        )
     return [clip.at(JOINTS_FPS) for clip in _reader(kind)(path, root)]
 
 
@@ -85,6 +89,15 @@ def recognise(path: Path) -> MotionFormat | None:
             return None
 
 
+def told(path: Path) -> str:
+    """The file for messages: an array with the shape that keeps it from being a known one."""
+    try:
+        shape = _header(path)[0] if path.suffix.lower() == ".npy" else None
+    except (KeyError, ValueError):
+        shape = None
+    return str(path) if shape is None else f"{path}, an array of shape {shape}"
+
+
 def _reader(kind: MotionFormat) -> Callable[[Path, Path | None], list[CapturedClip]]:
     match kind:
         case "bvh":
@@ -118,16 +131,22 @@ def _holds_trans(path: Path) -> bool:
 
 def _array_format(path: Path) -> MotionFormat | None:
     try:
-        with path.open("rb") as file:
-            readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-            shape, _, dtype = readers[npy.read_magic(file)](file)
-            if dtype.hasobject:
-                return "poselib" if b"SkeletonMotion" in file.read() else None
+        shape, dtype = _header(path)
     except (KeyError, ValueError):
         return "humanml"  # whose reader says what is wrong
+    if dtype.hasobject:
+        return "poselib" if b"SkeletonMotion" in path.read_bytes() else None
     if shape[1:] == (NUM_ROTATION_FEATURES,):
         return "motion272"
     return "humanml" if shape[1:] in ((NUM_JOINTS, 3), (NUM_FEATURES,)) else None
+
+
+def _header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an array; raises ValueError or KeyError for what is none."""
+    with path.open("rb") as file:
+        readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+        shape, _, dtype = readers[npy.read_magic(file)](file)
+    return shape, dtype
 
 
 def _text_format(path: Path) -> MotionFormat | None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.data.importers.clip import CapturedClip, label_hint
+from motiondistill.data.importers.leg_check import check_body, check_features
 from motiondistill.structures import NUM_JOINTS
 
 HUMANML_FPS: Final = 20.0
@@ -30,7 +31,7 @@ def read_humanml(path: Path) -> list[CapturedClip]:
         raise ValueError(f"{path} must be an array of numbers, got damaged data: {error}.") from (
             error
         )
-    joints = torch.from_numpy(_joints(path, array))
+    joints = _joints(path, array)
     caption = path.parent.parent / "texts" / f"{path.stem}.txt"
     label = label_hint(path)
     if caption.is_file():
@@ -61,15 +62,24 @@ def recover_joints(
     return torch.cat([root[:, None], others], 1)
 
 
-def _joints(path: Path, array: NDArray[Any]) -> NDArray[np.float32]:
-    if array.dtype.kind != "f" or not len(array) or not np.isfinite(array).all():
-        raise ValueError(f"{path} must hold finite floating-point numbers; got {array.dtype}.")
-    values = array.astype(np.float32)
-    if values.shape[1:] == (NUM_JOINTS, 3):
+def _joints(path: Path, array: NDArray[Any]) -> Float[Tensor, "frames joints 3"]:
+    if array.dtype.kind != "f":
+        raise ValueError(f"{path} must hold floating-point numbers, got {array.dtype}.")
+    if not array.size or array.shape[1:] not in ((NUM_JOINTS, 3), (NUM_FEATURES,)):
+        raise ValueError(
+            f"{path} must have shape (frames, {NUM_JOINTS}, 3) or (frames, {NUM_FEATURES}) with "
+            f"one frame or more, got {array.shape}; give HumanML3D's new_joints or new_joint_vecs."
+        )
+    finite = np.isfinite(array).reshape(len(array), -1).all(1)
+    if not finite.all():
+        raise ValueError(
+            f"{path} must hold finite numbers, got others at frame {int(finite.argmin())}; "
+            "check the file."
+        )
+    values = torch.from_numpy(array.astype(np.float32))
+    if values.ndim == 3:
+        check_body(path, values)
         return values
-    if values.shape[1:] == (NUM_FEATURES,):
-        return recover_joints(torch.from_numpy(values)).numpy()
-    raise ValueError(
-        f"{path} must have shape (frames, {NUM_JOINTS}, 3) or (frames, {NUM_FEATURES}), got "
-        f"{values.shape}; give HumanML3D's new_joints or new_joint_vecs."
-    )
+    joints = recover_joints(values)
+    check_features(path, joints)
+    return joints

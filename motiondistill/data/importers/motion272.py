@@ -12,6 +12,7 @@ from torch import Tensor
 from motiondistill import rotations
 from motiondistill.data.importers.amass import to_motion
 from motiondistill.data.importers.clip import CapturedClip, label_hint, subject_hint
+from motiondistill.data.importers.leg_check import check_features
 from motiondistill.data.importers.smpl_skeletons import SMPL
 from motiondistill.structures import NUM_JOINTS
 
@@ -34,6 +35,7 @@ def read_motion272(path: Path, *, root: Path | None = None) -> list[CapturedClip
             error
         )
     turns, joints = recover_motion272(_features(path, array))
+    check_features(path, joints)
     poses = rotations.to_axis_angle(turns).flatten(1).float()
     pelvis = torch.tensor(SMPL.pelvis)
     motion, _ = to_motion(SMPL, poses, joints[:, 0].float() - pelvis, MOTION272_FPS, "y")
