@@ -34,7 +34,7 @@ def load(
     that name the key and the remedy.
     """
     resolved = OmegaConf.structured(schema)
-    for layer in [base or {}, *_given(schema, config, overrides)]:
+    for layer in [base or {}, *_layers(schema, config, overrides)]:
         for key, value in flat(layer):
             _check_key(schema, key, value)
             try:
@@ -54,9 +54,11 @@ def load(
         raise ValueError(f"`{error.full_key}` must be given; add it.") from error
 
 
-def named(schema: type[Schema], config: str | None, overrides: Sequence[str]) -> set[str]:
-    """The dotted keys that a configuration and overrides set, whatever their values."""
-    return {key for layer in _given(schema, config, overrides) for key, _ in flat(layer)}
+def given(schema: type[Schema], config: str | None, overrides: Sequence[str]) -> dict[str, Any]:
+    """The dotted keys that a configuration and overrides set, with their unchecked values."""
+    return {
+        key: value for layer in _layers(schema, config, overrides) for key, value in flat(layer)
+    }
 
 
 def to_dict(config: JobConfig) -> dict[str, Any]:
@@ -115,29 +117,29 @@ def read_about(file: Traversable) -> dict[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
-def _given(
+def _layers(
     schema: type[Schema], config: str | None, overrides: Sequence[str]
 ) -> list[dict[str, Any]]:
     layers = [_from_arguments(overrides)]
     if config is not None:
-        given = _read_yaml(find(config, job_of(schema)))
-        layers.insert(0, {key: value for key, value in given.items() if key != ABOUT})
+        values = _read_yaml(find(config, job_of(schema)))
+        layers.insert(0, {key: value for key, value in values.items() if key != ABOUT})
     return layers
 
 
 def _read_yaml(file: Traversable) -> dict[str, Any]:
     try:
-        given = OmegaConf.to_container(OmegaConf.create(file.read_text(encoding="utf-8")))
+        values = OmegaConf.to_container(OmegaConf.create(file.read_text(encoding="utf-8")))
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
             f"`--config` must be YAML that can be read, got {file}; mend it: {reason}."
         ) from error
-    if not isinstance(given, dict):
+    if not isinstance(values, dict):
         raise ValueError(
             f"`--config` must hold keys and values, got {file}; see `motiondistill config`."
         )
-    return {str(key): value for key, value in given.items()}
+    return {str(key): value for key, value in values.items()}
 
 
 def _from_arguments(overrides: Sequence[str]) -> dict[str, Any]:
