@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.report.documents import document, text
+from motiondistill.report.elements import chips, section, table, warning
 from motiondistill.report.heat_map import Cell, HeatMap, as_html, write_png
 from motiondistill.report.probe_maps import interval_words
-from motiondistill.report.probe_page import table
-from motiondistill.report.run_page import chips
 
 COMPARISON: Final = "comparison.html"
 _IMAGE: Final = "comparison.png"
@@ -36,11 +35,10 @@ def write_comparison(folder: Path, probes: Mapping[str, Mapping[str, Any]]) -> P
     maps = [each for each in maps if any(cell for row in each.cells for cell in row)]
     write_png(folder / _IMAGE, maps)
     sections = [
-        f"<section><h2>Knowledge</h2>{''.join(map(as_html, maps))}</section>",
-        f"<section><h2>Gradients</h2>{_gradients(probes, names)}</section>",
+        section("Knowledge", "".join(map(as_html, maps))),
+        section("Gradients", _gradients(probes, names)),
     ]
     different = _different(probes)
-    warning = _DIFFERENT.format(names=", ".join(different)) if different else ""
     page = document(
         "probe.html",
         (),
@@ -48,13 +46,13 @@ def write_comparison(folder: Path, probes: Mapping[str, Mapping[str, Any]]) -> P
             "title": f"{len(probes)} probes · motiondistill",
             "heading": "What priors know about motion",
             "chips": chips({"probes": str(len(probes))}),
-            "warning": f'<p class="warning">{text(warning)}</p>' if warning else "",
+            "warning": warning(_DIFFERENT.format(names=", ".join(different)) if different else ""),
             "sections": "\n".join(sections),
             "footer": "Made by motiondistill.",
         },
     )
     path = folder / COMPARISON
-    write_atomically(path, lambda part: part.write_text(page, encoding="utf-8"))
+    write_text(path, page)
     return path
 
 
@@ -117,7 +115,8 @@ def _gradients(probes: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
                 text(levels),
             ]
         )
-    return table(("prior", "objective", "mean cosine", "noise levels suggested"), lines)
+    heads = ("prior", "objective", "mean cosine", "noise levels suggested")
+    return table("facts", heads, lines, numbers=(2,))
 
 
 def _different(probes: Mapping[str, Mapping[str, Any]]) -> list[str]:
