@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -170,10 +170,8 @@ def _check_key(schema: type, key: str, value: Any) -> None:
             raise ValueError(
                 f"`{key}` is not a key of `{job_of(schema)}`; it belongs to {' and '.join(others)}."
             )
-        last = key.rsplit(".", 1)[-1]
-        near = [name for name in known if name.rsplit(".", 1)[-1] == last]
-        near = near or difflib.get_close_matches(key, known, 1, cutoff=0.5)
-        hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
+        near = [f"`{name}`" for name in _near(key, known)]
+        hint = f"did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(
             f"`{key}` is not a key of `{job_of(schema)}`; "
             f"{hint or '`motiondistill config` lists the keys.'}"
@@ -183,6 +181,17 @@ def _check_key(schema: type, key: str, value: Any) -> None:
         raise ValueError(
             f"`{key}` must be a plain value, got {show(value)}; write the value itself."
         )
+
+
+def _near(key: str, known: Collection[str]) -> list[str]:
+    """Keys that may be meant: of that name in any group, else that begin so, else the most alike.
+
+    A group by itself is no beginning.
+    """
+    group, _, name = key.rpartition(".")
+    same = [each for each in known if each.endswith(f".{name}")]
+    begun = [each for each in known if group and name and each.startswith(key)]
+    return same or begun or difflib.get_close_matches(key, known, 1, cutoff=0.5)
 
 
 def _in_words(kind: Any) -> str:

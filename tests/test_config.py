@@ -78,6 +78,12 @@ def test_yaml_round_trip(
             "`pror.model` is not a key of `optimize`; did you mean `prior.model` or "
             "`image_prior.model`?",
         ),
+        (
+            "score.guid=5",
+            "`score.guid` is not a key of `optimize`; did you mean `score.guidance_scale` or "
+            "`score.guidance_base` or `score.guidance_rescale`?",
+        ),
+        ("score.view=5", "`score.view` is not a key of `optimize`; did you mean `score.views`?"),
         ("seed=1", "`seed` is not a key of `optimize`; did you mean `run.seed`?"),
         ("zzz=1", "`zzz` is not a key of `optimize`; `motiondistill config` lists the keys."),
         ("score.views=many", "`score.views` must be a whole number, got 'many'; the default is 4."),
