@@ -19,7 +19,7 @@ from this_machine import this_machine
 from torch import Tensor
 
 from motiondistill import config
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.build import make_problem, make_settings
 from motiondistill.critics import prompts_for
 from motiondistill.distillation import critics_of
@@ -178,7 +178,7 @@ def main() -> None:
         print(text)
     else:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, lambda part: part.write_text(text, encoding="utf-8"))
+        write_text(out, text)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from motiondistill.body.base import Body
 from motiondistill.build import make_changes, make_scene
 from motiondistill.cameras import Orbit, azimuths_of
 from motiondistill.data.parametric import parametric_motion
+from motiondistill.look_schema import RenderConfig
 from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
 from motiondistill.render.appearance import part_palette, textured
@@ -36,7 +37,6 @@ from motiondistill.render.skeleton_map import skeleton_map
 from motiondistill.render.tracklets import spread, tracklets
 from motiondistill.report.media import to_bytes
 from motiondistill.runs import origin
-from motiondistill.schema import RenderConfig
 from motiondistill.shots import ShotSettings, cameras_along
 from motiondistill.structures import JOINT_INDEX, NUM_JOINTS, Camera, Mesh, Motion
 from motiondistill.trajectories import Trajectory, dolly, pan, still, turn, zoom

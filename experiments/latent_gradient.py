@@ -14,7 +14,7 @@ import torch
 from this_machine import this_machine
 from torch import Tensor
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.build import make_problem
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.priors.base import Codec
@@ -111,7 +111,7 @@ def main() -> None:
         rows="\n".join(rows),
     )
     results = Path("results/latent_gradient.md")
-    write_atomically(results, lambda part: part.write_text(page, encoding="utf-8"))
+    write_text(results, page)
 
 
 if __name__ == "__main__":

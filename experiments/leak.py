@@ -23,10 +23,10 @@ from comparison.runs import DISTILLED_ALONE, Run, Variant, carry_out, planned
 from prior_evidence.judged import rate
 
 from motiondistill.build import make_body
+from motiondistill.look_schema import BodyConfig
 from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.motion.statistics import known_actions
 from motiondistill.prompts import slug
-from motiondistill.schema import BodyConfig
 
 PAGE_FILE: Final = Path("results/leak.md")
 NOTHING: Final = "no optimisation"

@@ -1,7 +1,8 @@
 """Do common actions work and rare ones fail because of the video model? Priors that differ in that.
 
     python experiments/long_tail.py [--out trainings/long_tail] [--seeds 0 1] [--part 1/2]
-        [--only SEED-ROW ...] [--runs 0 1] [--groups 1] [--set key=value ...]
+        [--only SEED-ROW ...] [--base-steps N] [--steps N] [--runs 0 1] [--groups 1]
+        [--set key=value ...]
 
 For each seed a base learns what a person looks like, and five models go on from it, on sets in
 which three actions have 0, 4, 16, 64 and 256 clips by a Latin square. Of every model and action it
@@ -17,6 +18,7 @@ some models; both write no page: for processes side by side, each on its own cor
 
 import argparse
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,8 +30,8 @@ from long_tail_parts.training import School, Schooling
 from objectives import share
 
 from motiondistill.build import make_body
+from motiondistill.look_schema import BodyConfig
 from motiondistill.metrics.recogniser import load_recogniser
-from motiondistill.schema import BodyConfig
 
 
 def trained(models: Sequence[Model], out: Path, schooling: Schooling) -> dict[Model, Path] | None:
@@ -68,6 +70,20 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def command(options: argparse.Namespace) -> str:
+    """The call that makes the page with these options, of which it names those that are not usual.
+
+    `--part` and `--only`, which make no page, are left out.
+    """
+    usual, told = vars(parse([])), ["long_tail.py"]
+    for name in ("out", "seeds", "base_steps", "steps", "runs", "groups"):
+        value = vars(options)[name]
+        if value != usual[name]:
+            values = value if isinstance(value, list) else [value]
+            told += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return command_of(shlex.join(told), options.more)
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Trains, measures, and writes the page."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -89,8 +105,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if options.part or options.only:
         return
     truth, problem = true_clips(options.out / "true-clips", recogniser)
-    command = command_of("long_tail.py", options.more)
-    write_page(findings, [each.right for each in truth], problem, schooling, command)
+    write_page(findings, [each.right for each in truth], problem, schooling, command(options))
 
 
 if __name__ == "__main__":

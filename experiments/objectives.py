@@ -30,9 +30,9 @@ from comparison.runs import DISTILLED_ALONE, Variant, carry_out, finished, plann
 from prior_evidence.judged import rate
 
 from motiondistill.build import make_body
+from motiondistill.look_schema import BodyConfig
 from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.prompts import slug
-from motiondistill.schema import BodyConfig
 
 PAGE_FILE: Final = Path("results/objectives.md")
 BEST: Final = 4

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.body.anny import anny_body
 from motiondistill.data.joints import JOINTS_FPS
 from motiondistill.data.recordings import is_unfit, motion_of, neutral_poses, read_recordings
@@ -119,7 +119,7 @@ def leave(
 
 
 def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(path, text)
 
 
 def _quantiles(values: Sequence[dict[str, float | None]]) -> dict[str, list[float]]:

@@ -22,6 +22,12 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     _flush(path.parent)
 
 
+def write_text(path: Path, text: str) -> None:
+    """The text as UTF-8, whole or absent; line ends are written as they are."""
+    data = text.encode("utf-8")
+    write_atomically(path, lambda part: part.write_bytes(data))
+
+
 def _flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import functools
 import hashlib
 import io
 import json
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, final
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.checkpoints import CHECKPOINTS, newest_step
 from motiondistill.prompts import slug
 from motiondistill.runs import earlier_metrics
@@ -158,8 +157,7 @@ def write_records(folder: Path, records: Sequence[Mapping[str, Any]]) -> None:
     writer.writerows(records)
     texts = (table.getvalue(), json.dumps(records, indent=2, ensure_ascii=False) + "\n")
     for name, text in zip(SUMMARY, texts, strict=True):
-        data = text.encode("utf-8")
-        write_atomically(folder / name, functools.partial(Path.write_bytes, data=data))
+        write_text(folder / name, text)
 
 
 def read_summary(folder: Path) -> list[Row]:

@@ -31,6 +31,7 @@ from motiondistill.build_prior import pinned as pinned
 from motiondistill.build_regularizers import make_references, make_usual_poses
 from motiondistill.cameras import Orbit
 from motiondistill.distillation import view_parts
+from motiondistill.look_schema import BodyConfig, CameraConfig, RenderConfig
 from motiondistill.priors.base import VideoFormat
 from motiondistill.probe_levels import with_probed_levels
 from motiondistill.randomness import seeded
@@ -57,7 +58,7 @@ from motiondistill.render.shading import UNLIT, Light
 from motiondistill.render.shadow import ContactShadow
 from motiondistill.render.tailoring import clothed
 from motiondistill.report.media import read_cube_map, read_image
-from motiondistill.schema import BodyConfig, CameraConfig, OptimizeConfig, RenderConfig
+from motiondistill.schema import OptimizeConfig
 from motiondistill.stages import Settings
 from motiondistill.starts import FitSettings, Problem
 from motiondistill.structures import NUM_JOINTS, Mesh, Motion

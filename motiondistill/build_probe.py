@@ -13,6 +13,7 @@ from motiondistill.build_method import make_method
 from motiondistill.build_prior import make_prior
 from motiondistill.priors.base import DiffusersPrior, Prior
 from motiondistill.priors.loading import randomized
+from motiondistill.probing.changes import SWAY, fastest_slide
 from motiondistill.probing.clips import Source, folder_source, parametric_source
 from motiondistill.probing.settings import ProbeSettings
 from motiondistill.probing.slopes import Slopes
@@ -27,9 +28,11 @@ from motiondistill.shots import view_azimuth
 def make_study(config: ProbeConfig) -> Study:
     """The prior with its copies, and how clips are seen.
 
-    Raises as `make_prior` and `make_scene` do, and ValueError for clips that the prior cannot take.
+    Raises as `make_prior` and `make_scene` do, and ValueError for clips that the prior cannot take
+    and slides that its frames cannot show.
     """
     prior = make_prior(config.prior, config.run.seed)
+    _check_slides(config.probe.slide_speed, prior.format.fps)
     cameras = make_cameras(config.camera, prior.format)
     prior.format.check(clip_frames(config, prior), *cameras.size)
     body = make_body(config.body)
@@ -44,6 +47,17 @@ def make_study(config: ProbeConfig) -> Study:
         wording=config.words,
         settings=config.probe,
     )
+
+
+def _check_slides(speed: float, fps: float) -> None:
+    """Refuses slides that sway to the other side and back between frames."""
+    most = fastest_slide(fps)
+    if speed >= most:
+        raise ValueError(
+            f"`probe.slide_speed` must be below {most:g} m/s for the prior's {fps:g} frames a "
+            f"second, which cannot show a faster sway of {SWAY:g} m, got {speed:g}; set it to "
+            f"{most / 2:g} or less."
+        )
 
 
 def with_copies(prior: DiffusersPrior, count: int, seed: int) -> dict[str, DiffusersPrior]:

@@ -17,6 +17,7 @@ import torch
 from motiondistill.body.smplx_file import find_model
 from motiondistill.build import make_body, make_scene
 from motiondistill.cameras import Orbit
+from motiondistill.look_schema import BodyConfig, RenderConfig
 from motiondistill.motion import hash_grid
 from motiondistill.priors.embedding_cache import cache_folder
 from motiondistill.priors.families import FAMILIES
@@ -25,7 +26,6 @@ from motiondistill.priors.loading import load_prior
 from motiondistill.priors.memory import GIB, free_bytes
 from motiondistill.render import nvdiffrast
 from motiondistill.report.media import save_video
-from motiondistill.schema import BodyConfig, RenderConfig
 from motiondistill.structures import Motion
 
 State = Literal["works", "optional", "broken"]

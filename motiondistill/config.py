@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -34,7 +34,7 @@ def load(
     that name the key and the remedy.
     """
     resolved = OmegaConf.structured(schema)
-    for layer in [base or {}, *_given(schema, config, overrides)]:
+    for layer in [base or {}, *_layers(schema, config, overrides)]:
         for key, value in flat(layer):
             _check_key(schema, key, value)
             try:
@@ -54,9 +54,11 @@ def load(
         raise ValueError(f"`{error.full_key}` must be given; add it.") from error
 
 
-def named(schema: type[Schema], config: str | None, overrides: Sequence[str]) -> set[str]:
-    """The dotted keys that a configuration and overrides set, whatever their values."""
-    return {key for layer in _given(schema, config, overrides) for key, _ in flat(layer)}
+def given(schema: type[Schema], config: str | None, overrides: Sequence[str]) -> dict[str, Any]:
+    """The dotted keys that a configuration and overrides set, with their unchecked values."""
+    return {
+        key: value for layer in _layers(schema, config, overrides) for key, value in flat(layer)
+    }
 
 
 def to_dict(config: JobConfig) -> dict[str, Any]:
@@ -115,29 +117,29 @@ def read_about(file: Traversable) -> dict[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
-def _given(
+def _layers(
     schema: type[Schema], config: str | None, overrides: Sequence[str]
 ) -> list[dict[str, Any]]:
     layers = [_from_arguments(overrides)]
     if config is not None:
-        given = _read_yaml(find(config, job_of(schema)))
-        layers.insert(0, {key: value for key, value in given.items() if key != ABOUT})
+        values = _read_yaml(find(config, job_of(schema)))
+        layers.insert(0, {key: value for key, value in values.items() if key != ABOUT})
     return layers
 
 
 def _read_yaml(file: Traversable) -> dict[str, Any]:
     try:
-        given = OmegaConf.to_container(OmegaConf.create(file.read_text(encoding="utf-8")))
+        values = OmegaConf.to_container(OmegaConf.create(file.read_text(encoding="utf-8")))
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
             f"`--config` must be YAML that can be read, got {file}; mend it: {reason}."
         ) from error
-    if not isinstance(given, dict):
+    if not isinstance(values, dict):
         raise ValueError(
             f"`--config` must hold keys and values, got {file}; see `motiondistill config`."
         )
-    return {str(key): value for key, value in given.items()}
+    return {str(key): value for key, value in values.items()}
 
 
 def _from_arguments(overrides: Sequence[str]) -> dict[str, Any]:
@@ -168,10 +170,8 @@ def _check_key(schema: type, key: str, value: Any) -> None:
             raise ValueError(
                 f"`{key}` is not a key of `{job_of(schema)}`; it belongs to {' and '.join(others)}."
             )
-        last = key.rsplit(".", 1)[-1]
-        near = [name for name in known if name.rsplit(".", 1)[-1] == last]
-        near = near or difflib.get_close_matches(key, known, 1, cutoff=0.5)
-        hint = f"did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
+        near = [f"`{name}`" for name in _near(key, known)]
+        hint = f"did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(
             f"`{key}` is not a key of `{job_of(schema)}`; "
             f"{hint or '`motiondistill config` lists the keys.'}"
@@ -181,6 +181,17 @@ def _check_key(schema: type, key: str, value: Any) -> None:
         raise ValueError(
             f"`{key}` must be a plain value, got {show(value)}; write the value itself."
         )
+
+
+def _near(key: str, known: Collection[str]) -> list[str]:
+    """Keys that may be meant: of that name in any group, else that begin so, else the most alike.
+
+    A group by itself is no beginning.
+    """
+    group, _, name = key.rpartition(".")
+    same = [each for each in known if each.endswith(f".{name}")]
+    begun = [each for each in known if group and name and each.startswith(key)]
+    return same or begun or difflib.get_close_matches(key, known, 1, cutoff=0.5)
 
 
 def _in_words(kind: Any) -> str:

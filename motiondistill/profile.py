@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar, final
 
 import torch
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 
 Item = TypeVar("Item")
 
@@ -123,7 +123,7 @@ def write_profile(folder: Path, profile: Profile) -> str:
     """Writes the summary into a run's folder; the table of it."""
     summary = profile.summary()
     text = json.dumps(summary, indent=2) + "\n"
-    write_atomically(folder / PROFILE, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(folder / PROFILE, text)
     return table(summary)
 
 

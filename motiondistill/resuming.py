@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from motiondistill import config as configs
 from motiondistill.checkpoints import CHECKPOINTS, newest_step
+from motiondistill.probe_levels import probed_keys, with_probed_levels
 from motiondistill.schema import JobConfig, LatentsConfig, OptimizeConfig
 
 CONFIG: Final = "config.yaml"
@@ -32,7 +33,8 @@ def stored_config(
 
     A resumed run may only make more steps, and checkpoints and pictures in another rhythm, tell
     where its time goes, and have the prior and the views work in other parts. While it has not
-    begun to distill, it may distill in any other way.
+    begun to distill, it may distill in any other way. A probe that is named again must settle what
+    it settled when the run began.
     """
     path = _stored_path(folder)
     about = configs.read_about(path)
@@ -74,7 +76,12 @@ def _stored_path(folder: Path | None) -> Path:
 def _grown(path: Path, config: str | None, overrides: list[str]) -> OptimizeConfig:
     """The stored configuration with what is given now."""
     stored = configs.load(OptimizeConfig, str(path))
-    wanted = configs.load(OptimizeConfig, config, overrides, base=configs.to_dict(stored))
+    base, given = configs.to_dict(stored), configs.given(OptimizeConfig, config, overrides)
+    if given.get("score.levels") == "auto":
+        probe = given.get("score.probe")
+        for name in probed_keys(None if probe is None else str(probe)):
+            del base["score"][name]  # stored is what a probe made of them when the run began
+    wanted = with_probed_levels(configs.load(OptimizeConfig, config, overrides, base=base))
     check_changes(stored, wanted, distilled=has_distilled(path.parent))
     return wanted
 

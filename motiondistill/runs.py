@@ -18,7 +18,7 @@ from torch import nn
 
 from motiondistill import config as configs
 from motiondistill import parallel
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.candidates import choose
 from motiondistill.checkpoints import CHECKPOINTS, Tree, save_step
 from motiondistill.distill_memory import Memory
@@ -82,7 +82,7 @@ def make_parent(path: Path, key: str = "--out") -> None:
 def write_config(folder: Path, config: JobConfig, about: Mapping[str, Any]) -> None:
     """The resolved configuration and the run's origin; `--config` reads it back."""
     text = configs.to_yaml({**configs.to_dict(config), configs.ABOUT: dict(about)})
-    write_atomically(folder / CONFIG, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(folder / CONFIG, text)
 
 
 def resolved(config: OptimizeConfig, problem: Problem, threads: int) -> OptimizeConfig:

@@ -19,9 +19,7 @@ from motiondistill.image_prior_schema import ImagePriorConfig, check_critics
 from motiondistill.knobs import RANGES, check_jitters, check_ranges, check_used, knobs, show
 from motiondistill.latents import LatentsSettings
 from motiondistill.latents_schema import check_latents, of_clips
-from motiondistill.look_schema import BodyConfig as BodyConfig
-from motiondistill.look_schema import CameraConfig as CameraConfig
-from motiondistill.look_schema import RenderConfig as RenderConfig
+from motiondistill.look_schema import BodyConfig, CameraConfig, RenderConfig
 from motiondistill.prior_schema import PriorConfig
 from motiondistill.probe_schema import ProbeRunConfig, check_probe
 from motiondistill.probing.settings import GradientSettings, ProbeSettings

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_atomically, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -34,3 +34,13 @@ def test_a_written_file_replaces_the_old_one_and_keeps_its_suffix(tmp_path: Path
     assert path.read_text() == "new"
     assert suffixes == [".mp4"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_text_is_written_to_the_letter_in_place_of_the_old(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("old")
+    write_text(path, "ä,b\r\nc\n")
+    assert path.read_bytes() == "ä,b\r\nc\n".encode()
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "\ud800")
+    assert list(tmp_path.iterdir()) == [path] and path.stat().st_size == 8

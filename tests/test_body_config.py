@@ -8,8 +8,9 @@ from tiny_ltx import save_tiny
 from motiondistill import build, build_motion, config
 from motiondistill.body.anny import Phenotype
 from motiondistill.cli import main
+from motiondistill.look_schema import BodyConfig
 from motiondistill.motion.motion_file import load_motion
-from motiondistill.schema import BodyConfig, OptimizeConfig
+from motiondistill.schema import OptimizeConfig
 
 
 def body_of(*overrides: str) -> BodyConfig:

@@ -16,7 +16,7 @@ from motiondistill.body import smplx_file as layout
 from motiondistill.body.restricted_pickle import load_numbers
 from motiondistill.body.smplx import smplx_body
 from motiondistill.body.smplx_file import find_model, read_model
-from motiondistill.schema import BodyConfig
+from motiondistill.look_schema import BodyConfig
 
 
 def csc_matrix(module: str = "scipy.sparse.csc") -> type:

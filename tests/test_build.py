@@ -16,6 +16,7 @@ from tiny_ltx import save_tiny
 from motiondistill import build, rotations
 from motiondistill.cameras import Orbit
 from motiondistill.field_schema import FieldSettings
+from motiondistill.look_schema import BodyConfig, CameraConfig, RenderConfig
 from motiondistill.priors.base import DiffusersPrior, VideoFormat
 from motiondistill.render.background import FACE_NAMES
 from motiondistill.render.cpu import CpuRasterizer
@@ -27,13 +28,7 @@ from motiondistill.render.randomization import (
 )
 from motiondistill.render.scene import Scene
 from motiondistill.run_schema import RunConfig
-from motiondistill.schema import (
-    BodyConfig,
-    CameraConfig,
-    OptimizeConfig,
-    PriorConfig,
-    RenderConfig,
-)
+from motiondistill.schema import OptimizeConfig, PriorConfig
 from motiondistill.structures import NUM_JOINTS, Motion
 
 FILES = ("texture", "background_file")

@@ -78,6 +78,12 @@ def test_yaml_round_trip(
             "`pror.model` is not a key of `optimize`; did you mean `prior.model` or "
             "`image_prior.model`?",
         ),
+        (
+            "score.guid=5",
+            "`score.guid` is not a key of `optimize`; did you mean `score.guidance_scale` or "
+            "`score.guidance_base` or `score.guidance_rescale`?",
+        ),
+        ("score.view=5", "`score.view` is not a key of `optimize`; did you mean `score.views`?"),
         ("seed=1", "`seed` is not a key of `optimize`; did you mean `run.seed`?"),
         ("zzz=1", "`zzz` is not a key of `optimize`; `motiondistill config` lists the keys."),
         ("score.views=many", "`score.views` must be a whole number, got 'many'; the default is 4."),
@@ -178,9 +184,9 @@ def test_a_jobs_own_defaults_are_shown_and_restored() -> None:
 def test_what_was_named_is_told_from_what_was_not(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("body: {age: 0.5}\nabout: {prompt: x}\n")
-    named = config.named(JOBS["render"], str(file), ["body.name=anny"])
-    assert named == {"body.age", "body.name"}
-    assert config.named(JOBS["render"], None, []) == set()
+    given = config.given(JOBS["render"], str(file), ["body.name=anny"])
+    assert given == {"body.age": 0.5, "body.name": "anny"}
+    assert config.given(JOBS["render"], None, []) == {}
 
 
 def test_the_views_are_those_of_the_prompts() -> None:

@@ -13,6 +13,7 @@ from motiondistill.body.skinning import SkinnedBody
 from motiondistill.cameras import project
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.film import Film, OutputSettings, depth_range, one_view, shoot
+from motiondistill.look_schema import BodyConfig, RenderConfig
 from motiondistill.motion.motion_file import MotionFile
 from motiondistill.pictures import distances
 from motiondistill.randomness import seeded
@@ -21,7 +22,7 @@ from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.motion_map import encode
 from motiondistill.render.scene import Scene
 from motiondistill.report.film_files import film_paths, side_by_side, write_film
-from motiondistill.schema import BodyConfig, FilmConfig, RenderConfig
+from motiondistill.schema import FilmConfig
 from motiondistill.shots import ShotSettings
 
 KINDS = get_args(OutputSettings.__dataclass_fields__["kind"].type)

@@ -1,6 +1,7 @@
 """The page of the study of rare actions follows from runs, probes and samples."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def test_the_page_tells_what_was_measured(quick: tuple[QuickOptimizer, QuickProb
         "0.61",
         "0.93",
     ]
-    assert "Command: `python experiments/long_tail.py`; seeds 0;" in lines
+    assert "Command: `python experiments/long_tail.py --runs 0`; seeds 0;" in lines
     assert "| 0-3 | 64: 0.61, 1.00, 1.00 | 256: 0.93, 1.00, 1.00 | 0: 0.50, 0.00, 0.00 |" in lines
     assert "100 % (70 to 100 %) of rendered true clips" in text
     for name in ("squat", "jumping-jacks", "raise-both-arms"):
@@ -144,3 +145,12 @@ def test_a_model_that_is_not_in_the_squares_is_refused(
     with pytest.raises(SystemExit):
         long_tail.parse(["--only", "2-0"])
     assert "--only must be among 0-0, 0-1," in capsys.readouterr().err
+
+
+def test_the_command_tells_every_option_that_is_not_usual() -> None:
+    assert long_tail.command(long_tail.parse([])) == "experiments/long_tail.py"
+    words = ["--out", "my runs", "--seeds", "0", "--base-steps", "9", "--steps", "8"]
+    words += ["--runs", "2", "3", "--groups", "2", "--set", "score.num_steps=1"]
+    told = long_tail.command(long_tail.parse([*words, "--part", "1/2"]))
+    assert told == f"experiments/{shlex.join(['long_tail.py', *words])}"
+    assert vars(long_tail.parse(shlex.split(told)[1:])) == vars(long_tail.parse(words))

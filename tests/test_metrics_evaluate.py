@@ -16,6 +16,7 @@ from motiondistill.body.base import Body
 from motiondistill.body.skinning import SkinnedBody
 from motiondistill.cli import main
 from motiondistill.data.parametric import parametric_motion
+from motiondistill.look_schema import BodyConfig
 from motiondistill.metrics.catalogue import CATALOGUE
 from motiondistill.metrics.evaluator_own import load_own_evaluator
 from motiondistill.motion.motion_file import MotionFile
@@ -26,7 +27,6 @@ from motiondistill.report.figures import QUANTILES, reference_table
 from motiondistill.report.measuring import fidelity
 from motiondistill.report.media import save_video
 from motiondistill.report.video_reading import read_video
-from motiondistill.schema import BodyConfig
 from motiondistill.structures import Motion
 
 

@@ -153,14 +153,14 @@ def test_optimize_takes_the_levels_that_a_probe_suggests(
 ) -> None:
     chosen = {"first_level": 0.8, "last_level": 0.4, "guidance_scale": 7.0, "cosine": 0.1}
     folder = with_suggestion(probed, tmp_path / "one", chosen)
-    words = ["score.levels=auto", f"score.probe={folder}"]
+    words = ["score.levels=auto", "score.objective=sds", f"score.probe={folder}"]
     score = make_settings(configs.load(OptimizeConfig, None, words)).distill
     assert (score.first_level, score.last_level, score.guidance_scale) == (0.8, 0.4, 7.0)
     assert "were probed of" in caplog.text  # of another prior than the embedded one
     resolved = with_probed_levels(configs.load(OptimizeConfig, None, words))
     assert (resolved.score.levels, resolved.score.probe) == ("given", None)
     free = with_suggestion(probed, tmp_path / "two", chosen | {"guidance_scale": None})
-    words = ["score.levels=auto", f"score.probe={free}/summary.json", "score.guidance_scale=3"]
+    words[2:] = [f"score.probe={free}/summary.json", "score.guidance_scale=3"]
     assert make_settings(configs.load(OptimizeConfig, None, words)).distill.guidance_scale == 3
 
 

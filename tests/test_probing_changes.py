@@ -36,6 +36,15 @@ def test_twice_reversed_and_twice_mirrored_is_the_original(seed: int) -> None:
         assert largest_step(twice, motion) < ROUNDING
 
 
+def test_frames_cannot_tell_a_slide_of_the_fastest_speed_from_none() -> None:
+    most = changes.fastest_slide(FPS)
+    assert largest_step(changes.slid(still(), most), still()) < ROUNDING
+    slow, fast = (changes.slid(still(), share * most) for share in (0.9, 1.1))
+    # As far beyond the bound, the same positions on the other side: as if it swayed slower.
+    assert torch.allclose(slow.translation, -fast.translation, atol=ROUNDING)
+    assert largest_step(slow, still()) > 0.1
+
+
 def test_shuffled_frames_are_the_same_in_another_order() -> None:
     motion = random_motion(0, 6)
     moved = changes.shuffled(motion, seeded(0))

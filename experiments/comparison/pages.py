@@ -14,7 +14,7 @@ from torch import Tensor
 
 from comparison.judged import Judged
 from comparison.runs import Run
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_atomically, write_text
 from motiondistill.report.labels import label
 from motiondistill.report.media import read_image, to_bytes
 from motiondistill.runs import CONFIG
@@ -85,7 +85,7 @@ def picture(image: Float[Tensor, "3 rows columns"], file: Path) -> None:
 def write(page: Path, text: str) -> None:
     """The page, whole or not at all."""
     page.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(page, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(page, text)
 
 
 def _row(judged: Judged, words: str) -> Float[Tensor, "3 rows columns"]:

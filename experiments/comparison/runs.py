@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from comparison.asked import SIDE
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.cli import main as motiondistill
 from motiondistill.data.captions import canonical_caption
 from motiondistill.motion.motion_file import MotionFile, load_motion
@@ -137,7 +137,7 @@ def optimized(prompt: str, folder: Path, settings: Sequence[str]) -> None:
     if code:
         raise SystemExit(code)
     asked = _asked(prompt, settings)
-    write_atomically(folder / ASKED, lambda part: part.write_text(asked, encoding="utf-8"))
+    write_text(folder / ASKED, asked)
 
 
 def finished(prompt: str, folder: Path, settings: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 
 from torch.utils.tensorboard import SummaryWriter
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 
 FIGURES: Final = "figures.jsonl"
 
@@ -21,7 +21,7 @@ class Records:
         self.writer = SummaryWriter(str(folder), purge_step=first)
         kept = [line for line in read_lines(self.path) if json.loads(line)["step"] <= first]
         text = "".join(f"{line}\n" for line in kept)
-        write_atomically(self.path, lambda part: part.write_text(text, encoding="utf-8"))
+        write_text(self.path, text)
 
     def __enter__(self) -> "Records":
         self.file = self.path.open("a", encoding="utf-8")

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 
 from embedded_training.loop import make_accelerator
 from embedded_training.stage import Rhythm
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 
 
 def add_arguments(parser: argparse.ArgumentParser, *, out: str, steps: int, batch: int) -> None:
@@ -43,6 +43,6 @@ def begin(args: argparse.Namespace) -> tuple[Accelerator, Rhythm]:
         args.out.mkdir(parents=True, exist_ok=True)
         text = json.dumps(vars(args), default=str, indent=2) + "\n"
         path = args.out / "arguments.json"
-        write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+        write_text(path, text)
     rhythm = Rhythm(save_steps=args.save_steps, look_steps=args.look_steps)
     return accelerator, rhythm

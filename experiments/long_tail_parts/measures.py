@@ -14,7 +14,7 @@ from prior_evidence.samples import sampling_of, stored_group
 
 from long_tail_parts.design import ACTIONS, FILLERS, Model
 from long_tail_parts.figures import Cell
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.cli import main as motiondistill
 from motiondistill.metrics.recogniser import Recogniser
 from motiondistill.priors.hub import EMBEDDED
@@ -69,7 +69,7 @@ def probe(pipeline: Path, folder: Path) -> dict[str, float]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         words = folder.with_suffix(".txt")
         text = "".join(f"{prompt}\n" for prompt in prompts)
-        write_atomically(words, lambda part: part.write_text(text, encoding="utf-8"))
+        write_text(words, text)
         settings = (f"prior.model={pipeline}", *PROBED)
         code = motiondistill(["probe", "--prompts", str(words), "--out", str(folder), *settings])
         if code:

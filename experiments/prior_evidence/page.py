@@ -10,7 +10,7 @@ from PIL import Image
 from this_machine import this_machine
 from torch import Tensor
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_atomically, write_text
 from motiondistill.data.frequencies import RARE_CLIPS
 from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.prompts import slug
@@ -95,7 +95,7 @@ def write_page(
         ),
     )
     page = RESULTS / "embedded_prior.md"
-    write_atomically(page, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(page, text)
 
 
 def _of(judged: Sequence[Judged], kind: Kind, action: str) -> list[Judged]:

@@ -6,7 +6,7 @@ from typing import Final
 from render_bench import tables
 from render_bench.plot import draw
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 
 # Of the finite differences, see `truth.STEP`.
 _STEP: Final = 0.004
@@ -95,4 +95,4 @@ def write_page(results: tables.Results, path: Path) -> None:
         growth="\n".join(tables.growth(results)),
         plot=f"![]({plot.name})" if drawn else "No plot: matplotlib is not installed.",
     )
-    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(path, text)

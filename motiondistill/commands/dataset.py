@@ -21,8 +21,9 @@ from motiondistill.data.collection import (
 )
 from motiondistill.data.collection_card import card
 from motiondistill.data.collection_files import write_collection
+from motiondistill.look_schema import BodyConfig
 from motiondistill.progress import make_reporter
-from motiondistill.schema import BodyConfig, DatasetConfig
+from motiondistill.schema import DatasetConfig
 
 Item = TypeVar("Item")
 

@@ -10,12 +10,12 @@ from motiondistill.body.base import Body
 from motiondistill.build_motion import coarse_body, read_motion
 from motiondistill.commands.session import compute_repeatably, terminal, wide_console
 from motiondistill.data.importers.folder import recognise
+from motiondistill.look_schema import RenderConfig
 from motiondistill.metrics.evaluator_own import load_own_evaluator
 from motiondistill.priors.clip_score import load_clip_scorer
 from motiondistill.report import evaluation_table
 from motiondistill.report.evaluation import Evaluation, Subject, evaluate
 from motiondistill.report.measuring import RUN_VIDEO
-from motiondistill.schema import RenderConfig
 
 MOTION_FILES: Final = (".npz", ".npy", ".bvh", ".glb")
 """Endings of the files that are taken from a folder of references, besides texts of motions."""

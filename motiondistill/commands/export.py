@@ -12,9 +12,10 @@ from motiondistill.build_export import export_paths, write_export
 from motiondistill.build_motion import motion_name, read_motion
 from motiondistill.commands.session import settings_for, terminal
 from motiondistill.formats.names import ExportFormat
+from motiondistill.look_schema import BodyConfig
 from motiondistill.motion.motion_file import MotionFile
 from motiondistill.runs import make_parent
-from motiondistill.schema import BodyConfig, ExportConfig
+from motiondistill.schema import ExportConfig
 
 _log = logging.getLogger(__name__)
 

@@ -89,7 +89,7 @@ def _prompts(options: argparse.Namespace) -> list[str]:
 def _settings(options: argparse.Namespace) -> tuple[OptimizeConfig, tuple[int, ...]]:
     """The configuration of all runs, the first seed's, and the seeds."""
     given = () if options.seeds is None else parse_seeds(options.seeds)
-    if given and "run.seed" in config.named(OptimizeConfig, None, options.overrides):
+    if given and "run.seed" in config.given(OptimizeConfig, None, options.overrides):
         raise ValueError(
             f"`run.seed` must be left out with `--seeds`, got both; keep --seeds {options.seeds}."
         )

@@ -43,7 +43,7 @@ def _check(options: argparse.Namespace, words: list[str]) -> int:
             "`priors check` must be told which prior; add a name that `motiondistill priors` "
             "lists, a hub id or a folder."
         )
-    if "prior.model" in config.named(SampleConfig, options.config, overrides):
+    if "prior.model" in config.given(SampleConfig, options.config, overrides):
         raise ValueError(
             f"`prior.model` must be left out of `priors check {model}`, which names the prior "
             "already; leave it out."

@@ -76,7 +76,7 @@ def settings_for(
     schema: type[Schema], file: MotionFile, name: str | None, overrides: list[str]
 ) -> Schema:
     """A job's configuration; the body is the motion file's where none is named."""
-    named = "body.name" in config.named(schema, name, overrides)
+    named = "body.name" in config.given(schema, name, overrides)
     return config.load(schema, name, overrides, base=None if named else recorded_body(file))
 
 

@@ -52,6 +52,14 @@ def slid(motion: Motion, speed: float) -> Motion:
     return dataclasses.replace(motion, translation=motion.translation + way[:, None] * left)
 
 
+def fastest_slide(fps: float) -> float:
+    """The mean speed, m/s, that `slid` must stay below: there each frame has half a period.
+
+    The sampling theorem's bound. Faster, frames show a slower sway, and at it none at all.
+    """
+    return 4 * SWAY * fps / 2
+
+
 def jittered(motion: Motion, size: float, generator: torch.Generator) -> Motion:
     """Every joint but the pelvis turned anew in every frame, by `size` radians root mean square."""
     noise = torch.randn((motion.num_frames, *motion.rotations.shape[1:2], 3), generator=generator)

@@ -10,16 +10,17 @@ from urllib.parse import quote
 
 import torch
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.batch import Row
 from motiondistill.body.base import Body
 from motiondistill.build_motion import RUN_MOTION, read_motion
 from motiondistill.metrics.catalogue import Metric
 from motiondistill.report.documents import document, size_in_words, text
+from motiondistill.report.elements import chips, legend
 from motiondistill.report.figure_table import NO_FIGURE, WORDS, in_words, unit_in_words
 from motiondistill.report.figures import Figure, figures
 from motiondistill.report.media import strip_frames
-from motiondistill.report.run_page import EVIDENCE, LOSS, REPORT, chips, legend
+from motiondistill.report.run_page import EVIDENCE, LOSS, REPORT
 from motiondistill.report.thumbnails import thumbnail
 
 _log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def write_index(folder: Path, rows: Sequence[Row], body: Body) -> Path:
         "footer": f"Made by motiondistill {version('motiondistill')} on {today}.",
     }
     page = document("index.html", ("index.js",), parts)
-    write_atomically(folder / INDEX, lambda part: part.write_text(page, encoding="utf-8"))
+    write_text(folder / INDEX, page)
     _log.info("%s: %s", folder / INDEX, size_in_words((folder / INDEX).stat().st_size))
     return folder / INDEX
 

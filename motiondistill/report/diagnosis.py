@@ -9,7 +9,7 @@ from statistics import mean, median
 from typing import Any, Final, Literal, final
 
 from motiondistill import config as configs
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.body.base import Body
 from motiondistill.data.labels import action_in
 from motiondistill.metrics.catalogue import CATALOGUE
@@ -84,7 +84,7 @@ def diagnosis(
 def write_diagnosis(folder: Path, found: Mapping[str, Any]) -> None:
     """The record as `DIAGNOSIS` in the folder."""
     text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomically(folder / DIAGNOSIS, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(folder / DIAGNOSIS, text)
 
 
 def verdict(asked: str | None, cells: Mapping[Stage, Mapping[str, Any]]) -> dict[str, str | None]:

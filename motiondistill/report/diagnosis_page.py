@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.metrics.catalogue import CATALOGUE
 from motiondistill.report.diagnosis import FIGURES, STAGES, Stage
 from motiondistill.report.documents import data_uri, document, text
+from motiondistill.report.elements import chips, folded, section, table, warning
 from motiondistill.report.figure_table import in_words as number
 from motiondistill.report.fitted_clips import STRIP
 from motiondistill.report.latent_results import FITTED_STRIP
-from motiondistill.report.probe_page import table
-from motiondistill.report.run_page import chips
 
 PAGE: Final = "diagnosis.html"
 # Pixels of a stage's picture at most, and the quality of its JPEG.
@@ -44,9 +43,9 @@ def write_page(folder: Path, found: Mapping[str, Any]) -> Path:
     """Writes `PAGE` into the folder of the diagnosis, whose record this is."""
     model, cases = found["prior"]["model"], found["cases"]
     sections = [
-        _section("Where it fails", _overview(found)),
-        *(_section(_prompt(case["prompt"]), _side_by_side(folder, case)) for case in cases),
-        _section("How it is measured", _definitions(found)),
+        section("Where it fails", _overview(found)),
+        *(section(_prompt(case["prompt"]), _side_by_side(folder, case)) for case in cases),
+        section("How it is measured", _definitions(found)),
     ]
     parts = {
         "title": text(f"Diagnosis of {model} · motiondistill"),
@@ -57,7 +56,7 @@ def write_page(folder: Path, found: Mapping[str, Any]) -> Path:
         "footer": f"Made by motiondistill {text(found['motiondistill'])}.",
     }
     page = document("probe.html", (), parts)
-    write_atomically(folder / PAGE, lambda part: part.write_text(page, encoding="utf-8"))
+    write_text(folder / PAGE, page)
     return folder / PAGE
 
 
@@ -72,10 +71,6 @@ def in_words(cell: Mapping[str, Any]) -> str:
         return "tells nothing"
     told = f"{sum(hits)} of {len(hits)}" if len(motions) > 1 else ("yes" if hits[0] else "no")
     return f"{told}, {cell['probability']:.2f}"
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{title}</h2>{content}</section>"
 
 
 def _prompt(words: str) -> str:
@@ -102,7 +97,7 @@ def _warning(found: Mapping[str, Any]) -> str:
     known = found["about"].get("knows_the_answer")
     if known:
         told.append(f"Knows the answer: {known}")
-    return "".join(f'<p class="warning">{text(each)}</p>' for each in told)
+    return "".join(map(warning, told))
 
 
 def _overview(found: Mapping[str, Any]) -> str:
@@ -114,9 +109,11 @@ def _overview(found: Mapping[str, Any]) -> str:
         ]
         for case in found["cases"]
     ]
+    heads = ("prompt", *STAGES, "owner")
+    verdicts = table("facts", heads, lines, numbers=range(1, 1 + len(STAGES)))
     return (
         f'<p class="note">{_INTRODUCTION}</p>'
-        f'<div class="verdicts">{table(("prompt", *STAGES, "owner"), lines)}</div>'
+        f'<div class="verdicts">{verdicts}</div>'
         f'<p class="note">{_emphasised(found["rule"])}</p>'
     )
 
@@ -189,20 +186,20 @@ def _physical(cells: Mapping[str, Any]) -> str:
     """The figures of each stage's motions, folded."""
     titles = [f"{CATALOGUE[name].title}, {CATALOGUE[name].unit}" for name in FIGURES]
     lines = [
-        [stage, *(number(cells[stage]["figures"][name]) for name in FIGURES), ""]
+        [stage, *(number(cells[stage]["figures"][name]) for name in FIGURES)]
         for stage in STAGES
         if cells[stage]["status"] == "finished"
     ]
     if not lines:
         return ""
-    found = table(("motions of", *titles, ""), lines)
-    return f"<details><summary>Physical figures, medians</summary>{found}</details>"
+    found = table("facts", ("motions of", *titles), lines, numbers=range(1, 1 + len(titles)))
+    return folded("Physical figures, medians", found)
 
 
 def _definitions(found: Mapping[str, Any]) -> str:
     told = found["questions"] | found["definitions"]
     lines = [[text(name.replace("_", " ")), text(words)] for name, words in told.items()]
-    return f"<details><summary>Definitions</summary>{table(('what', 'is'), lines)}</details>"
+    return folded("Definitions", table("facts", ("what", "is"), lines))
 
 
 def _emphasised(words: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from rich.table import Table
 from rich.text import Text
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.metrics.catalogue import CATALOGUE, STILL, Measurement, Metric
 from motiondistill.report.evaluation import Evaluated, Evaluation
 from motiondistill.report.figures import QUANTILES, real_motion, reference_table
@@ -96,7 +96,7 @@ def as_json(found: Evaluation) -> dict[str, Any]:
 def write_json(path: Path, found: Evaluation) -> None:
     """`as_json` as a file, whole or absent."""
     text = json.dumps(as_json(found), indent=2, allow_nan=False) + "\n"
-    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(path, text)
 
 
 def write_tensorboard(folder: Path, found: Evaluation) -> None:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.fitting import fit_errors
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.report.media import save_strip
@@ -75,7 +75,7 @@ def write_nothing(folder: Path, prompt: str, why: str) -> None:
 
 def _write(folder: Path, told: Mapping[str, Any]) -> None:
     text = json.dumps({"finished": True, **told}, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(folder / METRICS, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(folder / METRICS, text)
 
 
 def _of_batch(motion: Motion, place: int) -> Motion:

@@ -1,4 +1,4 @@
-"""Tables of numbers whose colours tell how far they are from a middle: as HTML and as an image."""
+"""Tables of numbers whose colours tell how far each is from its middle: as HTML and an image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +31,8 @@ class Cell:
     """What stands below it, such as its interval."""
     sure: bool = True
     """Whether it is told apart from what is no knowledge; else it is drawn pale and in brackets."""
+    middle: float = 0.5
+    """The number that would have no colour here."""
 
 
 @final
@@ -44,14 +46,13 @@ class HeatMap:
     rows: Sequence[str]
     columns: Sequence[str]
     cells: Sequence[Sequence[Cell | None]]
-    middle: float = 0.5
-    """The number that has no colour."""
     reach: float = 0.5
-    """How far from it the colour is strongest."""
+    """How far from a cell's middle the colour is strongest."""
 
-    def strength(self, value: float) -> float:
-        """From -1, strongest below the middle, to 1."""
-        return min(1.0, max(-1.0, (value - self.middle) / self.reach))
+    def strength(self, cell: Cell) -> float:
+        """Of the cell's colour, from -1, strongest below its middle, to 1; weaker if unsure."""
+        strength = min(1.0, max(-1.0, (cell.value - cell.middle) / self.reach))
+        return strength * (1.0 if cell.sure else _PALE)
 
 
 def as_html(found: HeatMap) -> str:
@@ -93,7 +94,7 @@ def write_png(path: Path, maps: Sequence[HeatMap]) -> None:
 def _cell(found: HeatMap, cell: Cell | None) -> str:
     if cell is None:
         return '<td class="none">-</td>'
-    strength = _strength(found, cell)
+    strength = found.strength(cell)
     red, green, blue = _ABOVE if strength > 0 else _BELOW
     share = _STRONGEST * abs(strength)
     letters = ' class="dark"' if share > 0.6 else ""
@@ -117,7 +118,7 @@ def _draw(pen: Any, font: Any, found: HeatMap, left: int, top: int) -> None:
                 continue
             x = left + column * width
             pen.rectangle((x, y, x + width - 2, y + height - 2), fill=_colour(found, cell))
-            ink = _PAPER if abs(_strength(found, cell)) * _STRONGEST > 0.6 else _INK
+            ink = _PAPER if abs(found.strength(cell)) * _STRONGEST > 0.6 else _INK
             middle = (x + width / 2, y + height / 2)
             pen.text(middle, _number(cell), ink, font, anchor="mm")
 
@@ -126,12 +127,8 @@ def _number(cell: Cell) -> str:
     return f"{cell.value:.2f}" if cell.sure else f"({cell.value:.2f})"
 
 
-def _strength(found: HeatMap, cell: Cell) -> float:
-    return found.strength(cell.value) * (1.0 if cell.sure else _PALE)
-
-
 def _colour(found: HeatMap, cell: Cell) -> tuple[int, ...]:
-    strength = _strength(found, cell)
+    strength = found.strength(cell)
     full = _ABOVE if strength > 0 else _BELOW
     share = _STRONGEST * abs(strength)
     return tuple(

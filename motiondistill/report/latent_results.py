@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.candidates import evidence_of_clips
 from motiondistill.data.labels import action_in
 from motiondistill.fitting import fit, fit_state
@@ -122,7 +122,7 @@ def write_clips(
         save_video(folder / name, view, problem.critic.prior.format.fps)
     save_strip(folder / STRIP, video)
     text = json.dumps({**metrics, "definitions": DEFINITIONS}, indent=2) + "\n"
-    write_atomically(folder / METRICS, lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(folder / METRICS, text)
 
 
 @torch.no_grad()

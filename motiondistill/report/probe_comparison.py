@@ -1,21 +1,20 @@
 """`comparison.html`: several probes side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.report.documents import document, text
+from motiondistill.report.elements import chips, section, table, warning
 from motiondistill.report.heat_map import Cell, HeatMap, as_html, write_png
-from motiondistill.report.probe_maps import interval_words
-from motiondistill.report.probe_page import table
-from motiondistill.report.run_page import chips
+from motiondistill.report.probe_maps import COLOURS, interval_words, pair_cell
 
 COMPARISON: Final = "comparison.html"
 _IMAGE: Final = "comparison.png"
 _PREFERRED: Final = (
-    "How often the natural clip is preferred, over all levels and views; 0.5 is chance. Brackets, "
-    "and pale: its distance from copies of that prior with random weights may be none."
+    "How often the natural clip is preferred, over all levels and views. The copies are each "
+    f"prior's own. {COLOURS}"
 )
 _ABOVE: Final = (
     "The same minus that of the copies with random weights: what is knowledge, and not the network."
@@ -30,17 +29,16 @@ def write_comparison(folder: Path, probes: Mapping[str, Mapping[str, Any]]) -> P
     """Writes the page and its image; `probes` are summaries by the names of their folders."""
     names = _names(probes)
     maps = [
-        _map(probes, names, "auc", "Preferred", _PREFERRED, 0.5),
-        _map(probes, names, "above_null", "Above random weights", _ABOVE, 0.0),
+        _map(probes, names, "Preferred", _PREFERRED, pair_cell),
+        _map(probes, names, "Above random weights", _ABOVE, _above_null),
     ]
     maps = [each for each in maps if any(cell for row in each.cells for cell in row)]
     write_png(folder / _IMAGE, maps)
     sections = [
-        f"<section><h2>Knowledge</h2>{''.join(map(as_html, maps))}</section>",
-        f"<section><h2>Gradients</h2>{_gradients(probes, names)}</section>",
+        section("Knowledge", "".join(map(as_html, maps))),
+        section("Gradients", _gradients(probes, names)),
     ]
     different = _different(probes)
-    warning = _DIFFERENT.format(names=", ".join(different)) if different else ""
     page = document(
         "probe.html",
         (),
@@ -48,13 +46,13 @@ def write_comparison(folder: Path, probes: Mapping[str, Mapping[str, Any]]) -> P
             "title": f"{len(probes)} probes · motiondistill",
             "heading": "What priors know about motion",
             "chips": chips({"probes": str(len(probes))}),
-            "warning": f'<p class="warning">{text(warning)}</p>' if warning else "",
+            "warning": warning(_DIFFERENT.format(names=", ".join(different)) if different else ""),
             "sections": "\n".join(sections),
             "footer": "Made by motiondistill.",
         },
     )
     path = folder / COMPARISON
-    write_atomically(path, lambda part: part.write_text(page, encoding="utf-8"))
+    write_text(path, page)
     return path
 
 
@@ -75,26 +73,23 @@ def _names(probes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 def _map(
     probes: Mapping[str, Mapping[str, Any]],
     names: Mapping[str, str],
-    figure: str,
     title: str,
     sentence: str,
-    middle: float,
+    cell: Callable[[Mapping[str, Any]], Cell | None],
 ) -> HeatMap:
     """A row for each kind of pairs that any probe asked, a column for each probe."""
     kinds = dict.fromkeys(kind for found in probes.values() for kind in found["pairs"]["kinds"])
-    cells = [
-        [_cell(found["pairs"]["kinds"].get(kind), figure) for found in probes.values()]
-        for kind in kinds
-    ]
+    asked = [found["pairs"]["kinds"] for found in probes.values()]
+    cells = [[cell(own[kind]["all"]) if kind in own else None for own in asked] for kind in kinds]
     columns = [names[folder] for folder in probes]
-    return HeatMap(title, sentence, list(kinds), columns, cells, middle, 0.5)
+    return HeatMap(title, sentence, list(kinds), columns, cells)
 
 
-def _cell(figures: Mapping[str, Any] | None, figure: str) -> Cell | None:
-    if figures is None or figures["all"][figure] is None:
+def _above_null(figures: Mapping[str, Any]) -> Cell | None:
+    found = figures["above_null"]
+    if found is None:
         return None
-    found = figures["all"][figure]
-    return Cell(found["value"], interval_words(found), figures["all"]["verdict"] != "holds")
+    return Cell(found["value"], interval_words(found), figures["verdict"] != "holds", middle=0.0)
 
 
 def _gradients(probes: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> str:
@@ -117,7 +112,8 @@ def _gradients(probes: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
                 text(levels),
             ]
         )
-    return table(("prior", "objective", "mean cosine", "noise levels suggested"), lines)
+    heads = ("prior", "objective", "mean cosine", "noise levels suggested")
+    return table("facts", heads, lines, numbers=(2,))
 
 
 def _different(probes: Mapping[str, Mapping[str, Any]]) -> list[str]:

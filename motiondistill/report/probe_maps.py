@@ -1,15 +1,16 @@
 """The heat maps of a probe, from its summary."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from motiondistill.probing.summary import view_words
 from motiondistill.report.heat_map import Cell, HeatMap
 
 Figures = Mapping[str, Any]
-_BRACKETS = (
-    "Brackets, and pale: its distance from the copies with random weights may be none, by its "
-    "interval of 95 %."
+COLOURS: Final = (
+    "Colour: how far the number lies above (teal) or below (red) that of the copies with random "
+    "weights, or chance, 0.5, where there are none. Brackets, and pale: by its interval of 95 %, "
+    "that distance may be none."
 )
 
 
@@ -30,7 +31,7 @@ def prompt_map(summary: Figures) -> HeatMap:
         each["prompt"] for figures in kinds.values() for each in figures["by_prompt"]
     )
     cells = [
-        [_cell(_found(figures["by_prompt"], prompt=prompt)) for figures in kinds.values()]
+        [pair_cell(_found(figures["by_prompt"], prompt=prompt)) for figures in kinds.values()]
         for prompt in prompts
     ]
     return HeatMap("Pairs by prompt", _PROMPTS, list(prompts), list(kinds), cells)
@@ -43,11 +44,12 @@ def level_and_view_maps(summary: Figures) -> list[HeatMap]:
         levels, views = ([each[key] for each in summary[key + "s"]] for key in ("level", "view"))
         both = figures["by_level_and_view"]
         cells = [
-            [_cell(_found(both, level=level, view=view)) for view in views] for level in levels
+            [pair_cell(_found(both, level=level, view=view)) for view in views] for level in levels
         ]
         rows = [level_words(level) for level in levels]
         columns = [view_words(view) for view in views]
-        maps.append(HeatMap(name.capitalize(), figures["question"], rows, columns, cells))
+        sentence = f"{figures['question']} Colours are as in the maps above."
+        maps.append(HeatMap(name.capitalize(), sentence, rows, columns, cells))
     return maps
 
 
@@ -71,8 +73,20 @@ def gradient_maps(summary: Figures) -> list[HeatMap]:
         rows, columns = map(level_words, levels), map(view_words, views)
         title = f"Cosine by view, guidance {scale:g}"
         reach = _reach(own, "cosine")
-        maps.append(HeatMap(title, _COSINE_VIEWS, list(rows), list(columns), cells, 0.0, reach))
+        maps.append(HeatMap(title, _COSINE_VIEWS, list(rows), list(columns), cells, reach))
     return maps
+
+
+def pair_cell(figures: Figures | None) -> Cell | None:
+    """How often the natural clip is preferred, held against copies of the network, or chance."""
+    if figures is None:
+        return None
+    auc, null, verdict = figures["auc"], figures["null"], figures["verdict"]
+    chance = 0.5
+    if null is None:
+        sure = auc["low"] is not None and not auc["low"] <= chance <= auc["high"]
+        return Cell(auc["value"], interval_words(auc), sure, chance)
+    return Cell(auc["value"], interval_words(auc), verdict != "holds", null["value"])
 
 
 def level_words(level: float) -> str:
@@ -89,10 +103,10 @@ def interval_words(estimate: Figures | None, digits: int = 2) -> str:
 
 _LEVELS = (
     "How often the natural clip is preferred at each noise level (flow time: 0.5 is as much noise "
-    f"as signal); 0.5 is chance, and below each number stands its interval. {_BRACKETS}"
+    f"as signal); below each number stands its interval. {COLOURS}"
 )
-_VIEWS = f"The same by the side from which clips are seen, over all levels. {_BRACKETS}"
-_PROMPTS = f"The same by prompt, over all levels and views. {_BRACKETS}"
+_VIEWS = f"The same by the side from which clips are seen, over all levels. {COLOURS}"
+_PROMPTS = f"The same by prompt, over all levels and views. {COLOURS}"
 _COSINE = (
     "Does what single draws of the score ask for point from a perturbed motion to the real one? 1 "
     "is straight there, 0 anywhere, below 0 away. Brackets: the interval holds 0."
@@ -107,7 +121,7 @@ _SIGNAL = (
 def _by(kinds: Figures, key: str, words: Any, title: str, sentence: str) -> HeatMap:
     values = sorted({each[key] for figures in kinds.values() for each in figures[f"by_{key}"]})
     cells = [
-        [_cell(_found(figures[f"by_{key}"], **{key: value})) for value in values]
+        [pair_cell(_found(figures[f"by_{key}"], **{key: value})) for value in values]
         for figures in kinds.values()
     ]
     return HeatMap(title, sentence, list(kinds), [words(value) for value in values], cells)
@@ -117,24 +131,12 @@ def _found(rows: Sequence[Figures], **keys: Any) -> Figures | None:
     return next((row for row in rows if all(row[name] == keys[name] for name in keys)), None)
 
 
-def _cell(figures: Figures | None) -> Cell | None:
-    if figures is None:
-        return None
-    verdict = figures["verdict"]
-    auc = figures["auc"]
-    if verdict is None:  # without copies, chance stands for them
-        sure = auc["low"] is not None and not auc["low"] <= 0.5 <= auc["high"]
-    else:
-        sure = verdict != "holds"
-    return Cell(auc["value"], interval_words(auc), sure)
-
-
 def _gradient_cell(figures: Figures | None, name: str) -> Cell | None:
     if figures is None:
         return None
     found = figures[name]
     sure = found["low"] is not None and not found["low"] <= 0 <= found["high"]
-    return Cell(found["value"], interval_words(found), sure)
+    return Cell(found["value"], interval_words(found), sure, middle=0.0)
 
 
 def _gradient_map(rows: Sequence[Figures], name: str, title: str, sentence: str) -> HeatMap:
@@ -145,7 +147,7 @@ def _gradient_map(rows: Sequence[Figures], name: str, title: str, sentence: str)
     ]
     names = [f"guidance {scale:g}" for scale in scales]
     columns = [level_words(level) for level in levels]
-    return HeatMap(title, sentence, names, columns, cells, 0.0, _reach(rows, name))
+    return HeatMap(title, sentence, names, columns, cells, _reach(rows, name))
 
 
 def _reach(rows: Sequence[Figures], name: str) -> float:

@@ -1,12 +1,13 @@
 """`probe.html`: what a probe found, on one page that needs no network and no other file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.probing.pairs import BY_NAME
 from motiondistill.report.documents import document, text
+from motiondistill.report.elements import chips, folded, section, table, warning
 from motiondistill.report.heat_map import as_html, write_png
 from motiondistill.report.probe_maps import (
     gradient_maps,
@@ -15,7 +16,6 @@ from motiondistill.report.probe_maps import (
     pair_maps,
     prompt_map,
 )
-from motiondistill.report.run_page import chips
 
 PAGE: Final = "probe.html"
 MAPS: Final = "maps.png"
@@ -49,15 +49,12 @@ def write_page(folder: Path, summary: Mapping[str, Any]) -> Path:
         write_png(folder / GRADIENT_MAPS, slopes)
     by_both = "".join(as_html(each) for each in level_and_view_maps(summary))
     sections = [
-        _section("What it knows", f'<p class="note">{_introduction(summary)}</p>{_kinds(summary)}'),
-        _section("Where it knows it", "".join(as_html(each) for each in maps)),
-        _section(
-            "Level and view together",
-            f"<details><summary>A map for each kind of pairs</summary>{by_both}</details>",
-        ),
-        _section("Gradients", _gradients(summary) + "".join(as_html(each) for each in slopes)),
-        _section("Left out", _left_out(summary)),
-        _section("How it is measured", _definitions(summary)),
+        section("What it knows", f'<p class="note">{_introduction(summary)}</p>{_kinds(summary)}'),
+        section("Where it knows it", "".join(as_html(each) for each in maps)),
+        section("Level and view together", folded("A map for each kind of pairs", by_both)),
+        section("Gradients", _gradients(summary) + "".join(as_html(each) for each in slopes)),
+        section("Left out", _left_out(summary)),
+        section("How it is measured", _definitions(summary)),
     ]
     model = summary["prior"]["model"]
     parts = {
@@ -69,7 +66,8 @@ def write_page(folder: Path, summary: Mapping[str, Any]) -> Path:
         "footer": f"Made by motiondistill {text(summary['motiondistill'])}.",
     }
     page = document("probe.html", (), parts)
-    return _write(folder / PAGE, page)
+    write_text(folder / PAGE, page)
+    return folder / PAGE
 
 
 def verdict(figures: Mapping[str, Any]) -> str:
@@ -81,15 +79,6 @@ def verdict(figures: Mapping[str, Any]) -> str:
 def _introduction(summary: Mapping[str, Any]) -> str:
     copies = summary["config"]["probe"]["null_copies"]
     return _INTRODUCTION.format(copies=copies)
-
-
-def _write(path: Path, page: str) -> Path:
-    write_atomically(path, lambda part: part.write_text(page, encoding="utf-8"))
-    return path
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{title}</h2>{content}</section>" if content else ""
 
 
 def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
@@ -108,10 +97,7 @@ def _warning(summary: Mapping[str, Any]) -> str:
     if summary["finished"]:
         return ""
     done, wanted = len(summary["clips"]), summary["clips_wanted"]
-    return (
-        f'<p class="warning">Stopped early: {done} of {wanted} motions are done. The same command '
-        "goes on.</p>"
-    )
+    return warning(f"Stopped early: {done} of {wanted} motions are done. The same command goes on.")
 
 
 def _kinds(summary: Mapping[str, Any]) -> str:
@@ -147,31 +133,7 @@ def _kind_table(kinds: Mapping[str, Any]) -> str:
         ]
         for name, figures in kinds.items()
     ]
-    return table(heads, lines)
-
-
-def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Cells of HTML as a table; the first of each line is its head, the last is left-aligned."""
-    head = "".join(
-        f'<th scope="col"{_aligned(place, len(heads))}>{text(name)}</th>'
-        for place, name in enumerate(heads)
-    )
-    rows = "".join(
-        f'<tr><th scope="row">{first}</th>'
-        + "".join(
-            f"<td{_aligned(place, len(heads))}>{cell}</td>" for place, cell in enumerate(rest, 1)
-        )
-        + "</tr>"
-        for first, *rest in lines
-    )
-    return (
-        f'<div class="scroll"><table class="facts"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
-
-
-def _aligned(place: int, count: int) -> str:
-    return ' class="number"' if 0 < place < count - 1 else ""
+    return table("facts", heads, lines, numbers=range(1, 6))
 
 
 def _estimate(figures: Mapping[str, Any] | None, *, signed: bool = False) -> str:
@@ -208,12 +170,11 @@ def _left_out(summary: Mapping[str, Any]) -> str:
     ]
     if not lines:
         return ""
-    return f"<details><summary>{len(lines)} that could not be asked</summary>" + (
-        f"{table(('prompt or pairs', 'why'), lines)}</details>"
-    )
+    listed = table("facts", ("prompt or pairs", "why"), lines)
+    return folded(f"{len(lines)} that could not be asked", listed)
 
 
 def _definitions(summary: Mapping[str, Any]) -> str:
     defined = summary["definitions"].items()
     lines = [[text(name.replace("_", " ")), text(words)] for name, words in defined]
-    return f"<details><summary>Definitions</summary>{table(('figure', 'is'), lines)}</details>"
+    return folded("Definitions", table("facts", ("figure", "is"), lines))

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.cameras import Orbit, heading
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.report.media import save_strip, save_video
@@ -42,7 +42,7 @@ def write_results(
         expression=problem.body.expression,
     )
     text = json.dumps(dict(metrics), indent=2) + "\n"
-    write_atomically(folder / "metrics.json", lambda part: part.write_text(text, encoding="utf-8"))
+    write_text(folder / "metrics.json", text)
     views = film(problem, motion, torch.tensor(STRIP_VIEWS))
     save_strip(folder / "strip.png", torch.nn.functional.avg_pool3d(views, (1, 2, 2)))
     save_video(folder / "video_front.mp4", views[0], motion.fps)

@@ -4,19 +4,19 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import torch
 
 from motiondistill import config as configs
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.body.base import Body
 from motiondistill.build_motion import read_motion
 from motiondistill.cameras import heading
 from motiondistill.report.animation import animation
 from motiondistill.report.curves import Curve, plot, read_curves
 from motiondistill.report.documents import address, data_element, document, size_in_words, text
+from motiondistill.report.elements import chips, folded, legend, section, table, warning
 from motiondistill.report.figure_table import figure_table
 from motiondistill.report.figures import figures
 from motiondistill.report.measuring import posed
@@ -74,11 +74,11 @@ def write_report(folder: Path, body: Body) -> Path:
     mesh = posed(body, file.motion)
     curves = read_curves(folder)
     sections = [
-        _section("Strip", _strip(folder)),
-        _section("Metrics", figure_table(figures(file.motion, body, mesh), file.motion.fps)),
-        _section("Course", _course(curves)),
-        _section("Settings", _settings(config, about)),
-        _section("Downloads", _downloads(folder)),
+        section("Strip", _strip(folder)),
+        section("Metrics", figure_table(figures(file.motion, body, mesh), file.motion.fps)),
+        section("Course", _course(curves)),
+        section("Settings", _settings(config, about)),
+        section("Downloads", _downloads(folder)),
     ]
     moving = animation(mesh, file.motion.fps, heading(file.motion).item())
     parts = {
@@ -93,27 +93,9 @@ def write_report(folder: Path, body: Body) -> Path:
         "footer": f"Made by motiondistill {text(about.get('motiondistill', ''))}.",
     }
     page = document("report.html", _SCRIPTS, parts)
-    write_atomically(folder / REPORT, lambda part: part.write_text(page, encoding="utf-8"))
+    write_text(folder / REPORT, page)
     _log.info("%s: %s", folder / REPORT, size_in_words((folder / REPORT).stat().st_size))
     return folder / REPORT
-
-
-def chips(facts: Mapping[str, str], meanings: Mapping[str, str] = MappingProxyType({})) -> str:
-    """Facts as items of a list; those with a meaning tell it under the mouse."""
-    items = []
-    for name, value in facts.items():
-        title = f' title="{text(meanings[name])}"' if name in meanings else ""
-        items.append(f"<li{title}>{text(name)} <b>{text(value)}</b></li>")
-    return "".join(items)
-
-
-def legend(meanings: Mapping[str, str]) -> str:
-    """A sentence for each word."""
-    return " ".join(f"{text(name)}: {text(meaning)}." for name, meaning in meanings.items())
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{title}</h2>{content}</section>" if content else ""
 
 
 def _chips(metrics: Mapping[str, Any], motion: Motion) -> str:
@@ -134,7 +116,7 @@ def _chips(metrics: Mapping[str, Any], motion: Motion) -> str:
 
 def _warning(metrics: Mapping[str, Any]) -> str:
     known = metrics.get("knows_the_answer")
-    return f'<p class="warning">Knows the answer: {text(known)}</p>' if known else ""
+    return warning(f"Knows the answer: {known}" if known else "")
 
 
 def _video(path: Path, words: str) -> str:
@@ -170,8 +152,7 @@ def _course(curves: Sequence[Curve]) -> str:
         if not plots:
             continue
         drawn = f'<div class="plots">{plots}</div>'
-        folded = f"<details><summary>{title}</summary>{drawn}</details>"
-        parts.append(folded if title in _FOLDED else f"<h3>{title}</h3>{drawn}")
+        parts.append(folded(title, drawn) if title in _FOLDED else f"<h3>{title}</h3>{drawn}")
     note = f"Across: updates {first} to {last}. Above each plot stands its last value."
     return f'{"".join(parts)}<p class="note">{note}</p>'
 
@@ -193,13 +174,12 @@ def _settings(config: OptimizeConfig, about: Mapping[str, Any]) -> str:
     filled = ", ".join(f"{key} {_shown(values[key])}" for key in differing if key in _FILLED_IN)
     every = [(key, _shown(value)) for key, value in values.items()]
     origin = [(key, _shown(value)) for key, value in about.items() if key != "prompt"]
-    first = _table(("key", "value", "default"), changed) if changed else "<p>All are defaults.</p>"
+    first = _listed(("key", "value", "default"), changed) if changed else "<p>All are defaults.</p>"
     apart = f'<p class="note">Given, or else filled in by the run: {text(filled)}.</p>'
-    listed = _table(("key", "value"), every)
     return (
         f"{first}{apart if filled else ''}"
-        f"<details><summary>All settings</summary>{listed}</details>"
-        f"<details><summary>Origin</summary>{_table(('', ''), origin)}</details>"
+        f"{folded('All settings', _listed(('key', 'value'), every))}"
+        f"{folded('Origin', _listed(('', ''), origin))}"
     )
 
 
@@ -207,17 +187,8 @@ def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{text(each)}</th>' for each in heads)
-    lines = []
-    for name, *values in rows:
-        cells = "".join(f"<td>{text(value)}</td>" for value in values)
-        lines.append(f'<tr><th scope="row">{text(name)}</th>{cells}</tr>')
-    body = "".join(lines)
-    return (
-        f'<div class="scroll"><table class="settings"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+def _listed(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return table("settings", heads, [[text(cell) for cell in line] for line in lines])
 
 
 def _downloads(folder: Path) -> str:

@@ -1,0 +1,111 @@
+"""`score.levels=auto`: which probes a run may follow, and how it goes on with one."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from motiondistill import config as configs
+from motiondistill import resuming, runs
+from motiondistill.checkpoints import CHECKPOINTS, save_step
+from motiondistill.probe_levels import with_probed_levels
+from motiondistill.schema import OptimizeConfig
+
+PROMPT = "a person walks"
+LEVELS = {"first_level": 0.8, "last_level": 0.4}
+
+
+def probe_in(folder: Path, objective: str, guidance_scale: float | None, **levels: float) -> str:
+    """The override that names a probe's summary with this suggestion."""
+    suggestion = LEVELS | levels | {"guidance_scale": guidance_scale, "cosine": 0.1}
+    gradients = {"objective": objective, "suggestion": suggestion}
+    summary = {"prior": {"model": "gaussian"}, "pairs": {}, "gradients": gradients}
+    folder.mkdir()
+    (folder / "summary.json").write_text(json.dumps(summary))
+    return f"score.probe={folder}"
+
+
+def resolved(*words: str) -> OptimizeConfig:
+    return with_probed_levels(configs.load(OptimizeConfig, None, ["score.levels=auto", *words]))
+
+
+def test_a_probe_of_another_objective_is_refused(tmp_path: Path) -> None:
+    probe = probe_in(tmp_path / "sds", "sds", 7.0)
+    assert resolved(probe, "score.objective=sds").score.guidance_scale == 7
+    told = r"`score\.objective` must be sds .* got 'csd'; add score\.objective=sds, or name a probe"
+    with pytest.raises(ValueError, match=told):
+        resolved(probe)
+
+
+@pytest.mark.parametrize("given", [[], ["score.guidance_scale=4"], ["score.guidance_scale=7"]])
+def test_the_suggested_guidance_is_taken(tmp_path: Path, given: list[str]) -> None:
+    probe = probe_in(tmp_path / "sds", "sds", 7.0)
+    assert resolved(probe, "score.objective=sds", *given).score.guidance_scale == 7
+
+
+def test_another_guidance_than_the_suggested_is_refused(tmp_path: Path) -> None:
+    probe = probe_in(tmp_path / "sds", "sds", 7.0)
+    told = (
+        r"`score\.guidance_scale` must be the 7 that .* got 3; leave it out, or give the levels by "
+        r"score\.first_level=0\.8 and score\.last_level=0\.4"
+    )
+    with pytest.raises(ValueError, match=told):
+        resolved(probe, "score.objective=sds", "score.guidance_scale=3")
+    free = probe_in(tmp_path / "csd", "csd", None)
+    assert resolved(free, "score.guidance_scale=3").score.guidance_scale == 3
+
+
+def stored_run(folder: Path, *words: str) -> Path:
+    """The folder of a run that such words began, and that has begun to distill."""
+    config = resolved(*words)
+    runs.write_config(folder, config, runs.origin(PROMPT))
+    save_step(folder / CHECKPOINTS, config.init.updates + 1, {})
+    return folder
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    probe_in(tmp_path / "sds", "sds", 7.0)
+    return stored_run(tmp_path, f"score.probe={tmp_path}/sds", "score.objective=sds")
+
+
+def going_on(folder: Path, *words: str) -> OptimizeConfig:
+    return resuming.stored_config(folder, PROMPT, None, ["score.levels=auto", *words])
+
+
+def test_a_run_goes_on_with_the_probe_that_it_began_with(begun: Path) -> None:
+    stored = configs.load(OptimizeConfig, str(begun / resuming.CONFIG))
+    assert (stored.score.levels, stored.score.probe) == ("given", None)
+    assert going_on(begun, f"score.probe={begun}/sds") == stored
+    longer = going_on(begun, f"score.probe={begun}/sds", "score.num_steps=999")
+    assert longer.score == dataclasses.replace(stored.score, num_steps=999)
+
+
+@pytest.mark.parametrize(
+    ("guidance", "levels", "told"),
+    [
+        (7.0, {"last_level": 0.5}, r"`score\.last_level` must be the stored run's 0\.4, got 0\.5"),
+        (5.0, {}, r"`score\.guidance_scale` must be the stored run's 7\.0, got 5\.0"),
+    ],
+)
+def test_a_run_that_goes_on_follows_no_probe_that_says_something_else(
+    begun: Path, guidance: float, levels: dict[str, float], told: str
+) -> None:
+    other = probe_in(begun / "other", "sds", guidance, **levels)
+    with pytest.raises(ValueError, match=told):
+        going_on(begun, other)
+    shutil.rmtree(begun / CHECKPOINTS)  # as before it begins to distill
+    assert going_on(begun, other).score.guidance_scale == guidance
+
+
+def test_a_probe_without_guidance_leaves_the_stored_runs(tmp_path: Path) -> None:
+    probe = probe_in(tmp_path / "csd", "csd", None)
+    stored_run(tmp_path, probe, "score.guidance_scale=3")
+    assert going_on(tmp_path, probe).score.guidance_scale == 3
+
+
+def test_going_on_by_auto_needs_the_probe_named(begun: Path) -> None:
+    with pytest.raises(ValueError, match=r"`score\.probe` must name a probe's folder"):
+        going_on(begun)
