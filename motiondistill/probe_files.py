@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import functools
 import hashlib
 import io
 import json
@@ -13,7 +12,7 @@ from typing import Any, Final, final
 
 import torch
 
-from motiondistill.atomic import write_atomically
+from motiondistill.atomic import write_text
 from motiondistill.probing.asking import PairRow
 from motiondistill.probing.slopes import SlopeRow
 from motiondistill.probing.study import Clip
@@ -47,7 +46,7 @@ def answer_file(folder: Path, clip: Clip, partners: Sequence[Clip]) -> Path:
 def write_answers(path: Path, answers: Answers) -> None:
     """The clip's rows, whole or absent."""
     path.parent.mkdir(exist_ok=True)
-    _write_text(path, json.dumps(dataclasses.asdict(answers), allow_nan=False) + "\n")
+    write_text(path, json.dumps(dataclasses.asdict(answers), allow_nan=False) + "\n")
 
 
 def read_answers(path: Path) -> Answers:
@@ -72,7 +71,7 @@ def write_rows(folder: Path, answers: Answers) -> None:
 def write_summary(folder: Path, summary: dict[str, Any]) -> None:
     """All figures with their definitions and origin."""
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-    _write_text(folder / SUMMARY, text + "\n")
+    write_text(folder / SUMMARY, text + "\n")
 
 
 def read_summary(key: str, path: Path) -> dict[str, Any]:
@@ -101,9 +100,4 @@ def _write_table(path: Path, kind: type, rows: Sequence[Any]) -> None:
     writer = csv.DictWriter(table, [part.name for part in dataclasses.fields(kind)])
     writer.writeheader()
     writer.writerows(dataclasses.asdict(row) for row in rows)
-    _write_text(path, table.getvalue())
-
-
-def _write_text(path: Path, text: str) -> None:
-    data = text.encode("utf-8")
-    write_atomically(path, functools.partial(Path.write_bytes, data=data))
+    write_text(path, table.getvalue())

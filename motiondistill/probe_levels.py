@@ -48,7 +48,7 @@ def probed_keys(probe: str | None) -> tuple[str, ...]:
     return tuple(_settled(_probe_of(probe)))
 
 
-def _settled(found: Mapping[str, Any]) -> dict[str, float]:
+def _settled(found: Mapping[str, Any]) -> dict[str, Any]:
     """The suggestion as keys of the score: levels, and guidance where the objective heeds it."""
     names = ("first_level", "last_level", "guidance_scale")
     chosen = found["gradients"]["suggestion"]
