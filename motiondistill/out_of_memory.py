@@ -3,14 +3,14 @@
 import contextlib
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 import torch
 
 from motiondistill import parallel
 from motiondistill.distill_settings import DistillSettings
 from motiondistill.latent_state import LatentState
-from motiondistill.schema import LatentsConfig, OptimizeConfig
+from motiondistill.schema import LatentsConfig, OptimizeConfig, ProbeConfig
 from motiondistill.stages import State
 
 # How allocators say it that raise no error of their own: the CPU's, CUDA's libraries and MPS'.
@@ -25,10 +25,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _WORDS)
 
 
+Config: TypeAlias = OptimizeConfig | LatentsConfig | ProbeConfig
+
+
 @contextlib.contextmanager
-def memory_told(
-    config: OptimizeConfig | LatentsConfig, state: State | LatentState | None = None
-) -> Iterator[None]:
+def memory_told(config: Config, state: State | LatentState | None = None) -> Iterator[None]:
     """Within its `with`, too little memory is a MemoryError that tells which key to turn.
 
     The keys are those that help at the stage of the state, or without one at the start.
@@ -44,13 +45,19 @@ def memory_told(
         first, *others = _remedies_of(config, state)
         then = f", then {', '.join(others)}" if others else ""
         raise MemoryError(
-            f"The memory must hold what one update needs, but {got}{place}; try {first}{then}."
+            f"The memory must hold {_needed(config)}, but {got}{place}; try {first}{then}."
         ) from error
 
 
-def _remedies_of(
-    config: OptimizeConfig | LatentsConfig, state: State | LatentState | None
-) -> list[str]:
+def _needed(config: Config) -> str:
+    if isinstance(config, ProbeConfig):
+        return "the prior, its copies and what one clip asks of them"
+    return "what one update needs"
+
+
+def _remedies_of(config: Config, state: State | LatentState | None) -> list[str]:
+    if isinstance(config, ProbeConfig):
+        return remedies_of_probe(config)
     if isinstance(config, LatentsConfig):
         return remedies_of_clips(config, begun=state is not None)
     assert not isinstance(state, LatentState)
@@ -72,6 +79,22 @@ def remedies_of_clips(config: LatentsConfig, *, begun: bool) -> list[str]:
         found.append("prior.dtype=bfloat16")
     if begun:
         found += _more_parts(config.score)
+    return [*found, _smaller(config.camera.size)]
+
+
+def remedies_of_probe(config: ProbeConfig) -> list[str]:
+    """What `remedies` tells, for questions to a prior and its copies."""
+    found, prior = [], config.prior
+    if prior.batch_size != 1:
+        found.append("prior.batch_size=1")
+    if config.probe.null_copies > 0:
+        found.append(f"probe.null_copies={config.probe.null_copies // 2}")
+    if config.gradient.draws > 0:
+        found.append("gradient.draws=0")
+    if config.render.supersampling > 1:
+        found.append(f"render.supersampling={config.render.supersampling // 2}")
+    if prior.device != "cpu" and prior.dtype == "float32":
+        found.append("prior.dtype=bfloat16")
     return [*found, _smaller(config.camera.size)]
 
 

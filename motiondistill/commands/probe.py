@@ -18,6 +18,7 @@ from motiondistill.commands import probe_compare
 from motiondistill.commands.outcomes import INTERRUPTED
 from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
 from motiondistill.interruption import Interruption
+from motiondistill.out_of_memory import memory_told
 from motiondistill.probe_files import (
     ANSWERS,
     ROWS,
@@ -61,14 +62,16 @@ def run(options: argparse.Namespace) -> int:
             run=dataclasses.replace(settings.run, threads=threads),
         )
         began = resuming.check_same(folder, settings, asked, "probe")
-        study, slopes = make_study(settings), make_slopes(settings)
+        with memory_told(settings):
+            study, slopes = make_study(settings), make_slopes(settings)
         source = make_source(settings, study, options.motions)
         clips, left_out = clips_of(prompts, source, settings.probe.motions)
         _check(clips, left_out)
         about = {**runs.origin(""), "prompt": None, **asked}
         if not began:
             runs.write_config(runs.new_folder(folder, "probe"), settings, about)
-        answers, finished = _ask(folder, study, slopes, clips, console)
+        with memory_told(settings):
+            answers, finished = _ask(folder, study, slopes, clips, console)
         if not answers.pairs:
             return INTERRUPTED
         write_rows(folder, answers)
