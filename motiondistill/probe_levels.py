@@ -33,7 +33,14 @@ def with_probed_levels(config: OptimizeConfig) -> OptimizeConfig:
         )
     chosen = _settled(found)
     _check_same(score, found["gradients"]["objective"], chosen)
-    score = dataclasses.replace(score, levels="given", probe=None, **chosen)
+    score = dataclasses.replace(
+        score,
+        levels="given",
+        probe=None,
+        first_level=chosen["first_level"],
+        last_level=chosen["last_level"],
+        guidance_scale=chosen.get("guidance_scale", score.guidance_scale),
+    )
     _log.info(
         "the probe suggests noise levels from %.3g to %.3g, guidance %.3g",
         score.first_level,
