@@ -45,10 +45,10 @@ from motiondistill.cameras import Orbit
 from motiondistill.data.dataset import ActionDataset
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.data.windows import hold_in_place
-from motiondistill.progress import make_reporter
 from motiondistill.randomness import seeded
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.scene import Scene
+from motiondistill.runs.progress import make_reporter
 from motiondistill.structures import Motion
 
 VIEWS = {"front": 0.0, "three-quarter": math.pi / 4, "side": math.pi / 2}

@@ -127,7 +127,7 @@ def describe(threads: int) -> dict[str, Any]:
     import torch
 
     from motiondistill.render import nvdiffrast
-    from motiondistill.runs import origin
+    from motiondistill.runs.store import origin
 
     names = {"torch": torch.__version__, "numba": numba.__version__}
     has_mitsuba = importlib.util.find_spec("mitsuba") is not None

@@ -20,17 +20,17 @@ from torch import Tensor
 
 from motiondistill import config
 from motiondistill.atomic import write_text
-from motiondistill.build import make_problem, make_settings
-from motiondistill.critics import prompts_for
-from motiondistill.distillation import critics_of
-from motiondistill.gradients import clip
-from motiondistill.optimize import initial_state, optimize
+from motiondistill.build.objects import make_problem, make_settings
+from motiondistill.engine.critics import prompts_for
+from motiondistill.engine.distillation import critics_of
+from motiondistill.engine.gradients import clip
+from motiondistill.engine.optimize import initial_state, optimize
+from motiondistill.engine.stages import Settings
+from motiondistill.engine.starts import Problem, clip_of
 from motiondistill.regularizers.weights import penalties
-from motiondistill.runs import origin
-from motiondistill.schema import OptimizeConfig
+from motiondistill.runs.store import origin
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.score.query import Query
-from motiondistill.stages import Settings
-from motiondistill.starts import Problem, clip_of
 from motiondistill.structures import Motion
 
 PROMPT = "a person is walking"

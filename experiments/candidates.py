@@ -28,13 +28,13 @@ from rich.progress import track
 from this_machine import this_machine
 from torch import Tensor
 
-from motiondistill.candidates import evidence, standard_scores
 from motiondistill.data.captions import ACTIONS
 from motiondistill.data.frequencies import RARE_CLIPS
-from motiondistill.fitting import fit_errors
+from motiondistill.engine.candidates import evidence, standard_scores
+from motiondistill.engine.fitting import fit_errors
+from motiondistill.engine.starts import Problem, start_azimuths
 from motiondistill.metrics.recogniser import load_recogniser
-from motiondistill.runs import origin
-from motiondistill.starts import Problem, start_azimuths
+from motiondistill.runs.store import origin
 from motiondistill.structures import Motion
 
 PAGE_FILE: Final = Path("results/candidates.md")
@@ -53,9 +53,9 @@ would be far below 1.
 {summary}
 
 Common actions; intervals are Wilson's, for 95 of 100. Evidence sees the motion alone, from four
-sides; misfit is what no body can follow of the video. `motiondistill.candidates.choose` subtracts
-the standard scores; that rule was chosen on these very groups, and its intervals overlap with those
-of the others. Rare actions, of which few are ever right: {rare}.
+sides; misfit is what no body can follow of the video. `motiondistill.engine.candidates.choose`
+subtracts the standard scores; that rule was chosen on these very groups, and its intervals overlap
+with those of the others. Rare actions, of which few are ever right: {rare}.
 
 What each view's samples give: {views}.
 

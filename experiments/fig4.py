@@ -21,8 +21,8 @@ from paper_figures.sheets import command, options_of, write_figure
 from motiondistill.cli import main as motiondistill
 from motiondistill.config import load
 from motiondistill.report.latent_grid import Block, row_of_strip
-from motiondistill.resuming import CONFIG
-from motiondistill.schema import LatentsConfig
+from motiondistill.runs.resuming import CONFIG
+from motiondistill.schema.jobs import LatentsConfig
 
 ACTIONS: Final = ("run", "punch")
 CAPTION: Final = """Clips that each prior asks for by its score alone, from the front, without a

@@ -15,19 +15,19 @@ from this_machine import this_machine
 from torch import Tensor
 
 from motiondistill.atomic import write_text
-from motiondistill.build import make_problem
+from motiondistill.build.objects import make_problem
 from motiondistill.data.parametric import parametric_motion
+from motiondistill.engine.starts import Problem
 from motiondistill.priors.base import Codec
 from motiondistill.priors.decoder_gradient import through_decoder
 from motiondistill.priors.guidance import Guidance, Prompts
 from motiondistill.prompts import with_view
 from motiondistill.randomness import seeded
-from motiondistill.runs import origin
-from motiondistill.schema import OptimizeConfig
+from motiondistill.runs.store import origin
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.score.loss import score_gradient, score_loss
 from motiondistill.score.objectives import csd, sds
 from motiondistill.score.query import Objective, Query, draw_noise
-from motiondistill.starts import Problem
 from motiondistill.structures import Motion
 
 ACTIONS = {

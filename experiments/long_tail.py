@@ -29,9 +29,9 @@ from long_tail_parts.page import write_page
 from long_tail_parts.training import School, Schooling
 from objectives import share
 
-from motiondistill.build import make_body
-from motiondistill.look_schema import BodyConfig
+from motiondistill.build.objects import make_body
 from motiondistill.metrics.recogniser import load_recogniser
+from motiondistill.schema.look import BodyConfig
 
 
 def trained(models: Sequence[Model], out: Path, schooling: Schooling) -> dict[Model, Path] | None:

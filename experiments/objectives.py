@@ -29,10 +29,10 @@ from comparison.pages import command_of, origin, sheet, table, write
 from comparison.runs import DISTILLED_ALONE, Variant, carry_out, finished, planned, prompt_of
 from prior_evidence.judged import rate
 
-from motiondistill.build import make_body
-from motiondistill.look_schema import BodyConfig
+from motiondistill.build.objects import make_body
 from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.prompts import slug
+from motiondistill.schema.look import BodyConfig
 
 PAGE_FILE: Final = Path("results/objectives.md")
 BEST: Final = 4

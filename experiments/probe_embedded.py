@@ -19,10 +19,10 @@ from this_machine import this_machine
 from motiondistill.cli import main as motiondistill
 from motiondistill.data.frequencies import RARE_CLIPS
 from motiondistill.data.labels import action_in
-from motiondistill.probe_files import read_summary
 from motiondistill.report.probe_maps import interval_words, level_words
 from motiondistill.report.probe_page import VERDICTS
 from motiondistill.report.probe_table import lines
+from motiondistill.runs.probe_files import read_summary
 
 PAGE_FILE: Final = Path("results/probe_embedded.md")
 

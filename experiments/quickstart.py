@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from motiondistill.build import make_problem, make_settings
+from motiondistill.build.objects import make_problem, make_settings
+from motiondistill.engine.optimize import initial_state, optimize
 from motiondistill.motion.motion_file import save_motion
-from motiondistill.optimize import initial_state, optimize
-from motiondistill.schema import OptimizeConfig
+from motiondistill.schema.jobs import OptimizeConfig
 
 config = OptimizeConfig()
 problem, settings = make_problem(config, "a person is walking"), make_settings(config)

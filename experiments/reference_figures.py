@@ -22,7 +22,7 @@ from motiondistill.data.windows import hold_in_place, resample
 from motiondistill.metrics.catalogue import CATALOGUE
 from motiondistill.report.figures import QUANTILES
 from motiondistill.report.measuring import physical_measurements
-from motiondistill.runs import origin
+from motiondistill.runs.store import origin
 
 # Hand-animated clips (m2m) are not recorded; those of c8 stand among CMU's own.
 SOURCES = ("ad", "amp", "cmu", "dm")

@@ -35,7 +35,7 @@ from motiondistill.data.directions import leg_length
 from motiondistill.data.importers import CapturedClip, read_folder
 from motiondistill.data.joints import JOINTS_FPS
 from motiondistill.report.media import to_bytes
-from motiondistill.runs import origin
+from motiondistill.runs.store import origin
 from motiondistill.structures import JOINT_INDEX as J
 from motiondistill.structures import JOINT_NAMES
 

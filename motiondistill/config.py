@@ -13,8 +13,8 @@ from omegaconf import OmegaConf, read_write
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from yaml import YAMLError
 
-from motiondistill.knobs import groups, knobs, records, show
-from motiondistill.schema import JOBS, JobConfig, Schema, job_of
+from motiondistill.schema.jobs import JOBS, JobConfig, Schema, job_of
+from motiondistill.schema.knobs import groups, knobs, records, show
 
 ABOUT = "about"
 """The key under which a run's `config.yaml` tells its origin; it is no setting."""

@@ -7,13 +7,13 @@ from small_problem import small_problem
 from torch import Tensor
 
 from motiondistill.cameras import Orbit
-from motiondistill.critics import Critic
+from motiondistill.engine.critics import Critic
+from motiondistill.engine.starts import Problem
 from motiondistill.priors.base import VideoFormat
 from motiondistill.priors.gaussian import Gaussian, GaussianPrior
 from motiondistill.prompts import VIEW_NAMES
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.scene import Scene
-from motiondistill.starts import Problem
 from motiondistill.structures import Camera, Mesh, Motion
 
 FRAMES, PIXELS = 2, 2

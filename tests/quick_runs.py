@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from comparison.runs import prompt_of
 
-from motiondistill import runs
 from motiondistill.body.skinning import SkinnedBody
 from motiondistill.checkpoints import CHECKPOINTS, save_step
 from motiondistill.config import load
@@ -18,7 +17,8 @@ from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.randomness import seeded
 from motiondistill.report.results import RESULTS
-from motiondistill.schema import OptimizeConfig
+from motiondistill.runs import store
+from motiondistill.schema.jobs import OptimizeConfig
 
 SECONDS = 90.0
 ACTION_OF = {prompt_of(action): action for action in ACTIONS}
@@ -59,4 +59,4 @@ class QuickOptimizer:
         for name in set(RESULTS) - {"motion.npz", "metrics.json", "strip.png"}:
             (folder / name).touch()
         save_step(folder / CHECKPOINTS, steps, {})
-        runs.write_config(folder, config, runs.origin(prompt))
+        store.write_config(folder, config, store.origin(prompt))

@@ -8,10 +8,10 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 from walk_file import save, walk
 
-from motiondistill import runs
 from motiondistill.config import load
 from motiondistill.report.media import save_strip, save_video
-from motiondistill.schema import OptimizeConfig
+from motiondistill.runs import store
+from motiondistill.schema.jobs import OptimizeConfig
 
 FRAMES, FPS, STEPS = 5, 8.0, 300
 LEVELS = (40, 80, 120, 160, 200)
@@ -30,7 +30,7 @@ def leave(folder: Path, body: Any, prompt: str = "a person walks") -> Path:
     metrics: dict[str, Any] = {"prompt": prompt, "seed": 3, "steps": STEPS, "finished": True}
     metrics |= {"loss": 0.25, "evidence": 1e-5, "seconds": 75.0}
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
-    runs.write_config(folder, load(OptimizeConfig, None, CHANGED), runs.origin(prompt))
+    store.write_config(folder, load(OptimizeConfig, None, CHANGED), store.origin(prompt))
     with SummaryWriter(str(folder)) as writer:
         for step in range(1, STEPS + 1):
             writer.add_scalar("loss", 1 / step, step)

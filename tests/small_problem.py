@@ -7,13 +7,13 @@ import torch
 from motiondistill.body.anny import anny_body
 from motiondistill.body.skinning import SkinnedBody
 from motiondistill.cameras import Orbit
+from motiondistill.engine.starts import Problem
 from motiondistill.motion.statistics import load_statistics
 from motiondistill.priors.base import Prior
 from motiondistill.regularizers.statistics import UsualPoses
 from motiondistill.regularizers.weights import References
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.scene import Scene
-from motiondistill.starts import Problem
 from motiondistill.structures import Motion
 
 PROMPT = "a person is walking"

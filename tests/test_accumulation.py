@@ -12,16 +12,16 @@ from small_problem import small_problem
 from torch import Tensor
 
 from motiondistill import config
-from motiondistill.build import make_settings
-from motiondistill.critics import Critic
-from motiondistill.distillation import judge
-from motiondistill.optimize import initial_state, optimize
+from motiondistill.build.objects import make_settings
+from motiondistill.engine.critics import Critic
+from motiondistill.engine.distillation import judge
+from motiondistill.engine.optimize import initial_state, optimize
+from motiondistill.engine.stages import Settings, Step
+from motiondistill.engine.starts import Problem, motion_of
 from motiondistill.priors.loading import load_prior
 from motiondistill.render.randomization import random_background
-from motiondistill.schema import OptimizeConfig
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.score.query import Query
-from motiondistill.stages import Settings, Step
-from motiondistill.starts import Problem, motion_of
 
 VIEWS = 4
 EQUAL = 1e-6

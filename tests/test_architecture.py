@@ -25,23 +25,9 @@ LAYERS = [
     "motion body render priors metrics".split(),
     "score regularizers data".split(),
     "formats".split(),
-    [
-        *"optimize starts latents probe t2m sweep shots pictures film".split(),
-        *"stages fitting distillation distill_memory distill_settings critics inquiry".split(),
-        *"candidates parallel profile reference_start gradients learning_rates".split(),
-        *"latent_spaces latent_state probing owners".split(),
-    ],
-    [
-        *"knobs prior_schema image_prior_schema field_schema run_schema look_schema".split(),
-        *"latents_schema probe_schema diagnose_schema schema config".split(),
-    ],
-    [
-        *"build build_prior build_field build_film build_method build_regularizers".split(),
-        *"build_critics build_export build_motion out_of_memory batch interruption".split(),
-        *"build_probe probe_levels probe_files".split(),
-        *"resuming prior_check prior_table checkup runs report progress viewer".split(),
-        *"build_latents build_diagnosis".split(),
-    ],
+    "engine latents probing film t2m sweep".split(),
+    "schema config".split(),
+    "build runs checkup report viewer".split(),
     "commands".split(),
     "cli __main__".split(),
 ]

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from motiondistill import build
-from motiondistill.batch import parse_seeds, plan, read_prompts, standing
+from motiondistill.build import objects
 from motiondistill.checkpoints import CHECKPOINTS, save_step
 from motiondistill.cli import main
 from motiondistill.commands import one_run
-from motiondistill.optimize import optimize
-from motiondistill.stages import Step
+from motiondistill.engine.optimize import optimize
+from motiondistill.engine.stages import Step
+from motiondistill.runs.batch import parse_seeds, plan, read_prompts, standing
 
 PROMPTS = ("a person walks", "A person bows, twice!")
 FOLDERS = ["a-person-walks_seed0", "a-person-walks_seed1"]
@@ -38,14 +38,14 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(prompts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of four runs that were left in peace, with one prior for all."""
     folder, made = tmp_path_factory.mktemp("runs") / "batch", []
-    make_prior = build.make_prior
+    make_prior = objects.make_prior
 
     def counted(*given: Any) -> Any:
         made.append(given)
         return make_prior(*given)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "make_prior", counted)
+        patch.setattr(objects, "make_prior", counted)
         # The first word after the file is an override, as all others are.
         arguments = ["optimize", "--prompts", str(prompts), *TINY, "--seeds", "0-1"]
         assert main([*arguments, "--out", str(folder)]) == 0

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 from tiny_ltx import save_tiny
 
-from motiondistill import build, build_motion, config
+from motiondistill import config
 from motiondistill.body.anny import Phenotype
+from motiondistill.build import motion as build_motion
+from motiondistill.build import objects
 from motiondistill.cli import main
-from motiondistill.look_schema import BodyConfig
 from motiondistill.motion.motion_file import load_motion
-from motiondistill.schema import OptimizeConfig
+from motiondistill.schema.jobs import OptimizeConfig
+from motiondistill.schema.look import BodyConfig
 
 
 def body_of(*overrides: str) -> BodyConfig:
@@ -59,7 +61,7 @@ def test_mistakes_are_told_in_a_line(overrides: list[str], message: str) -> None
 
 
 def test_phenotypes_reach_the_body() -> None:
-    child = build.make_body(body_of("body.age=0.3", "body.weight=0.8"))
+    child = objects.make_body(body_of("body.age=0.3", "body.weight=0.8"))
     assert child.shape.tolist() == pytest.approx([0.5, 0.3, 0.5, 0.8, 0.5, 0.5])
     assert [*Phenotype.__dataclass_fields__][1:4] == ["age", "height", "weight"]
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from motiondistill import build
 from motiondistill.body import smplx_file as layout
 from motiondistill.body.restricted_pickle import load_numbers
 from motiondistill.body.smplx import smplx_body
 from motiondistill.body.smplx_file import find_model, read_model
-from motiondistill.look_schema import BodyConfig
+from motiondistill.build import objects
+from motiondistill.schema.look import BodyConfig
 
 
 def csc_matrix(module: str = "scipy.sparse.csc") -> type:
@@ -143,7 +143,7 @@ def test_a_missing_model_tells_where_to_get_it(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SMPLX_DIR", raising=False)
     with pytest.raises(FileNotFoundError) as caught:
-        build.make_body(BodyConfig("smplx", model_path=given_path))
+        objects.make_body(BodyConfig("smplx", model_path=given_path))
     message = str(caught.value)
     for part in (
         "https://smpl-x.is.tue.mpg.de",
@@ -159,10 +159,10 @@ def test_the_configuration_and_the_environment_name_the_model(
     smplx_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SMPLX_DIR", str(smplx_file.parent))
-    body = build.make_body(BodyConfig("smplx", betas=(1.0,)))
+    body = objects.make_body(BodyConfig("smplx", betas=(1.0,)))
     assert (body.name, body.shape.tolist()) == ("smplx-neutral", [1.0])
     monkeypatch.setenv("SMPLX_DIR", "nowhere")
-    named = build.make_body(BodyConfig("smplx", model_path=str(smplx_file)))
+    named = objects.make_body(BodyConfig("smplx", model_path=str(smplx_file)))
     assert len(named.parts) == layout.NUM_VERTICES
 
 

@@ -13,10 +13,9 @@ import torch
 from small_problem import body
 from tiny_ltx import save_tiny
 
-from motiondistill import build, rotations
+from motiondistill import rotations
+from motiondistill.build import objects
 from motiondistill.cameras import Orbit
-from motiondistill.field_schema import FieldSettings
-from motiondistill.look_schema import BodyConfig, CameraConfig, RenderConfig
 from motiondistill.priors.base import DiffusersPrior, VideoFormat
 from motiondistill.render.background import FACE_NAMES
 from motiondistill.render.cpu import CpuRasterizer
@@ -27,8 +26,10 @@ from motiondistill.render.randomization import (
     random_light,
 )
 from motiondistill.render.scene import Scene
-from motiondistill.run_schema import RunConfig
-from motiondistill.schema import OptimizeConfig, PriorConfig
+from motiondistill.schema.field import FieldSettings
+from motiondistill.schema.jobs import OptimizeConfig, PriorConfig
+from motiondistill.schema.look import BodyConfig, CameraConfig, RenderConfig
+from motiondistill.schema.runs import RunConfig
 from motiondistill.structures import NUM_JOINTS, Motion
 
 FILES = ("texture", "background_file")
@@ -46,7 +47,7 @@ def weights(prior: DiffusersPrior) -> dict[str, torch.Tensor]:
 def test_pretrained_weights_are_the_folders_and_random_ones_are_the_seeds(folder: Path) -> None:
     def of(kind: str, seed: int) -> dict[str, torch.Tensor]:
         config = PriorConfig(str(folder), weights=kind)
-        return weights(build.make_prior(config, seed))
+        return weights(objects.make_prior(config, seed))
 
     def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
         return all(torch.equal(first[name], second[name]) for name in first)
@@ -60,11 +61,11 @@ def test_pretrained_weights_are_the_folders_and_random_ones_are_the_seeds(folder
 def test_an_unknown_folder_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
     with pytest.raises(FileNotFoundError, match=f"`prior.model` must be .*{missing}"):
-        build.make_prior(PriorConfig(str(missing)), 0)
+        objects.make_prior(PriorConfig(str(missing)), 0)
 
 
 def test_bodies_by_name() -> None:
-    low = build.make_body(BodyConfig("anny", "low"))
+    low = objects.make_body(BodyConfig("anny", "low"))
     assert (low.name, len(low.parts)) == ("anny-low", 1229)
     assert torch.equal(low.blend, body().blend)
 
@@ -73,7 +74,7 @@ def test_a_problem_is_the_configurations(folder: Path) -> None:
     config = OptimizeConfig(
         prior=PriorConfig(str(folder), negative_prompt="blurry"), run=RunConfig(seed=5)
     )
-    problem = build.make_problem(config, "a person squats")
+    problem = objects.make_problem(config, "a person squats")
     assert (problem.prompt, problem.negative_prompt, problem.seed) == (
         "a person squats",
         "blurry",
@@ -84,27 +85,27 @@ def test_a_problem_is_the_configurations(folder: Path) -> None:
     assert problem.cameras == Orbit(size=(native.height, native.width))  # the prior's own aspect
     assert isinstance(problem.scene.rasterizer, CpuRasterizer)
     longer = dataclasses.replace(config, run=RunConfig(frames=13))
-    assert build.make_problem(longer, "x").num_frames == 13
+    assert objects.make_problem(longer, "x").num_frames == 13
 
 
 def test_what_may_know_no_poses_is_not_held_near_usual_ones(folder: Path) -> None:
     config = OptimizeConfig(prior=PriorConfig(str(folder)), field=FieldSettings(statistics="none"))
-    assert build.make_settings(config).fit.usual_poses == 0
-    assert build.make_problem(config, "x").references.statistics is None
+    assert objects.make_settings(config).fit.usual_poses == 0
+    assert objects.make_problem(config, "x").references.statistics is None
     knowing = OptimizeConfig(prior=PriorConfig(str(folder)))
-    assert build.make_settings(knowing).fit.usual_poses > 0
-    assert build.make_problem(knowing, "x").references.statistics is not None
+    assert objects.make_settings(knowing).fit.usual_poses > 0
+    assert objects.make_problem(knowing, "x").references.statistics is not None
 
 
 def test_priors_of_images_get_clips_of_two_seconds(tmp_path: Path) -> None:
     images = tiny_stable_diffusion.save_tiny(tmp_path / "images")
     native = json.loads((images / "motiondistill.json").read_text())
     (images / "motiondistill.json").write_text(json.dumps({**native, "frames": 1, "fps": 8}))
-    problem = build.make_problem(OptimizeConfig(prior=PriorConfig(str(images))), "x")
+    problem = objects.make_problem(OptimizeConfig(prior=PriorConfig(str(images))), "x")
     assert (problem.prior.format.frames, problem.num_frames) == (1, 16)
     assert problem.prior.format.fps == 8
     four = OptimizeConfig(prior=PriorConfig(str(images)), run=RunConfig(frames=4))
-    assert build.make_problem(four, "x").num_frames == 4
+    assert objects.make_problem(four, "x").num_frames == 4
 
 
 @pytest.mark.parametrize(
@@ -117,30 +118,32 @@ def test_priors_of_images_get_clips_of_two_seconds(tmp_path: Path) -> None:
 def test_clips_that_the_prior_cannot_take_are_refused_before_the_body_is_built(
     folder: Path, change: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(build, "make_body")
+    monkeypatch.delattr(objects, "make_body")
     config = dataclasses.replace(OptimizeConfig(prior=PriorConfig(str(folder))), **change)
     with pytest.raises(ValueError, match=message):
-        build.make_problem(config, "x")
+        objects.make_problem(config, "x")
 
 
 def test_cameras_are_the_configurations() -> None:
     native = VideoFormat(fps=8.0, frames=16, height=48, width=80)
-    assert build.make_cameras(CameraConfig(), native) == Orbit(size=(48, 80))
+    assert objects.make_cameras(CameraConfig(), native) == Orbit(size=(48, 80))
     config = CameraConfig(0.3, 3.0, 1.0, 0.6, (32, 64), 0.1, 0.5, 0.05)
-    assert build.make_cameras(config, native) == Orbit(0.3, 3.0, 1.0, 0.6, (32, 64), 0.1, 0.5, 0.05)
+    assert objects.make_cameras(config, native) == Orbit(
+        0.3, 3.0, 1.0, 0.6, (32, 64), 0.1, 0.5, 0.05
+    )
     too_much = CameraConfig(distance=1.0, distance_jitter=1.0)
     with pytest.raises(ValueError, match=r"`distance` must stay between 0 and inf, got 1\.0"):
-        build.make_cameras(too_much, native)
+        objects.make_cameras(too_much, native)
 
 
 def test_the_embedded_priors_videos_have_the_default_cameras() -> None:
-    prior = build.make_prior(PriorConfig(), 0)
-    assert build.make_cameras(CameraConfig(), prior.format) == Orbit()
+    prior = objects.make_prior(PriorConfig(), 0)
+    assert objects.make_cameras(CameraConfig(), prior.format) == Orbit()
 
 
 def test_settings_are_the_groups_of_the_configuration() -> None:
     config = OptimizeConfig()
-    settings = build.make_settings(config)
+    settings = objects.make_settings(config)
     assert (settings.fit, settings.distill, settings.regularize) == (
         config.init,
         config.score,
@@ -150,7 +153,7 @@ def test_settings_are_the_groups_of_the_configuration() -> None:
 
 
 def film(config: RenderConfig) -> torch.Tensor:
-    scene = build.make_scene(config, body())
+    scene = objects.make_scene(config, body())
     rest = body()(Motion(rotations.identity(1, NUM_JOINTS), torch.zeros(1, 3), fps=8.0))
     return scene(rest, Orbit(size=(48, 48))(torch.tensor([0.5])))
 
@@ -230,19 +233,19 @@ def seen() -> list[torch.Tensor]:
 )
 def test_a_scene_that_cannot_be_is_told(change: dict[str, Any], message: str) -> None:
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        build.make_scene(RenderConfig(**change), body())
+        objects.make_scene(RenderConfig(**change), body())
 
 
 def test_a_texture_needs_texture_coordinates(images: Path) -> None:
     bare = dataclasses.replace(body(), uv=None, uv_faces=None)
     config = RenderConfig(appearance="texture", texture=str(images / "noise.png"))
     with pytest.raises(ValueError, match=r"must not be texture .* got the body 'anny-low"):
-        build.make_scene(config, bare)
+        objects.make_scene(config, bare)
 
 
 def test_what_is_drawn_anew_is_named() -> None:
     def changes(**keys: Any) -> tuple[Change, ...]:
-        return build.make_changes(RenderConfig(**keys), body())
+        return objects.make_changes(RenderConfig(**keys), body())
 
     assert changes() == ()
     assert changes(randomize="background") == (random_background,)

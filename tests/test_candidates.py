@@ -12,15 +12,15 @@ from small_problem import FRAMES, body, rendered, small_problem
 from tiny_ltx import save_tiny
 from torch import Tensor, nn
 
-from motiondistill.candidates import choose, evidence, misfits, standard_scores
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.fitting import fit_errors, fit_state
+from motiondistill.engine.candidates import choose, evidence, misfits, standard_scores
+from motiondistill.engine.fitting import fit_errors, fit_state
+from motiondistill.engine.stages import State
+from motiondistill.engine.starts import Problem, motion_of, start_azimuths
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.priors.base import Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.randomness import seeded
-from motiondistill.stages import State
-from motiondistill.starts import Problem, motion_of, start_azimuths
 from motiondistill.structures import Motion
 
 PROMPTS = ("a person stands on the right", "a person stands on the left")

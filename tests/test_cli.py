@@ -13,7 +13,7 @@ import torch
 import yaml
 from tiny_ltx import save_tiny
 
-from motiondistill import build
+from motiondistill.build import objects
 from motiondistill.cli import main
 from motiondistill.motion.motion_file import load_motion
 
@@ -76,13 +76,14 @@ def test_a_killed_and_resumed_run_gives_the_same_bits(
     folder = tmp_path / "killed"
     script = f"""
 import os, signal, sys
-from motiondistill import cli, runs
-snapshot = runs.snapshot
+from motiondistill import cli
+from motiondistill.runs import store
+snapshot = store.snapshot
 def fatal(state):
     if state.step >= {step}:
         os.kill(os.getpid(), signal.SIGKILL)
     return snapshot(state)
-runs.snapshot = fatal
+store.snapshot = fatal
 cli.main(sys.argv[1:])
 """
     arguments = ["optimize", PROMPT, "--out", str(folder), *settings]
@@ -243,7 +244,7 @@ def test_what_nobody_foresaw_keeps_its_traceback(
     def broken(*_: object) -> None:
         raise KeyError("inside")
 
-    monkeypatch.setattr(build, "make_problem", broken)
+    monkeypatch.setattr(objects, "make_problem", broken)
     with pytest.raises(KeyError, match="inside"):
         main(["optimize", "x", "--out", str(tmp_path / "run")])
 

@@ -13,15 +13,16 @@ import pytest
 import torch
 from walk_file import FPS, FRAMES, SMALL, save, walk
 
-from motiondistill import build, config
+from motiondistill import config
 from motiondistill.body.anny import anny_body
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build_motion import read_motion
+from motiondistill.build import objects
+from motiondistill.build.motion import read_motion
 from motiondistill.cli import INTERRUPTED, main
 from motiondistill.commands.session import settings_for
-from motiondistill.film import OutputSettings
-from motiondistill.schema import FilmConfig
-from motiondistill.shots import ShotSettings
+from motiondistill.film.drawing import OutputSettings
+from motiondistill.film.shots import ShotSettings
+from motiondistill.schema.jobs import FilmConfig
 
 KINDS = get_args(OutputSettings.__dataclass_fields__["kind"].type)
 PATHS = get_args(ShotSettings.__dataclass_fields__["path"].type)
@@ -30,7 +31,7 @@ PATHS = get_args(ShotSettings.__dataclass_fields__["path"].type)
 @pytest.fixture(autouse=True)
 def bodies_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds each body once."""
-    monkeypatch.setattr(build, "anny_body", _anny_body)
+    monkeypatch.setattr(objects, "anny_body", _anny_body)
 
 
 @functools.cache
@@ -192,7 +193,9 @@ def test_a_motion_of_smplx_is_drawn_on_it(
 def test_ctrl_c_leaves_no_half_written_file(run_folder: Path, tmp_path: Path) -> None:
     script = """
 import os, signal, sys
-from motiondistill import build_film, cli, pictures
+from motiondistill import cli
+from motiondistill.build import film as build_film
+from motiondistill.film import pictures
 drawn = pictures.Drawn
 def count(*arguments):
     count.done += 1

@@ -8,8 +8,8 @@ import pytest
 import torch
 from walk_file import SMALL, save, walk
 
-from motiondistill import build
 from motiondistill.body.skinning import SkinnedBody
+from motiondistill.build import objects
 from motiondistill.cli import main
 
 
@@ -98,7 +98,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(build, "anny_body", lambda *_: low_body)
+    monkeypatch.setattr(objects, "anny_body", lambda *_: low_body)
     monkeypatch.chdir(tmp_path)
     Path("TEXT").write_text("no motion")
     Path("EMPTY").mkdir()

@@ -21,7 +21,7 @@ from quick_runs import QuickOptimizer
 from small_problem import small_problem
 
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build import make_settings
+from motiondistill.build.objects import make_settings
 from motiondistill.config import load
 from motiondistill.data.captions import ACTIONS
 from motiondistill.data.dataset import ActionDataset, action_dataset
@@ -31,7 +31,7 @@ from motiondistill.metrics.signatures import SIGNATURES
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.randomness import seeded
 from motiondistill.report.media import read_image
-from motiondistill.schema import OptimizeConfig
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.structures import Motion
 
 DEFAULT = Variant("default")

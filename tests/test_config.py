@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from motiondistill import config, schema
-from motiondistill.knobs import RANGES, knobs, records
+from motiondistill import config
 from motiondistill.prompts import VIEW_NAMES
-from motiondistill.schema import JOBS, OptimizeConfig, SampleConfig
+from motiondistill.schema import jobs
+from motiondistill.schema.jobs import JOBS, OptimizeConfig, SampleConfig
+from motiondistill.schema.knobs import RANGES, knobs, records
 
 SHIPPED = [(job, name) for job in JOBS for name in config.shipped(job)]
 
@@ -190,7 +191,7 @@ def test_what_was_named_is_told_from_what_was_not(tmp_path: Path) -> None:
 
 
 def test_the_views_are_those_of_the_prompts() -> None:
-    assert get_args(schema.View) == VIEW_NAMES
+    assert get_args(jobs.View) == VIEW_NAMES
 
 
 @pytest.mark.parametrize("job", JOBS)

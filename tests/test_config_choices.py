@@ -6,9 +6,9 @@ from typing import Any, get_args
 import pytest
 
 from motiondistill import config
-from motiondistill.build import make_settings
-from motiondistill.knobs import USED_WITH, knobs
-from motiondistill.schema import FilmConfig, OptimizeConfig
+from motiondistill.build.objects import make_settings
+from motiondistill.schema.jobs import FilmConfig, OptimizeConfig
+from motiondistill.schema.knobs import USED_WITH, knobs
 
 OTHER: dict[str, Any] = {
     "field.action": "walk",

@@ -15,24 +15,24 @@ from small_problem import small_problem
 from torch import Tensor
 
 from motiondistill import config
-from motiondistill.build import make_settings
-from motiondistill.build_method import make_method
+from motiondistill.build.method import make_method
+from motiondistill.build.objects import make_settings
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
-from motiondistill.critics import Critic, draw, prompts_for
-from motiondistill.distill_settings import DistillSettings
-from motiondistill.distillation import Verdict, judge
-from motiondistill.optimize import initial_state, optimize
+from motiondistill.engine.critics import Critic, draw, prompts_for
+from motiondistill.engine.distillation import Verdict, judge
+from motiondistill.engine.optimize import initial_state, optimize
+from motiondistill.engine.settings import DistillSettings
+from motiondistill.engine.stages import Settings, Step
+from motiondistill.engine.starts import Problem, new_field
 from motiondistill.priors.base import DiffusersPrior
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import with_view
 from motiondistill.randomness import seeded
-from motiondistill.runs import restore, snapshot
-from motiondistill.schema import OptimizeConfig
+from motiondistill.runs.store import restore, snapshot
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.score.objectives import sds
 from motiondistill.score.query import Query
-from motiondistill.stages import Settings, Step
-from motiondistill.starts import Problem, new_field
 
 IMAGE = "image_score"
 FRAME = 3 * PIXELS**2

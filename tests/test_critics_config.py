@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 
 from motiondistill import config
-from motiondistill.build import make_problem
-from motiondistill.build_critics import pinned_priors
-from motiondistill.schema import OptimizeConfig
+from motiondistill.build.critics import pinned_priors
+from motiondistill.build.objects import make_problem
+from motiondistill.schema.jobs import OptimizeConfig
 
 
 def test_who_judges_is_the_configurations() -> None:

@@ -13,10 +13,10 @@ from mocap_folder import clip_joints, write_folder
 
 from motiondistill.cli import main
 from motiondistill.commands import diagnose_stages, one_latents, one_run
+from motiondistill.engine.stages import Step
 from motiondistill.motion.motion_file import load_motion
 from motiondistill.report.diagnosis import STAGES
 from motiondistill.report.media import read_image
-from motiondistill.stages import Step
 
 HOSTILE = "a person juggles <img src=x onerror=alert(1)></script>"
 PROMPTS = ["a person is walking", HOSTILE]

@@ -14,22 +14,22 @@ from small_problem import small_problem
 from torch import Tensor, nn
 
 from motiondistill import config
-from motiondistill.build import make_settings
+from motiondistill.build.objects import make_settings
 from motiondistill.cameras import heading
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
-from motiondistill.critics import Critic, guidance_at, prompts_for
-from motiondistill.distill_settings import DistillSettings
-from motiondistill.distillation import critics_of
+from motiondistill.engine.critics import Critic, guidance_at, prompts_for
+from motiondistill.engine.distillation import critics_of
+from motiondistill.engine.optimize import initial_state, optimize
+from motiondistill.engine.settings import DistillSettings
+from motiondistill.engine.stages import Settings, State, Step
+from motiondistill.engine.starts import Problem, motion_of, new_field
 from motiondistill.motion.still import frozen
-from motiondistill.optimize import initial_state, optimize
 from motiondistill.priors.base import Conditioning, DiffusersPrior, Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import with_view
-from motiondistill.runs import restore, snapshot
-from motiondistill.schema import OptimizeConfig
+from motiondistill.runs.store import restore, snapshot
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.score.query import Query, Reference
-from motiondistill.stages import Settings, State, Step
-from motiondistill.starts import Problem, motion_of, new_field
 
 FRAMES, PIXELS, STEPS = 16, 32, 4
 OBJECTIVES = get_args({f.name: f.type for f in dataclasses.fields(DistillSettings)}["objective"])

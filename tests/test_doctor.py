@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import standin_smplx
 
-from motiondistill import checkup
-from motiondistill.checkup import Finding, examine
+from motiondistill.checkup import machine
+from motiondistill.checkup.machine import Finding, examine
 from motiondistill.cli import main
 
 
@@ -33,16 +33,16 @@ def test_a_model_of_smplx_is_loaded_from_where_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SMPLX_DIR", str(tmp_path))
-    assert checkup._smplx().state == "optional"
+    assert machine._smplx().state == "optional"
     (tmp_path / "SMPLX_NEUTRAL.npz").touch()
-    assert checkup._smplx().state == "broken", "an empty file is no model"
+    assert machine._smplx().state == "broken", "an empty file is no model"
     path = standin_smplx.save(tmp_path)
-    assert checkup._smplx().told.startswith(f"{path}, ")
+    assert machine._smplx().told.startswith(f"{path}, ")
 
 
 def test_a_library_is_imported_or_told_by_its_extra() -> None:
-    assert checkup._library("x", "json", "extra").state == "works"
-    finding = checkup._library("x", "no_such_package", "extra")
+    assert machine._library("x", "json", "extra").state == "works"
+    finding = machine._library("x", "no_such_package", "extra")
     assert (finding.state, finding.remedy) == ("optional", 'pip install "motiondistill[extra]"')
 
 
@@ -52,14 +52,14 @@ def test_what_breaks_is_told_and_fails(
     def broken(*_: Any) -> None:
         raise OSError("no ffmpeg [at all]")
 
-    monkeypatch.setattr(checkup, "save_video", broken)
-    monkeypatch.setattr(checkup, "SHIPPED", {})  # it takes long to load
+    monkeypatch.setattr(machine, "save_video", broken)
+    monkeypatch.setattr(machine, "SHIPPED", {})  # it takes long to load
     assert main(["doctor"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert any(line.split()[:2] == ["videos", "broken"] for line in lines)
     assert any("no ffmpeg [at all]" in line for line in lines), "no markup"
     assert lines[-1].startswith("videos is broken; try: pip install --force-reinstall imageio-ff")
     monkeypatch.undo()
-    monkeypatch.setattr(checkup, "SHIPPED", {})
+    monkeypatch.setattr(machine, "SHIPPED", {})
     assert main(["doctor"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "All that the default settings need works."

@@ -9,22 +9,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill import build
 from motiondistill.body.skinning import SkinnedBody
+from motiondistill.build import objects
 from motiondistill.cameras import Orbit
 from motiondistill.data.captions import canonical_caption
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.distill_settings import DistillSettings
+from motiondistill.engine.optimize import initial_state, optimize
+from motiondistill.engine.settings import DistillSettings
+from motiondistill.engine.starts import FitSettings
 from motiondistill.motion.pose_field import PoseField
-from motiondistill.optimize import initial_state, optimize
 from motiondistill.priors import EMBEDDED_IMAGE_PRIOR, EMBEDDED_PRIOR, Prior, load_prior
 from motiondistill.prompts import VIEW_NAMES
 from motiondistill.randomness import seeded
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.scene import Scene
-from motiondistill.schema import OptimizeConfig
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.score.objectives import prompt_evidence
-from motiondistill.starts import FitSettings
 
 MAX_BYTES, MAX_IMAGE_BYTES = 15e6, 5e6  # what the package may weigh for them
 # Of command lines and file names; others would be placeholders.
@@ -147,12 +147,12 @@ def test_the_image_prior_tells_the_frames_of_actions_apart(
 
 @pytest.mark.slow
 def test_the_default_job_runs_on_it(low_body: SkinnedBody, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "anny_body", lambda *_: low_body)
+    monkeypatch.setattr(objects, "anny_body", lambda *_: low_body)
     few = OptimizeConfig(
         init=FitSettings(num_samples=2, sampling_steps=2, num_steps=2),
         score=DistillSettings(num_steps=2, views=2),
     )
-    problem, settings = build.make_problem(few, "a person is walking"), build.make_settings(few)
+    problem, settings = objects.make_problem(few, "a person is walking"), objects.make_settings(few)
     steps = list(optimize(problem, settings, initial_state(problem, settings)))
     assert [step.stage for step in steps] == ["fit", "fit", "distill", "distill"]
     assert all(bool(step.loss.isfinite()) for step in steps)

@@ -11,18 +11,19 @@ from rich.console import Console
 from small_problem import small_problem
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from motiondistill import config, runs
-from motiondistill.build import make_settings
+from motiondistill import config
+from motiondistill.build.objects import make_settings
 from motiondistill.checkpoints import CHECKPOINTS, load_newest
-from motiondistill.optimize import initial_state, optimize
+from motiondistill.engine.optimize import initial_state, optimize
+from motiondistill.engine.stages import Settings, State, Step
+from motiondistill.engine.starts import Problem, new_field
 from motiondistill.priors.gaussian_videos import gaussian_videos
-from motiondistill.progress import LineReporter
 from motiondistill.randomness import seeded
 from motiondistill.report.events import Looks, _add_video
 from motiondistill.report.media import to_bytes
-from motiondistill.schema import OptimizeConfig
-from motiondistill.stages import Settings, State, Step
-from motiondistill.starts import Problem, new_field
+from motiondistill.runs import store
+from motiondistill.runs.progress import LineReporter
+from motiondistill.schema.jobs import OptimizeConfig
 
 FRAMES, PIXELS, VIEWS = 4, 16, 2
 FIT, DISTILL, EVERY = 2, 4, 3
@@ -61,7 +62,7 @@ def carry_out(
             if state.step == stop:
                 return
 
-    runs.carry_out(
+    store.carry_out(
         steps(),
         state,
         folder=folder,
@@ -137,7 +138,7 @@ def test_after_a_resume_every_step_stands_once(
     (tmp_path / CHECKPOINTS / "step_00000003.safetensors").unlink()
     saved = load_newest(tmp_path / CHECKPOINTS)
     assert saved["step"] == 2
-    resumed = runs.restore(saved, lambda index: new_field(problem, index))
+    resumed = store.restore(saved, lambda index: new_field(problem, index))
     carry_out(problem, settings, resumed, tmp_path, 0)
     steps = [event.step for event in read(tmp_path).Scalars("loss")]
     assert steps == list(range(1, STEPS + 1))

@@ -9,19 +9,21 @@ import torch
 from small_problem import small_problem
 from torch import Tensor, nn
 
-from motiondistill import config, optimize, runs, stages
-from motiondistill.build import make_settings
+from motiondistill import config
+from motiondistill.build.objects import make_settings
 from motiondistill.checkpoints import CHECKPOINTS, load_newest
 from motiondistill.cli import main
-from motiondistill.gradients import clip, watch
+from motiondistill.engine import optimize, stages
+from motiondistill.engine.gradients import clip, watch
+from motiondistill.engine.stages import Settings, State
+from motiondistill.engine.starts import Problem, new_field
 from motiondistill.motion.pose_field import PoseField
-from motiondistill.out_of_memory import is_out_of_memory, memory_told, remedies
 from motiondistill.priors.gaussian_videos import gaussian_videos
-from motiondistill.progress import LineReporter
 from motiondistill.randomness import seeded
-from motiondistill.schema import OptimizeConfig
-from motiondistill.stages import Settings, State
-from motiondistill.starts import Problem, new_field
+from motiondistill.runs import store
+from motiondistill.runs.out_of_memory import is_out_of_memory, memory_told, remedies
+from motiondistill.runs.progress import LineReporter
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.structures import Mesh
 
 SEED, STEPS, BROKEN = 7, 4, 2
@@ -136,7 +138,7 @@ def test_the_state_before_the_broken_step_is_kept(
     from rich.console import Console
 
     def carry_out(state: State, folder: Path) -> None:
-        runs.carry_out(
+        store.carry_out(
             optimize.optimize(problem, settings, state),
             state,
             folder=folder,
@@ -152,7 +154,7 @@ def test_the_state_before_the_broken_step_is_kept(
             carry_out(optimize.initial_state(problem, settings), tmp_path / "cut")
     saved = load_newest(tmp_path / "cut" / CHECKPOINTS)
     assert saved["step"] == BROKEN
-    resumed = runs.restore(saved, lambda index: new_field(problem, index))
+    resumed = store.restore(saved, lambda index: new_field(problem, index))
     carry_out(resumed, tmp_path / "cut")
     pairs = zip(whole.fields.parameters(), resumed.fields.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)

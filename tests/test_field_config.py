@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from motiondistill import config, rotations
-from motiondistill.build_field import (
+from motiondistill.build.field import (
     answer_known,
     check_groups,
     make_field,
@@ -16,7 +16,6 @@ from motiondistill.build_field import (
     make_timeline,
     window_frames,
 )
-from motiondistill.field_schema import FieldSettings
 from motiondistill.motion.encodings import FourierEncoding
 from motiondistill.motion.field import MotionField
 from motiondistill.motion.free_field import FreeField
@@ -29,8 +28,9 @@ from motiondistill.motion.statistics import known_actions, load_statistics
 from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import VideoFormat
 from motiondistill.randomness import seeded
-from motiondistill.run_schema import RunConfig
-from motiondistill.schema import OptimizeConfig
+from motiondistill.schema.field import FieldSettings
+from motiondistill.schema.jobs import OptimizeConfig
+from motiondistill.schema.runs import RunConfig
 
 ROUNDING = 1e-5  # float32
 CLIPS = VideoFormat(fps=8.0, frames=16, height=32, width=32, frame_step=0, frame_offset=16)

@@ -8,22 +8,23 @@ import numpy as np
 import pytest
 import torch
 
-from motiondistill import build_film, film
 from motiondistill.body.skinning import SkinnedBody
+from motiondistill.build import film as build_film
 from motiondistill.cameras import project
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.film import Film, OutputSettings, depth_range, one_view, shoot
-from motiondistill.look_schema import BodyConfig, RenderConfig
+from motiondistill.film import drawing as film
+from motiondistill.film.drawing import Film, OutputSettings, depth_range, one_view, shoot
+from motiondistill.film.pictures import distances
+from motiondistill.film.shots import ShotSettings
 from motiondistill.motion.motion_file import MotionFile
-from motiondistill.pictures import distances
 from motiondistill.randomness import seeded
 from motiondistill.render.appearance import part_palette
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.motion_map import encode
 from motiondistill.render.scene import Scene
 from motiondistill.report.film_files import film_paths, side_by_side, write_film
-from motiondistill.schema import FilmConfig
-from motiondistill.shots import ShotSettings
+from motiondistill.schema.jobs import FilmConfig
+from motiondistill.schema.look import BodyConfig, RenderConfig
 
 KINDS = get_args(OutputSettings.__dataclass_fields__["kind"].type)
 # Sums of matrix products come in another order when there are more frames; so does blending.

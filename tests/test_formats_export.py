@@ -11,9 +11,11 @@ import torch
 import trimesh
 from walk_file import FPS, FRAMES, save, walk
 
-from motiondistill import build, build_motion, rotations
+from motiondistill import rotations
 from motiondistill.body.anny import anny_body
-from motiondistill.build_motion import read_motion
+from motiondistill.build import motion as build_motion
+from motiondistill.build import objects
+from motiondistill.build.motion import read_motion
 from motiondistill.cli import main
 from motiondistill.data.importers import read_folder
 from motiondistill.data.importers.smpl_skeletons import SMPL
@@ -45,7 +47,7 @@ def _anny_body(*arguments: Any) -> Any:
 @pytest.fixture(autouse=True)
 def bodies_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds each body once."""
-    for module in (build, build_motion):
+    for module in (objects, build_motion):
         monkeypatch.setattr(module, "anny_body", _anny_body)
 
 
@@ -57,7 +59,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     body = _anny_body("low")
     save(folder / "motion.npz", walk(body), body)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "anny_body", _anny_body)
+        patch.setattr(objects, "anny_body", _anny_body)
         assert main(["export", str(folder), "--to", ",".join(FORMATS), LOW]) == 0
     return folder
 

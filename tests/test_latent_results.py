@@ -7,8 +7,10 @@ import pytest
 import torch
 from small_problem import body, rendered, small_problem
 
-from motiondistill.build import make_settings
+from motiondistill.build.objects import make_settings
 from motiondistill.data.parametric import parametric_motion
+from motiondistill.engine.stages import Settings
+from motiondistill.engine.starts import FitSettings, Problem
 from motiondistill.metrics.video import motion_energy, temporal_flickering
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.randomness import seeded
@@ -24,9 +26,7 @@ from motiondistill.report.latent_grid import (
 )
 from motiondistill.report.latent_results import fit_body, recognised
 from motiondistill.report.media import read_image, save_strip
-from motiondistill.schema import OptimizeConfig
-from motiondistill.stages import Settings
-from motiondistill.starts import FitSettings, Problem
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.structures import Motion
 
 RED, GREEN, BLUE = (torch.eye(3)[k][:, None, None] for k in range(3))

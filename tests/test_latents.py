@@ -13,21 +13,26 @@ from torch import Tensor
 from toy_gaussian import DIMENSIONS, FORMAT, SHAPE, random_gaussian
 
 from motiondistill import config
-from motiondistill.build_latents import make_latent_method
-from motiondistill.build_method import make_method
+from motiondistill.build.latents import make_latent_method
+from motiondistill.build.method import make_method
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
-from motiondistill.critics import MAIN, Critic
-from motiondistill.distill_settings import DistillSettings
-from motiondistill.latent_spaces import LatentSpace, PixelSpace, Space, decoded, held_still
-from motiondistill.latent_state import LatentState, LatentStep
-from motiondistill.latents import LatentMethod, LatentProblem, initial_latents, optimize_latents
+from motiondistill.engine.critics import MAIN, Critic
+from motiondistill.engine.settings import DistillSettings
+from motiondistill.latents.ablation import (
+    LatentMethod,
+    LatentProblem,
+    initial_latents,
+    optimize_latents,
+)
+from motiondistill.latents.spaces import LatentSpace, PixelSpace, Space, decoded, held_still
+from motiondistill.latents.state import LatentState, LatentStep
 from motiondistill.priors.base import DiffusersPrior, Prior
 from motiondistill.priors.gaussian import Gaussian, GaussianPrior
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import Wording
 from motiondistill.randomness import seeded
-from motiondistill.schema import LatentsConfig
+from motiondistill.schema.jobs import LatentsConfig
 
 PLAIN = Wording(template="{prompt}", negative_template="{prompt}")
 OBJECTIVES = [

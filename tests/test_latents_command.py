@@ -14,18 +14,18 @@ import torch
 from walk_file import save, walk
 
 from motiondistill import config
-from motiondistill.build_latents import make_latent_problem, start_motion
+from motiondistill.build.latents import make_latent_problem, start_motion
 from motiondistill.checkpoints import CHECKPOINTS, load_newest
 from motiondistill.cli import main
 from motiondistill.commands import one_latents
 from motiondistill.commands.latents import with_models
-from motiondistill.latent_state import LatentStep
-from motiondistill.latents import LatentsSettings, optimize_latents
+from motiondistill.latents.ablation import LatentsSettings, optimize_latents
+from motiondistill.latents.state import LatentStep
 from motiondistill.motion.motion_file import load_motion
 from motiondistill.motion.timeline import Timeline
 from motiondistill.report.latent_grid import BAND, FRAMES_WIDTH, WORDS_WIDTH
 from motiondistill.report.media import read_image
-from motiondistill.schema import LatentsConfig
+from motiondistill.schema.jobs import LatentsConfig
 
 PROMPTS = ["a person is walking", "a person bows"]
 SMALL = ["camera.size=[32,32]", "run.frames=9", "run.threads=1", "score.views=2"]

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import torch
 
-from motiondistill import build_latents, config
+from motiondistill import config
+from motiondistill.build import latents as build_latents
 from motiondistill.cli import main
 from motiondistill.commands import one_latents
-from motiondistill.latent_state import LatentStep
-from motiondistill.latents import optimize_latents
-from motiondistill.out_of_memory import remedies_of_clips
+from motiondistill.latents.ablation import optimize_latents
+from motiondistill.latents.state import LatentStep
 from motiondistill.report import latent_results
-from motiondistill.schema import LatentsConfig
+from motiondistill.runs.out_of_memory import remedies_of_clips
+from motiondistill.schema.jobs import LatentsConfig
 
 PROMPTS = ["a person is walking", "a person bows"]
 SMALL = ["camera.size=[32,32]", "run.frames=9", "run.threads=1", "score.views=2"]

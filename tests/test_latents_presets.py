@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from motiondistill import config
-from motiondistill.build_latents import each_prior, make_latent_method, make_latent_problem
-from motiondistill.build_method import make_method
-from motiondistill.latents import initial_latents, optimize_latents
-from motiondistill.latents_schema import of_clips
+from motiondistill.build.latents import each_prior, make_latent_method, make_latent_problem
+from motiondistill.build.method import make_method
+from motiondistill.latents.ablation import initial_latents, optimize_latents
 from motiondistill.priors.families import known
 from motiondistill.randomness import seeded
-from motiondistill.schema import LatentsConfig, OptimizeConfig
+from motiondistill.schema.jobs import LatentsConfig, OptimizeConfig
+from motiondistill.schema.latents import of_clips
 from motiondistill.score.levels import stable_diffusion_sigmas
 from motiondistill.score.objectives import sds
 

@@ -9,22 +9,24 @@ import torch
 from small_problem import PROMPT, small_problem
 from tiny_ltx import save_tiny
 
-from motiondistill import build, config, runs
-from motiondistill.build_field import make_field, make_space
-from motiondistill.build_method import make_method
+from motiondistill import config
+from motiondistill.build import objects
+from motiondistill.build.field import make_field, make_space
+from motiondistill.build.method import make_method
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.commands.optimize import answer_known as told
-from motiondistill.distill_settings import DistillSettings
+from motiondistill.engine.optimize import initial_state, optimize
+from motiondistill.engine.settings import DistillSettings
+from motiondistill.engine.stages import Settings
+from motiondistill.engine.starts import FitSettings, Problem, clip_of, motion_of, new_field
 from motiondistill.motion.field import MotionField
 from motiondistill.motion.stances import Stance
 from motiondistill.motion.timeline import Timeline
-from motiondistill.optimize import initial_state, optimize
 from motiondistill.priors.base import Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.regularizers.weights import RegularizerWeights
-from motiondistill.schema import OptimizeConfig
-from motiondistill.stages import Settings
-from motiondistill.starts import FitSettings, Problem, clip_of, motion_of, new_field
+from motiondistill.runs import store
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.structures import Motion
 
 ROUNDING = 1e-5  # float32
@@ -79,9 +81,9 @@ def test_long_motions_are_optimised_on_windows_and_resume_bit_for_bit(
     for step in optimize(problem, settings, state):
         assert step.video.shape[1] == 5 and step.motion.num_frames == 11
         whole.append(step.motion)
-        save_checkpoint(tmp_path / str(state.step), runs.snapshot(state))
+        save_checkpoint(tmp_path / str(state.step), store.snapshot(state))
     assert float((whole[-1].rotations - whole[0].rotations).abs().max()) > ROUNDING
-    again = runs.restore(
+    again = store.restore(
         load_checkpoint(tmp_path / "2"), lambda index: new_field(problem, index + 5)
     )
     for step, before in zip(optimize(problem, settings, again), whole[2:], strict=True):
@@ -110,14 +112,14 @@ def test_windows_of_updates_are_drawn_from_seed_and_step(prior: Prior) -> None:
 
 def test_a_problem_of_another_length_and_rate(folder: Path) -> None:
     given = [f"prior.model={folder}", "run.seconds=3", "run.window=9", "run.fps=30"]
-    problem = build.make_problem(loaded(*given, "field.encoding=free"), PROMPT)
+    problem = objects.make_problem(loaded(*given, "field.encoding=free"), PROMPT)
     rate = problem.prior.format.fps
     assert (problem.num_frames, problem.clip_frames) == (round(3 * rate), 9)
     state = initial_state(problem, distilling(1))
-    motion = runs.result_of(problem, runs.current_field(problem, state))
+    motion = store.result_of(problem, store.current_field(problem, state))
     assert motion.fps == 30.0
     assert motion.num_frames == int(30 * (problem.num_frames - 1) / rate + 1e-6) + 1
     assert told(problem) == {}
     action = [f"prior.model={folder}", "field.statistics=action", "field.action=walk"]
-    marked = build.make_problem(loaded(*action), PROMPT)
+    marked = objects.make_problem(loaded(*action), PROMPT)
     assert json.dumps(told(marked)).startswith('{"knows_the_answer": "pose statistics of the')

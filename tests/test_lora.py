@@ -13,7 +13,7 @@ from queries import prompts
 from toy_gaussian import toy_prior
 
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
-from motiondistill.distill_memory import Memory
+from motiondistill.engine.memory import Memory
 from motiondistill.priors.base import DiffusersPrior
 from motiondistill.priors.compiled import CompiledDenoiser
 from motiondistill.priors.gaussian_videos import gaussian_videos

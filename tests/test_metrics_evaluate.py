@@ -11,12 +11,11 @@ import torch
 from test_metrics_physical import moved, statue
 from walk_file import save, walk
 
-from motiondistill import build
 from motiondistill.body.base import Body
 from motiondistill.body.skinning import SkinnedBody
+from motiondistill.build import objects
 from motiondistill.cli import main
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.look_schema import BodyConfig
 from motiondistill.metrics.catalogue import CATALOGUE
 from motiondistill.metrics.evaluator_own import load_own_evaluator
 from motiondistill.motion.motion_file import MotionFile
@@ -27,12 +26,13 @@ from motiondistill.report.figures import QUANTILES, reference_table
 from motiondistill.report.measuring import fidelity
 from motiondistill.report.media import save_video
 from motiondistill.report.video_reading import read_video
+from motiondistill.schema.look import BodyConfig
 from motiondistill.structures import Motion
 
 
 @pytest.fixture(autouse=True)
 def body_once(monkeypatch: pytest.MonkeyPatch, low_body: SkinnedBody) -> None:
-    monkeypatch.setattr(build, "anny_body", lambda *arguments: low_body)
+    monkeypatch.setattr(objects, "anny_body", lambda *arguments: low_body)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_a_motion_of_smplx_is_measured_on_that_body(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SMPLX_DIR", str(standin_smplx.save(tmp_path)))
-    body = build.make_body(BodyConfig(name="smplx"))
+    body = objects.make_body(BodyConfig(name="smplx"))
     save(tmp_path / "walk.npz", act("walk", body, 1), body)
     found = evaluated(tmp_path / "found.json", tmp_path / "walk.npz")
     assert "smplx" in json.dumps(found)
@@ -75,7 +75,7 @@ def evaluated(path: Path, *arguments: str | Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def found(folder: Path, low_body: SkinnedBody) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "anny_body", lambda *arguments: low_body)
+        patch.setattr(objects, "anny_body", lambda *arguments: low_body)
         real = folder / "real"
         path = folder / "new" / "figures.json"
         return evaluated(path, folder / "run", folder / "glide.npz", "--reference", real)

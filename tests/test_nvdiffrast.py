@@ -13,13 +13,13 @@ from solids import gradients, random_scene, relative
 from tiny_ltx import save_tiny
 from torch import Tensor
 
-from motiondistill.build import make_rasterizer
+from motiondistill.build.objects import make_rasterizer
 from motiondistill.cli import main
-from motiondistill.look_schema import RenderConfig
 from motiondistill.render import nvdiffrast
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.nvdiffrast import NvdiffrastRasterizer
 from motiondistill.render.reference import ReferenceRasterizer
+from motiondistill.schema.look import RenderConfig
 
 REFERENCE = ReferenceRasterizer()
 # The same formulas, in another order where depth is interpolated.

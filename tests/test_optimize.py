@@ -13,17 +13,17 @@ from pose_oracle import ORACLE, all_around, oracle, pose
 from small_problem import FRAMES, PROMPT, small_problem
 from tiny_ltx import save_tiny
 
-from motiondistill.build_method import make_method
+from motiondistill.build.method import make_method
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
-from motiondistill.distill_settings import DistillSettings
-from motiondistill.optimize import initial_state, optimize
+from motiondistill.engine.optimize import initial_state, optimize
+from motiondistill.engine.settings import DistillSettings
+from motiondistill.engine.stages import Settings, Step
+from motiondistill.engine.starts import FitSettings, Problem, motion_of, new_field
 from motiondistill.priors.base import Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.render.randomization import random_background
-from motiondistill.runs import restore, snapshot
-from motiondistill.stages import Settings, Step
-from motiondistill.starts import FitSettings, Problem, motion_of, new_field
+from motiondistill.runs.store import restore, snapshot
 
 FIT, DISTILL = 3, 3
 VIEWS = 2

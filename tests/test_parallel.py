@@ -14,9 +14,9 @@ import torch
 import two_processes
 from trees import same
 
-from motiondistill import parallel
 from motiondistill.checkpoints import load_newest
 from motiondistill.cli import main
+from motiondistill.engine import parallel
 
 ROOT = Path(__file__).parent.parent
 # In single precision the sums of the same parts may differ by their order.

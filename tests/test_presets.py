@@ -8,15 +8,15 @@ import torch
 from torch.nn.functional import mse_loss
 
 from motiondistill import config, rotations
-from motiondistill.build import make_problem, make_settings
-from motiondistill.build_method import make_levels, make_rate, make_weighting
+from motiondistill.build.method import make_levels, make_rate, make_weighting
+from motiondistill.build.objects import make_problem, make_settings
 from motiondistill.cameras import view_azimuths
-from motiondistill.distill_settings import DistillSettings, WeightingName
-from motiondistill.optimize import initial_state, optimize
+from motiondistill.engine.optimize import initial_state, optimize
+from motiondistill.engine.settings import DistillSettings, WeightingName
 from motiondistill.prompts import Wording
 from motiondistill.randomness import seeded
 from motiondistill.regularizers import rotation_6d
-from motiondistill.schema import OptimizeConfig
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.score.levels import stable_diffusion_sigmas
 from motiondistill.score.loss import score_gradient, score_loss
 from motiondistill.score.weightings import Weighting

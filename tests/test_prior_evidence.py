@@ -14,13 +14,13 @@ from prior_evidence.judged import judge, mistakes, rate
 from prior_evidence.samples import Sampling
 
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build import make_problem, make_settings
+from motiondistill.build.objects import make_problem, make_settings
 from motiondistill.data.dataset import action_dataset
 from motiondistill.data.parametric import parametric_motion
+from motiondistill.engine.starts import FitSettings
 from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.randomness import seeded
-from motiondistill.schema import OptimizeConfig
-from motiondistill.starts import FitSettings
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.structures import Motion
 
 

@@ -8,9 +8,8 @@ from huggingface_hub import constants
 from test_priors_hub import fill
 from tiny_families import TINY
 
+from motiondistill.checkup.prior_table import rows, rules
 from motiondistill.cli import main
-from motiondistill.prior_schema import PriorConfig
-from motiondistill.prior_table import rows, rules
 from motiondistill.priors.base import VideoFormat
 from motiondistill.priors.costs import count_parameters, empty_network
 from motiondistill.priors.families import FAMILIES
@@ -18,6 +17,7 @@ from motiondistill.priors.loading import family_of, load_components, load_prior
 from motiondistill.priors.outline import outline, published_outline
 from motiondistill.priors.published import PUBLISHED
 from motiondistill.priors.published_parts import DEEPFLOYD_L, DEEPFLOYD_M, deepfloyd
+from motiondistill.schema.prior import PriorConfig
 
 
 @pytest.fixture(autouse=True)

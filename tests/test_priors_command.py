@@ -13,11 +13,13 @@ from huggingface_hub import constants
 from test_priors_hub import COMMIT, fill
 from test_priors_weights import Trap
 
-from motiondistill import build, build_prior, prior_check
+from motiondistill.build import objects
+from motiondistill.build import prior as build_prior
+from motiondistill.checkup import prior_check
 from motiondistill.cli import main
-from motiondistill.prior_schema import PriorConfig
 from motiondistill.priors import DiffusersPrior, memory
 from motiondistill.priors.tiny_codec import gradient_cosine, load_tiny_codec, probe
+from motiondistill.schema.prior import PriorConfig
 
 
 @pytest.fixture(autouse=True)
@@ -187,7 +189,7 @@ def test_frames_without_a_gradient_are_told(capsys, whole, monkeypatch):
 
 def test_a_prior_that_is_right_has_smaller_errors_at_smaller_levels():
     """The shipped prior knows something; the check's figures show it."""
-    prior = build.make_prior(PriorConfig(), seed=0)
+    prior = objects.make_prior(PriorConfig(), seed=0)
     lines = list(prior_check._denoising(prior, prior_check._moving_bars(16, 64, 64), seed=0))
     errors = [float(line.split("error of ")[1].split()[0]) for line in lines if "error" in line]
     assert errors == sorted(errors) and errors[0] < 0.2
@@ -212,7 +214,7 @@ def test_a_run_records_the_commit_of_its_prior(tmp_path, capsys):
     assert stored["prior"]["revision"] == COMMIT
     # The branch moves on; the run does not.
     fill(tmp_path / "hub", folder, "someone/tiny", commit="e" * 40)
-    assert build.pinned(PriorConfig(model="someone/tiny")).revision == "e" * 40
+    assert objects.pinned(PriorConfig(model="someone/tiny")).revision == "e" * 40
     arguments = ["optimize", "a person walks", "--out", str(out), "--resume", "score.num_steps=2"]
     assert main(arguments) == 0
     stored = yaml.safe_load((out / "config.yaml").read_text())

@@ -17,15 +17,15 @@ from huggingface_hub import constants
 from test_priors_hub import HUB_ID, fill
 from transformers import CLIPTokenizer, T5Tokenizer
 
-from motiondistill import prior_check
-from motiondistill.prior_schema import PriorConfig
-from motiondistill.prior_table import rows
+from motiondistill.checkup import prior_check
+from motiondistill.checkup.prior_table import rows
 from motiondistill.priors.base import Conditioning, TextEncoder
 from motiondistill.priors.hub import cached
 from motiondistill.priors.loading import load_prior
 from motiondistill.priors.outline import outline
 from motiondistill.priors.pickled import read_pickled
 from motiondistill.priors.weights import Part, load_tokenizer
+from motiondistill.schema.prior import PriorConfig
 
 TOKENIZERS = {
     "T5Tokenizer": tiny_text.tiny_tokenizer(16),

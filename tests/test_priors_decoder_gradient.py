@@ -10,8 +10,7 @@ from test_priors_encode_modes import differentiate, draw, draw_video, plain
 from tiny_codecs import SIZES, tiny_codec
 from torch import Tensor
 
-from motiondistill.build_prior import make_prior
-from motiondistill.prior_schema import PriorConfig
+from motiondistill.build.prior import make_prior
 from motiondistill.priors.base import Codec, VideoFormat
 from motiondistill.priors.decoder_gradient import (
     DecoderGradientCodec,
@@ -19,6 +18,7 @@ from motiondistill.priors.decoder_gradient import (
     through_decoder,
 )
 from motiondistill.priors.placement import PlacedCodec
+from motiondistill.schema.prior import PriorConfig
 
 # Random networks bend a lot, so steps must be short, as float64 allows. What rounding leaves.
 STEP, ROUNDING = 1e-6, 2e-2

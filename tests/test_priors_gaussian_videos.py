@@ -9,10 +9,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from motiondistill import build, build_prior
+from motiondistill.build import objects
+from motiondistill.build import prior as build_prior
+from motiondistill.checkup.prior_table import rows
 from motiondistill.cli import main
-from motiondistill.prior_schema import PriorConfig
-from motiondistill.prior_table import rows
 from motiondistill.priors.base import VideoFormat
 from motiondistill.priors.gaussian import Gaussian, GaussianPrior
 from motiondistill.priors.gaussian_videos import (
@@ -27,6 +27,7 @@ from motiondistill.priors.gaussian_videos import (
 )
 from motiondistill.priors.loading import randomized
 from motiondistill.priors.sampling import sample
+from motiondistill.schema.prior import PriorConfig
 
 EXACT = 1e-10  # float64
 SINGLE = 2e-5  # float32 sums of some hundred waves
@@ -153,15 +154,15 @@ def test_it_is_listed():
 
 def test_what_it_cannot_do_is_told(prior):
     config = PriorConfig(model="gaussian", revision="main")
-    for make in (build.pinned, lambda config: build.make_prior(config, 0)):
+    for make in (objects.pinned, lambda config: objects.make_prior(config, 0)):
         with pytest.raises(ValueError, match=r"`prior.revision` must be left out .*no files, got"):
             make(config)
     plain = dataclasses.replace(config, revision=None)
-    assert build.pinned(plain) == plain
+    assert objects.pinned(plain) == plain
     with pytest.raises(ValueError, match=r"`prior.weights` must be pretrained for .*gaussian"):
         randomized(prior, torch.Generator())
     with pytest.raises(ValueError, match=r"`prior.weights` must be pretrained"):
-        build.make_prior(dataclasses.replace(plain, weights="random"), 0)
+        objects.make_prior(dataclasses.replace(plain, weights="random"), 0)
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,16 @@ from standin_skeleton import rest_joints
 from tiny_ltx import save_tiny
 
 from motiondistill import config as configs
-from motiondistill.batch import read_prompts
-from motiondistill.build import make_settings
+from motiondistill.build.objects import make_settings
+from motiondistill.build.probed_levels import with_probed_levels
 from motiondistill.cli import main
 from motiondistill.data.labels import action_in
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS
-from motiondistill.probe_levels import with_probed_levels
 from motiondistill.probing.clips import clips_of, folder_source, parametric_source, prompt_file
 from motiondistill.probing.pairs import BY_NAME
 from motiondistill.probing.ranking import TIE
-from motiondistill.schema import OptimizeConfig, ProbeConfig
+from motiondistill.runs.batch import read_prompts
+from motiondistill.schema.jobs import OptimizeConfig, ProbeConfig
 
 PROMPTS = ("a person walks", "a person punches with the left hand", "a person juggles")
 KINDS = len(BY_NAME)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from motiondistill import config as configs
-from motiondistill import resuming, runs
+from motiondistill.build.probed_levels import with_probed_levels
 from motiondistill.checkpoints import CHECKPOINTS, save_step
-from motiondistill.probe_levels import with_probed_levels
-from motiondistill.schema import OptimizeConfig
+from motiondistill.runs import resuming, store
+from motiondistill.schema.jobs import OptimizeConfig
 
 PROMPT = "a person walks"
 LEVELS = {"first_level": 0.8, "last_level": 0.4}
@@ -60,7 +60,7 @@ def test_another_guidance_than_the_suggested_is_refused(tmp_path: Path) -> None:
 def stored_run(folder: Path, *words: str) -> Path:
     """The folder of a run that such words began, and that has begun to distill."""
     config = resolved(*words)
-    runs.write_config(folder, config, runs.origin(PROMPT))
+    store.write_config(folder, config, store.origin(PROMPT))
     save_step(folder / CHECKPOINTS, config.init.updates + 1, {})
     return folder
 

@@ -7,8 +7,8 @@ import torch
 from test_probing_pairs import NATIVE, PROMPTS, around, clips, seen, study_of
 from torch import Tensor
 
-from motiondistill.build_method import make_method
-from motiondistill.distill_settings import DistillSettings
+from motiondistill.build.method import make_method
+from motiondistill.engine.settings import DistillSettings
 from motiondistill.priors.gaussian import GaussianPrior
 from motiondistill.probing import changes
 from motiondistill.probing.intervals import Estimate

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from motiondistill import profile
 from motiondistill.cli import main
-from motiondistill.profile import BETWEEN, REST, Profile, table, timed, write_profile
+from motiondistill.engine import profile
+from motiondistill.engine.profile import BETWEEN, REST, Profile, table, timed, write_profile
 
 SCRIPT = Path(__file__).parent.parent / "experiments" / "bench_step.py"
 

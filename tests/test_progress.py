@@ -6,8 +6,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from motiondistill import progress
-from motiondistill.progress import (
+from motiondistill.runs import progress
+from motiondistill.runs.progress import (
     BarReporter,
     LineReporter,
     Stopwatch,

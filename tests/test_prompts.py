@@ -8,7 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from motiondistill.prompts import VIEW_NAMES, slug, view_index, view_name, with_view
-from motiondistill.schema import View
+from motiondistill.schema.jobs import View
 
 EIGHTH = 2 * math.pi / 8
 # Azimuths this close to the border of two views may fall on either side when a turn is added.

@@ -8,11 +8,12 @@ import pytest
 import torch
 from tiny_ltx import NATIVE, save_tiny
 
-from motiondistill import build, schema
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.distill_settings import DistillSettings
+from motiondistill.build import objects
+from motiondistill.engine.settings import DistillSettings
+from motiondistill.engine.starts import FitSettings
 from motiondistill.motion.motion_file import load_motion
-from motiondistill.starts import FitSettings
+from motiondistill.schema import jobs
 
 ROOT = Path(__file__).parent.parent
 SCRIPT, README = ROOT / "experiments" / "quickstart.py", ROOT / "README.md"
@@ -27,13 +28,13 @@ def test_the_quickstart_writes_a_motion(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     # The script runs as it stands: only the defaults that it takes are made smaller.
-    small = schema.OptimizeConfig(
-        prior=schema.PriorConfig(model=str(save_tiny(tmp_path / "prior"))),
+    small = jobs.OptimizeConfig(
+        prior=jobs.PriorConfig(model=str(save_tiny(tmp_path / "prior"))),
         init=FitSettings(num_samples=2, sampling_steps=2, num_steps=2),
         score=DistillSettings(num_steps=3, views=2),
     )
-    assert build.OptimizeConfig is schema.OptimizeConfig  # imported before the name is replaced
-    monkeypatch.setattr(schema, "OptimizeConfig", lambda: small)
+    assert objects.OptimizeConfig is jobs.OptimizeConfig  # imported before the name is replaced
+    monkeypatch.setattr(jobs, "OptimizeConfig", lambda: small)
     runpy.run_path(str(SCRIPT), run_name="__main__")
 
     stages = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]

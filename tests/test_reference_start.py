@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from small_problem import body, small_problem
 
 from motiondistill import config, rotations
-from motiondistill.build import make_problem, make_settings
+from motiondistill.build.objects import make_problem, make_settings
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.data.parametric import parametric_motion
+from motiondistill.engine.optimize import initial_state, optimize
+from motiondistill.engine.reference_start import as_reference, reference_error
+from motiondistill.engine.stages import Settings
+from motiondistill.engine.starts import FitSettings, Problem, motion_of, new_field
 from motiondistill.motion.timeline import Timeline
-from motiondistill.optimize import initial_state, optimize
 from motiondistill.priors.base import DiffusersPrior
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.randomness import seeded
-from motiondistill.reference_start import as_reference, reference_error
-from motiondistill.runs import restore, snapshot
-from motiondistill.schema import OptimizeConfig
-from motiondistill.stages import Settings
-from motiondistill.starts import FitSettings, Problem, motion_of, new_field
+from motiondistill.runs.store import restore, snapshot
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.structures import NUM_JOINTS, Motion
 
 FRAMES, FPS = 9, 8.0

@@ -10,16 +10,17 @@ from regularizer_cases import skeleton_mesh
 from small_problem import body
 from tiny_ltx import save_tiny
 
-from motiondistill import build, config, rotations
-from motiondistill.build_regularizers import make_key_frames, make_references, make_usual_poses
+from motiondistill import config, rotations
+from motiondistill.build import objects
+from motiondistill.build.regularizers import make_key_frames, make_references, make_usual_poses
+from motiondistill.engine.optimize import initial_state, optimize
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.motion.statistics import load_statistics
-from motiondistill.optimize import initial_state, optimize
 from motiondistill.randomness import seeded
 from motiondistill.regularizers.key_frames import KeyFrames, MotionKey, key_frame_error
 from motiondistill.regularizers.weights import RegularizerWeights, penalties
-from motiondistill.schema import OptimizeConfig
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.score.query import Query
 from motiondistill.structures import JOINT_INDEX as J
 from motiondistill.structures import NUM_JOINTS, Mesh, Motion
@@ -150,7 +151,7 @@ def test_files_and_times_that_there_are_not_are_told_with_their_key(tmp_path: Pa
 
 
 def test_only_what_counts_is_prepared() -> None:
-    rest = build.at_rest(body())
+    rest = objects.at_rest(body())
     nothing = make_references(RegularizerWeights(), rest, 5, FPS, None)
     assert nothing.capsules is nothing.key_frames is None
     capsules = make_references(
@@ -166,7 +167,7 @@ def test_only_what_counts_is_prepared() -> None:
 def test_deviations_are_from_the_statistics_of_the_field() -> None:
     """The mean pose costs nothing; one off by its axes costs what the file tells."""
     known = load_statistics()
-    rest = build.at_rest(body())
+    rest = objects.at_rest(body())
     weights = RegularizerWeights(pose_deviation=1.0)
     usual = make_usual_poses({"regularize.pose_deviation": 1.0}, known)
     references = make_references(weights, rest, 5, FPS, usual)
@@ -204,9 +205,9 @@ def test_a_run_by_key_frames_alone_reaches_them(
     file = tmp_path / "mine.yaml"
     file.write_text(RUN.format(prior=prior, wrist=wrist, ankle=ankle, poses=poses))
     settings = config.load(OptimizeConfig, str(file))
-    monkeypatch.setattr(build, "make_body", lambda _: body())
-    problem = build.make_problem(settings, "x")
-    loop = build.make_settings(settings)
+    monkeypatch.setattr(objects, "make_body", lambda _: body())
+    problem = objects.make_problem(settings, "x")
+    loop = objects.make_settings(settings)
     loop = dataclasses.replace(loop, method=dataclasses.replace(loop.method, objective=silent))
     steps = list(optimize(problem, loop, initial_state(problem, loop)))
     first, last = steps[0], steps[-1]

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from report_run import CHANGED, leave
 
-from motiondistill import runs
-from motiondistill.batch import SUMMARY, Row, write_summary
 from motiondistill.cli import main
 from motiondistill.commands import one_run, optimize_batch
 from motiondistill.config import load
 from motiondistill.report.results import RESULTS
-from motiondistill.schema import OptimizeConfig
+from motiondistill.runs import store
+from motiondistill.runs.batch import SUMMARY, Row, write_summary
+from motiondistill.schema.jobs import OptimizeConfig
 
 TINY = ["prior.model=gaussian", "camera.size=[16,16]", "run.frames=4", "init.start=neutral"]
 TINY += ["score.num_steps=2", "score.views=1", "run.threads=1"]
@@ -75,7 +75,7 @@ def test_what_the_run_filled_in_is_not_taken_for_a_change(low_body: Any, tmp_pat
 
     folder = leave(tmp_path / "run", low_body)
     filled = load(OptimizeConfig, None, [*CHANGED, "run.frames=5", "run.threads=2"])
-    runs.write_config(folder, filled, runs.origin("a person walks"))
+    store.write_config(folder, filled, store.origin("a person walks"))
     page = write_report(folder, low_body).read_text(encoding="utf-8")
     changed = page.split("<h2>Settings</h2>")[1].split("<details>")[0]
     assert changed.count('<th scope="row">') == len(CHANGED)
@@ -113,8 +113,8 @@ def test_one_damaged_run_leaves_the_pages_of_the_others(
     for seed, name in enumerate(names):
         leave(tmp_path / name, low_body)
         rows.append(Row("a person walks", seed, "finished", 10, 1.0, None, None, name))
-    about = runs.origin("") | {"prompts": ["a person walks"], "seeds": [0, 1]}
-    runs.write_config(tmp_path, load(OptimizeConfig, None, CHANGED), about)
+    about = store.origin("") | {"prompts": ["a person walks"], "seeds": [0, 1]}
+    store.write_config(tmp_path, load(OptimizeConfig, None, CHANGED), about)
     write_summary(tmp_path, rows)
     (tmp_path / names[0] / damaged).write_bytes(b"damaged")
     (tmp_path / names[1] / "strip.png").write_bytes(b"damaged")  # it has a row without a thumbnail

@@ -12,15 +12,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import nn
 
-from motiondistill import config, resuming, runs
+from motiondistill import config
 from motiondistill.checkpoints import CHECKPOINTS, load_newest, save_step
-from motiondistill.interruption import Interruption
+from motiondistill.engine.stages import State, Step
 from motiondistill.motion.pose_field import PoseField
-from motiondistill.progress import Reporter
 from motiondistill.prompts import slug
 from motiondistill.randomness import seeded
-from motiondistill.schema import OptimizeConfig
-from motiondistill.stages import State, Step
+from motiondistill.runs import resuming, store
+from motiondistill.runs.interruption import Interruption
+from motiondistill.runs.progress import Reporter
+from motiondistill.schema.jobs import OptimizeConfig
 
 
 class Silent(Reporter):
@@ -61,7 +62,7 @@ def _steps(state: State, count: int) -> Iterator[Step]:
 
 
 def _carry_out(folder: Path, state: State, count: int) -> Step | None:
-    return runs.carry_out(
+    return store.carry_out(
         _steps(state, count), state, folder=folder, checkpoint_every=2, report=Silent()
     )
 
@@ -81,17 +82,17 @@ def test_a_prompt_is_never_a_path(tmp_path_factory: pytest.TempPathFactory, prom
     root = tmp_path_factory.mktemp("root")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        folder = runs.new_folder(None, prompt).resolve()
+        folder = store.new_folder(None, prompt).resolve()
     assert folder.parent == root / "runs"
     assert folder.is_dir()
 
 
 def test_a_folder_in_use_is_refused_and_an_empty_one_taken(tmp_path: Path) -> None:
-    assert runs.new_folder(tmp_path / "deep" / "run", "walk").is_dir()
-    assert runs.new_folder(tmp_path / "deep" / "run", "walk").is_dir()
+    assert store.new_folder(tmp_path / "deep" / "run", "walk").is_dir()
+    assert store.new_folder(tmp_path / "deep" / "run", "walk").is_dir()
     (tmp_path / "deep" / "run" / "notes.txt").write_text("mine")
     with pytest.raises(FileExistsError, match=r"`--out` must be a new or empty folder, got .*run"):
-        runs.new_folder(tmp_path / "deep" / "run", "walk")
+        store.new_folder(tmp_path / "deep" / "run", "walk")
 
 
 @pytest.mark.parametrize("path", ["/dev/null/run", "/proc/run", "file/run", "file"])
@@ -101,14 +102,14 @@ def test_an_unwritable_folder_is_refused(
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("")
     with pytest.raises(ValueError, match="`--out` must be a folder that can be written, got "):
-        runs.new_folder(Path(path), "walk")
+        store.new_folder(Path(path), "walk")
 
 
 def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:
     whole, cut = _state(), _state()
     _carry_out(tmp_path / "whole", whole, 9)
     _carry_out(tmp_path / "cut", cut, 5)
-    resumed = runs.restore(load_newest(tmp_path / "cut" / CHECKPOINTS), _field)
+    resumed = store.restore(load_newest(tmp_path / "cut" / CHECKPOINTS), _field)
     assert (resumed.step, resumed.stage) == (5, "fit")
     _carry_out(tmp_path / "cut", resumed, 9)
     for name, value in whole.fields.state_dict().items():
@@ -119,10 +120,10 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path) -> N
 
 
 def test_a_checkpoint_of_another_layout_is_told() -> None:
-    saved = runs.snapshot(_state())
+    saved = store.snapshot(_state())
     del saved["layout"]  # as those of the first layout
     with pytest.raises(ValueError, match="must be of layout 2, got None; resume with the release"):
-        runs.restore(saved, _field)
+        store.restore(saved, _field)
 
 
 def test_checkpoints_are_written_before_between_and_after_the_steps(tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_checkpoints_are_written_before_between_and_after_the_steps(tmp_path: Pa
             seen.append(load_newest(folder)["step"])
             yield step
 
-    runs.carry_out(watched(), state, folder=tmp_path, checkpoint_every=2, report=Silent())
+    store.carry_out(watched(), state, folder=tmp_path, checkpoint_every=2, report=Silent())
     assert seen == [0, 0, 2, 2, 4]
     assert load_newest(folder)["step"] == 5
     assert list(tmp_path.glob("events.out.tfevents.*"))
@@ -151,7 +152,7 @@ def test_ctrl_c_ends_after_the_step_and_saves_it(tmp_path: Path) -> None:
             yield step
 
     before = signal.getsignal(signal.SIGINT)
-    last = runs.carry_out(
+    last = store.carry_out(
         interrupted(), state, folder=tmp_path, checkpoint_every=100, report=Silent()
     )
     assert last is not None
@@ -177,10 +178,10 @@ def test_without_steps_left_nothing_is_lost(tmp_path: Path) -> None:
 def test_the_log_is_in_the_folder_while_the_run_lasts(tmp_path: Path) -> None:
     logger = logging.getLogger("motiondistill.test")
     logger.setLevel(logging.INFO)
-    with runs.logged(tmp_path):
+    with store.logged(tmp_path):
         logger.info("inside")
     logger.info("outside")
-    text = (tmp_path / runs.LOG).read_text()
+    text = (tmp_path / store.LOG).read_text()
     assert "inside" in text
     assert "outside" not in text
 
@@ -189,7 +190,7 @@ def test_the_log_is_in_the_folder_while_the_run_lasts(tmp_path: Path) -> None:
 def stored(tmp_path: Path) -> Path:
     """A folder with a stored configuration, of a run that has begun to distill."""
     settings = config.load(OptimizeConfig, None, ["score.views=3", "run.seed=7"])
-    runs.write_config(tmp_path, settings, runs.origin("a person walks"))
+    store.write_config(tmp_path, settings, store.origin("a person walks"))
     save_step(tmp_path / CHECKPOINTS, settings.init.updates + 1, {})
     return tmp_path
 

@@ -10,19 +10,19 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build_film import _make_path
+from motiondistill.build.film import _make_path
 from motiondistill.cameras import heading, project
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.film import meshes
-from motiondistill.prompts import VIEW_NAMES
-from motiondistill.randomness import seeded
-from motiondistill.shots import (
+from motiondistill.film.drawing import meshes
+from motiondistill.film.shots import (
     CameraKey,
     ShotSettings,
     cameras_along,
     view_azimuth,
     view_label,
 )
+from motiondistill.prompts import VIEW_NAMES
+from motiondistill.randomness import seeded
 from motiondistill.structures import Camera, Motion
 
 # Share of the picture: float32 at distances of metres, and poses rounded to 1e-6.

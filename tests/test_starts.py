@@ -10,30 +10,30 @@ from small_problem import FRAMES, body, rendered, small_problem, usual_poses
 from tiny_ltx import save_tiny
 from torch import Tensor, nn
 
-from motiondistill import fitting as fitting_module
 from motiondistill import rotations
-from motiondistill.build_method import make_method
+from motiondistill.build.method import make_method
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.distill_settings import DistillSettings
-from motiondistill.fitting import blur, fit, fit_errors, fit_state, guides
-from motiondistill.motion.pose_field import PoseField
-from motiondistill.motion.pose_space import PoseSpace
-from motiondistill.motion.stances import READY, Stance
-from motiondistill.optimize import initial_state
-from motiondistill.priors.base import Prior
-from motiondistill.priors.loading import load_prior
-from motiondistill.prompts import view_name
-from motiondistill.regularizers.statistics import pose_deviation
-from motiondistill.regularizers.weights import References, RegularizerWeights
-from motiondistill.runs import restore, snapshot
-from motiondistill.stages import Settings, State
-from motiondistill.starts import (
+from motiondistill.engine import fitting as fitting_module
+from motiondistill.engine.fitting import blur, fit, fit_errors, fit_state, guides
+from motiondistill.engine.optimize import initial_state
+from motiondistill.engine.settings import DistillSettings
+from motiondistill.engine.stages import Settings, State
+from motiondistill.engine.starts import (
     FitSettings,
     motion_of,
     new_field,
     sample_targets,
     start_azimuths,
 )
+from motiondistill.motion.pose_field import PoseField
+from motiondistill.motion.pose_space import PoseSpace
+from motiondistill.motion.stances import READY, Stance
+from motiondistill.priors.base import Prior
+from motiondistill.priors.loading import load_prior
+from motiondistill.prompts import view_name
+from motiondistill.regularizers.statistics import pose_deviation
+from motiondistill.regularizers.weights import References, RegularizerWeights
+from motiondistill.runs.store import restore, snapshot
 from motiondistill.structures import NUM_JOINTS, Motion
 
 ROUNDING = 1e-6  # float32 sums of values in [0, 1]

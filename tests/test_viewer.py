@@ -12,10 +12,10 @@ from small_problem import body
 
 from motiondistill.cli import main
 from motiondistill.data.parametric import parametric_motion
+from motiondistill.engine.stages import Step
 from motiondistill.motion.motion_file import load_motion
 from motiondistill.randomness import seeded
 from motiondistill.render.appearance import part_palette
-from motiondistill.stages import Step
 from motiondistill.structures import Motion
 from motiondistill.viewer import live
 from motiondistill.viewer.clips import Clip, clip_of, numbered

@@ -11,17 +11,17 @@ from typing import Final, Literal, get_args
 import torch
 from small_problem import small_problem
 
-from motiondistill import parallel
-from motiondistill.build_method import make_method
-from motiondistill.critics import Critic
-from motiondistill.distill_settings import DistillSettings
-from motiondistill.optimize import initial_state, optimize
+from motiondistill.build.method import make_method
+from motiondistill.engine import parallel
+from motiondistill.engine.critics import Critic
+from motiondistill.engine.optimize import initial_state, optimize
+from motiondistill.engine.settings import DistillSettings
+from motiondistill.engine.stages import Settings
+from motiondistill.engine.starts import FitSettings, Problem
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.priors.loading import load_prior
 from motiondistill.regularizers.weights import RegularizerWeights
-from motiondistill.runs import snapshot
-from motiondistill.stages import Settings
-from motiondistill.starts import FitSettings, Problem
+from motiondistill.runs.store import snapshot
 
 Kind = Literal["neutral", "sampled", "vsd"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)

@@ -16,7 +16,7 @@ from comparison.reasons import RULE
 from comparison.runs import Run, prompt_of
 from motiondistill.data.frequencies import RARE_CLIPS
 from motiondistill.metrics.signatures import SIGNATURES
-from motiondistill.owners import Owner
+from motiondistill.probing.owners import Owner
 from motiondistill.prompts import slug
 
 PAGE_FILE: Final = Path("results/distilled.md")

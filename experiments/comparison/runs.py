@@ -15,8 +15,8 @@ from motiondistill.data.captions import canonical_caption
 from motiondistill.motion.motion_file import MotionFile, load_motion
 from motiondistill.prompts import slug
 from motiondistill.report.results import RESULTS
-from motiondistill.resuming import CONFIG, stored_config
-from motiondistill.schema import OptimizeConfig
+from motiondistill.runs.resuming import CONFIG, stored_config
+from motiondistill.schema.jobs import OptimizeConfig
 
 DISTILLED_ALONE: Final = ("init.start=neutral", "score.num_steps=450", "score.learning_rate=4e-3")
 """The settings of `neutral_start`: no samples of the prior, and more updates by its score."""

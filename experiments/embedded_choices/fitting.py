@@ -12,7 +12,8 @@ from torch import Tensor
 from motiondistill import regularizers
 from motiondistill.body.base import Body
 from motiondistill.cameras import Orbit
-from motiondistill.fitting import fit_errors
+from motiondistill.engine.fitting import fit_errors
+from motiondistill.engine.stages import State
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.motion.stances import Stance
 from motiondistill.randomness import seeded
@@ -20,7 +21,6 @@ from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.render.appearance import Appearance
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.scene import Scene
-from motiondistill.stages import State
 from motiondistill.structures import JOINT_INDEX, MIRROR, Motion
 
 SPREAD = Stance(arm_lift=1.1)

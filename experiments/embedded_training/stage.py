@@ -13,7 +13,7 @@ from embedded_training.loop import Draw, Training, updates
 from embedded_training.records import Records
 from embedded_training.stopping import Stop
 from motiondistill.checkpoints import CHECKPOINTS, load_newest, save_step
-from motiondistill.progress import make_reporter
+from motiondistill.runs.progress import make_reporter
 
 _log = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from long_tail_parts.design import ACTIONS, FILLERS, Model
 from long_tail_parts.figures import Cell
 from motiondistill.atomic import write_text
 from motiondistill.cli import main as motiondistill
+from motiondistill.engine.starts import Problem
 from motiondistill.metrics.recogniser import Recogniser
 from motiondistill.priors.hub import EMBEDDED
-from motiondistill.probe_files import SUMMARY
-from motiondistill.starts import Problem
+from motiondistill.runs.probe_files import SUMMARY
 
 SHORTER: Final = ("score.num_steps=60",)
 """Of 150: as many motions are recognised, in half the time (`results/objectives.md`)."""

@@ -18,10 +18,10 @@ from long_tail_parts.plot import draw_plot
 from long_tail_parts.training import Schooling
 from long_tail_parts.verdict import RULE, estimate, prediction, verdict
 from motiondistill.atomic import write_atomically
+from motiondistill.engine.starts import Problem, start_azimuths
 from motiondistill.prompts import slug
 from motiondistill.report.labels import label
 from motiondistill.report.media import strip_frames, to_bytes
-from motiondistill.starts import Problem, start_azimuths
 
 PAGE_FILE: Final = Path("results/long_tail.md")
 

@@ -12,11 +12,11 @@ from comparison.runs import Run, Variant, carry_out, planned
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.build import make_body
-from motiondistill.look_schema import BodyConfig
+from motiondistill.build.objects import make_body
 from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.report.latent_grid import Block, grid, row_of_strip
 from motiondistill.report.results import STRIP_VIEWS
+from motiondistill.schema.look import BodyConfig
 
 PAGE_FILE: Final = Path("results/figures.md")
 HEAD: Final = """# The paper's figures

@@ -10,16 +10,16 @@ from embedded_training.shards import stored
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.build import make_problem, make_settings
+from motiondistill.build.objects import make_problem, make_settings
 from motiondistill.data import captions
 from motiondistill.data.choreography import SIDES
 from motiondistill.data.dataset import ActionDataset, action_dataset, mocap_windows
-from motiondistill.fitting import fit, fit_state
-from motiondistill.prior_schema import PriorConfig
+from motiondistill.engine.fitting import fit, fit_state
+from motiondistill.engine.stages import Settings
+from motiondistill.engine.starts import Problem, motion_of, sample_targets, start_azimuths
 from motiondistill.randomness import seeded
-from motiondistill.schema import OptimizeConfig
-from motiondistill.stages import Settings
-from motiondistill.starts import Problem, motion_of, sample_targets, start_azimuths
+from motiondistill.schema.jobs import OptimizeConfig
+from motiondistill.schema.prior import PriorConfig
 from motiondistill.structures import Motion
 from prior_evidence.groups import SAMPLES, TRUE, Group, Kind, packed, unpacked
 

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.body.base import Body
-from motiondistill.build import make_scene
+from motiondistill.build.objects import make_scene
 from motiondistill.cameras import Orbit, heading, project
 from motiondistill.data.directions import leg_length, middle
-from motiondistill.look_schema import RenderConfig
+from motiondistill.schema.look import RenderConfig
 from motiondistill.structures import JOINT_NAMES, PARENTS, Motion
 
 ORBIT = Orbit(size=(144, 112), fov_y=0.56)

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from motiondistill import build, config
+from motiondistill import config
+from motiondistill.build import objects
 from motiondistill.commands.session import compute_repeatably, terminal
 from motiondistill.data.collection import (
     find_copies,
@@ -21,9 +22,9 @@ from motiondistill.data.collection import (
 )
 from motiondistill.data.collection_card import card
 from motiondistill.data.collection_files import write_collection
-from motiondistill.look_schema import BodyConfig
-from motiondistill.progress import make_reporter
-from motiondistill.schema import DatasetConfig
+from motiondistill.runs.progress import make_reporter
+from motiondistill.schema.jobs import DatasetConfig
+from motiondistill.schema.look import BodyConfig
 
 Item = TypeVar("Item")
 
@@ -56,7 +57,7 @@ def _build(folder: Path, out: Path, settings: DatasetConfig, console: Console) -
     copies = list(_told(find_copies(recordings.known), total, "copies of clip", console))
     seed = settings.run.seed
     sides = split_clips(recordings.known, copies, settings.split, seed)
-    rest_joints = build.make_body(BodyConfig()).rest_joints
+    rest_joints = objects.make_body(BodyConfig()).rest_joints
     recorded = recorded_entries(recordings, sides, rest_joints, settings.window)
     entries = list(chain.from_iterable(_told(recorded, total, "windows of clip", console)))
     if not entries:  # only parametric motions would be left

@@ -9,11 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from motiondistill import config, resuming, runs
-from motiondistill.batch import read_prompts
-from motiondistill.build import make_body
-from motiondistill.build_diagnosis import clips_config, make_looking, settled
-from motiondistill.build_field import answer_known
+from motiondistill import config
+from motiondistill.build.diagnosis import clips_config, make_looking, settled
+from motiondistill.build.field import answer_known
+from motiondistill.build.objects import make_body
 from motiondistill.commands.diagnose_stages import (
     Work,
     ask_for_clips,
@@ -31,7 +30,9 @@ from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.probing.clips import prompt_file
 from motiondistill.report.diagnosis import DIAGNOSIS, STAGES, Stage, diagnosis, write_diagnosis
 from motiondistill.report.diagnosis_page import PAGE, in_words, write_page
-from motiondistill.schema import DiagnoseConfig
+from motiondistill.runs import resuming, store
+from motiondistill.runs.batch import read_prompts
+from motiondistill.schema.jobs import DiagnoseConfig
 
 _WITH_A_BODY: Final[tuple[Stage, ...]] = ("representation", "samples", "distillation")
 
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         settings = settled(settings, compute_repeatably(settings.run.threads))
         began = resuming.check_same(folder, settings, asked, "diagnosis")
         known = answer_known(settings.field)
-        about = {**runs.origin(""), "prompt": None, **asked, "knows_the_answer": known or None}
+        about = {**store.origin(""), "prompt": None, **asked, "knows_the_answer": known or None}
         work = Work(settings, prompts, folder, options.motions)
         _carry_out(work, about, began, console)
         ask_for_clips(work, console)
@@ -70,7 +71,7 @@ def _carry_out(work: Work, about: Mapping[str, Any], began: bool, console: Conso
     problem, settings = make_looking(work.config)
     source = make_source(work, problem)
     if not began:
-        runs.write_config(runs.new_folder(work.folder, "diagnosis"), work.config, about)
+        store.write_config(store.new_folder(work.folder, "diagnosis"), work.config, about)
     carry_out(work, problem, settings, source, console)
 
 

@@ -13,24 +13,24 @@ from typing import final
 import torch
 from rich.console import Console
 
-from motiondistill import batch, runs
-from motiondistill.build_diagnosis import clips_config
-from motiondistill.build_probe import motion_source
+from motiondistill.build.diagnosis import clips_config
+from motiondistill.build.probe import motion_source
 from motiondistill.checkpoints import CHECKPOINTS, save_step
 from motiondistill.commands import latents, one_latents, optimize_batch
 from motiondistill.commands.one_run import answer_known
 from motiondistill.commands.outcomes import RUN_ERRORS
-from motiondistill.fitting import fit, fit_state
-from motiondistill.interruption import Interruption
+from motiondistill.engine.fitting import fit, fit_state
+from motiondistill.engine.stages import Settings, State
+from motiondistill.engine.starts import Problem, clip_of, sample_targets, start_azimuths
 from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.probing.clips import Source, clips_of
 from motiondistill.probing.study import Clip
-from motiondistill.progress import loss_in_words, make_reporter
 from motiondistill.report.diagnosis import STAGES, Case, Stage
 from motiondistill.report.fitted_clips import Seen, write_fits, write_nothing
-from motiondistill.schema import DiagnoseConfig, OptimizeConfig, distilling
-from motiondistill.stages import Settings, State
-from motiondistill.starts import Problem, clip_of, sample_targets, start_azimuths
+from motiondistill.runs import batch, store
+from motiondistill.runs.interruption import Interruption
+from motiondistill.runs.progress import loss_in_words, make_reporter
+from motiondistill.schema.jobs import DiagnoseConfig, OptimizeConfig, distilling
 from motiondistill.structures import Motion
 
 _log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def carry_out(
 ) -> None:
     """Every stage with a body, for every prompt; what fails leaves the others alone."""
     clips = _true_clips(work, source)
-    told = runs.resolved(distilling(work.config), problem, torch.get_num_threads())
+    told = store.resolved(distilling(work.config), problem, torch.get_num_threads())
 
     def shown(asked: Problem) -> Seen:
         return _rendered(asked, [clip for clip in clips if clip.prompt == asked.prompt])
@@ -137,8 +137,8 @@ def ask_for_clips(work: Work, console: Console) -> None:
         return
     place = work.folder / "latents"
     place.mkdir(exist_ok=True)
-    told = {**runs.origin(""), "prompt": None, "prompts": [*work.prompts]}
-    runs.write_config(place, jobs[0].config, told)
+    told = {**store.origin(""), "prompt": None, "prompts": [*work.prompts]}
+    store.write_config(place, jobs[0].config, told)
     rows, work.interrupted = latents.carry_out(jobs, [], place, console)
     for row in rows:
         if row.status == "failed":
@@ -146,7 +146,7 @@ def ask_for_clips(work: Work, console: Console) -> None:
 
 
 def _is_finished(place: Path) -> bool:
-    known = runs.earlier_metrics(place)
+    known = store.earlier_metrics(place)
     return bool(known) and bool(known["finished"])
 
 
@@ -225,9 +225,9 @@ def _begin_run(
     # Under another name until it is whole: what is there without settings is no run.
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    save_step(part / CHECKPOINTS, state.step, runs.snapshot(state))
+    save_step(part / CHECKPOINTS, state.step, store.snapshot(state))
     (part / "metrics.json").write_text(text, encoding="utf-8")
-    runs.write_config(part, config, runs.origin(problem.prompt) | known)
+    store.write_config(part, config, store.origin(problem.prompt) | known)
     part.rename(folder)
 
 
@@ -236,8 +236,8 @@ def _distill(work: Work, problem: Problem, config: OptimizeConfig, console: Cons
     place = work.folder / "distillation"
     place.mkdir(exist_ok=True)
     prompts, seeds = [*work.prompts], [config.run.seed]
-    about = {**runs.origin(""), "prompt": None, "prompts": prompts, "seeds": seeds}
-    runs.write_config(place, config, about | answer_known(problem))
+    about = {**store.origin(""), "prompt": None, "prompts": prompts, "seeds": seeds}
+    store.write_config(place, config, about | answer_known(problem))
     rows, work.interrupted = optimize_batch.carry_out(work.jobs, problem, config, place, console)
     for row in rows:
         if row.status == "failed":

@@ -5,7 +5,7 @@ import argparse
 from rich.markup import escape
 from rich.table import Table
 
-from motiondistill.checkup import Finding, State, examine
+from motiondistill.checkup.machine import Finding, State, examine
 from motiondistill.commands.outcomes import FAILED
 from motiondistill.commands.session import wide_console
 

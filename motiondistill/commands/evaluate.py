@@ -5,17 +5,18 @@ import functools
 from pathlib import Path
 from typing import Any, Final
 
-from motiondistill import build, runs
 from motiondistill.body.base import Body
-from motiondistill.build_motion import coarse_body, read_motion
+from motiondistill.build import objects
+from motiondistill.build.motion import coarse_body, read_motion
 from motiondistill.commands.session import compute_repeatably, terminal, wide_console
 from motiondistill.data.importers.folder import recognise
-from motiondistill.look_schema import RenderConfig
 from motiondistill.metrics.evaluator_own import load_own_evaluator
 from motiondistill.priors.clip_score import load_clip_scorer
 from motiondistill.report import evaluation_table
 from motiondistill.report.evaluation import Evaluation, Subject, evaluate
 from motiondistill.report.measuring import RUN_VIDEO
+from motiondistill.runs import store
+from motiondistill.schema.look import RenderConfig
 
 MOTION_FILES: Final = (".npz", ".npy", ".bvh", ".glb")
 """Endings of the files that are taken from a folder of references, besides texts of motions."""
@@ -25,13 +26,13 @@ def run(options: argparse.Namespace) -> int:
     """Prints the table and writes what was asked for; 0."""
     _refuse(options)
     beside = reference_files(options.reference)
-    bodies = functools.cache(build.make_body)
+    bodies = functools.cache(objects.make_body)
     subjects = [_subject("FILE", path, bodies) for path in options.files]
     references = [_subject("--reference", path, bodies) for path in beside]
     clip = None if options.clip is None else load_clip_scorer(options.clip)
     with terminal():
         compute_repeatably(None)
-        rasterizer = build.make_rasterizer(RenderConfig())
+        rasterizer = objects.make_rasterizer(RenderConfig())
         found = evaluate(subjects, references, load_own_evaluator(), rasterizer, clip)
     _print(found)
     if options.json is not None:
@@ -77,9 +78,9 @@ def _refuse(options: argparse.Namespace) -> None:
             raise FileExistsError(
                 f"`--json` must name a new file, got {options.json}, which exists; name another."
             )
-        runs.make_parent(options.json, "--json")
+        store.make_parent(options.json, "--json")
     if options.tensorboard is not None:
-        runs.make_parent(options.tensorboard, "--tensorboard")
+        store.make_parent(options.tensorboard, "--tensorboard")
 
 
 def _subject(key: str, path: Path, bodies: Any) -> Subject:

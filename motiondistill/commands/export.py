@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import cast, get_args
 
 from motiondistill.body.base import Body
-from motiondistill.build import make_body
-from motiondistill.build_export import export_paths, write_export
-from motiondistill.build_motion import motion_name, read_motion
+from motiondistill.build.export import export_paths, write_export
+from motiondistill.build.motion import motion_name, read_motion
+from motiondistill.build.objects import make_body
 from motiondistill.commands.session import settings_for, terminal
 from motiondistill.formats.names import ExportFormat
-from motiondistill.look_schema import BodyConfig
 from motiondistill.motion.motion_file import MotionFile
-from motiondistill.runs import make_parent
-from motiondistill.schema import ExportConfig
+from motiondistill.runs.store import make_parent
+from motiondistill.schema.jobs import ExportConfig
+from motiondistill.schema.look import BodyConfig
 
 _log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from motiondistill import build_latents, config, resuming, runs
-from motiondistill.batch import SUMMARY, write_records
+from motiondistill import config
+from motiondistill.build import latents as build_latents
 from motiondistill.commands.one_latents import Job, Row, conduct, is_done, plan, row_of
 from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS
 from motiondistill.commands.session import (
@@ -23,13 +23,15 @@ from motiondistill.commands.session import (
     terminal,
     wide_console,
 )
-from motiondistill.interruption import Interruption
-from motiondistill.latents import LatentProblem
-from motiondistill.out_of_memory import memory_told
+from motiondistill.engine.starts import Problem
+from motiondistill.latents.ablation import LatentProblem
 from motiondistill.report.latent_grid import GRID, Block, row_of_strip, write_grid
 from motiondistill.report.latent_results import STRIP
-from motiondistill.schema import LatentsConfig
-from motiondistill.starts import Problem
+from motiondistill.runs import resuming, store
+from motiondistill.runs.batch import SUMMARY, write_records
+from motiondistill.runs.interruption import Interruption
+from motiondistill.runs.out_of_memory import memory_told
+from motiondistill.schema.jobs import LatentsConfig
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         settings = resuming.stored_latents(folder, prompts, options.config, overrides)
     else:
         settings = config.load(LatentsConfig, options.config, overrides)
-        folder = runs.new_folder(folder, prompts[0])
+        folder = store.new_folder(folder, prompts[0])
     with terminal() as console:
         try:
             settings = _resolved(settings)
@@ -56,7 +58,9 @@ def run(options: argparse.Namespace) -> int:
             if not options.resume:
                 folder.rmdir()  # nothing has been written yet
             raise
-        runs.write_config(folder, settings, {**runs.origin(""), "prompt": None, "prompts": prompts})
+        store.write_config(
+            folder, settings, {**store.origin(""), "prompt": None, "prompts": prompts}
+        )
         rows, interrupted = carry_out(jobs, ready, folder, console)
     _show(rows, folder)
     if interrupted:

@@ -11,15 +11,13 @@ from jaxtyping import Float
 from rich.console import Console
 from torch import Tensor
 
-from motiondistill import build_latents, config, resuming, runs
-from motiondistill.batch import Status, standing
+from motiondistill import config
+from motiondistill.build import latents as build_latents
 from motiondistill.commands.one_run import saved_state
 from motiondistill.commands.outcomes import RUN_ERRORS
-from motiondistill.interruption import Interruption
-from motiondistill.latent_state import LatentState
-from motiondistill.latents import LatentProblem, initial_latents, optimize_latents
-from motiondistill.out_of_memory import memory_told
-from motiondistill.progress import make_reporter
+from motiondistill.engine.starts import Problem
+from motiondistill.latents.ablation import LatentProblem, initial_latents, optimize_latents
+from motiondistill.latents.state import LatentState
 from motiondistill.prompts import slug
 from motiondistill.report.latent_results import (
     clip_figures,
@@ -28,8 +26,12 @@ from motiondistill.report.latent_results import (
     write_clips,
     write_fitted,
 )
-from motiondistill.schema import LatentsConfig
-from motiondistill.starts import Problem
+from motiondistill.runs import resuming, store
+from motiondistill.runs.batch import Status, standing
+from motiondistill.runs.interruption import Interruption
+from motiondistill.runs.out_of_memory import memory_told
+from motiondistill.runs.progress import make_reporter
+from motiondistill.schema.jobs import LatentsConfig
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +89,7 @@ def _short(model: str) -> str:
 
 def row_of(job: Job, metrics: Mapping[str, Any] | None = None, failure: str = "") -> Row:
     """The row of a job that left these figures, or those in its folder, or failed by a message."""
-    known = runs.earlier_metrics(job.folder) if metrics is None else metrics
+    known = store.earlier_metrics(job.folder) if metrics is None else metrics
     status, steps = standing(job.folder, known, failure)
     action = known.get("recognised") or {}
     names = ("loss", "motion_energy", "temporal_flickering", "evidence")
@@ -107,7 +109,7 @@ def row_of(job: Job, metrics: Mapping[str, Any] | None = None, failure: str = ""
 
 def is_done(job: Job) -> bool:
     """Whether it has all its updates, and all that is measured."""
-    known = runs.earlier_metrics(job.folder)
+    known = store.earlier_metrics(job.folder)
     return bool(known) and known["finished"] and known["steps"] >= job.config.score.num_steps
 
 
@@ -127,9 +129,9 @@ def conduct(
         resuming.check_changes(stored, job.config, distilled=True)
         saved = saved_state(job.folder)
     else:
-        runs.new_folder(job.folder, job.prompt)
-    runs.write_config(job.folder, job.config, runs.origin(job.prompt))
-    with runs.logged(job.folder):
+        store.new_folder(job.folder, job.prompt)
+    store.write_config(job.folder, job.config, store.origin(job.prompt))
+    with store.logged(job.folder):
         try:
             made = build_latents.for_prompt(problem, fitting, job.prompt)
             return _conduct(job, *made, _first_state(job, made[0], saved), console, stop)
@@ -155,9 +157,9 @@ def _conduct(
     stop: Interruption,
 ) -> dict[str, Any]:
     settings, method = job.config, build_latents.make_latent_method(job.config)
-    started, earlier = time.monotonic(), runs.earlier_metrics(job.folder)
+    started, earlier = time.monotonic(), store.earlier_metrics(job.folder)
     with memory_told(settings, state):
-        last = runs.carry_out(
+        last = store.carry_out(
             optimize_latents(problem, method, state),
             state,
             folder=job.folder,

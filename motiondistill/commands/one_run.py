@@ -10,21 +10,22 @@ from typing import Any
 
 from rich.console import Console
 
-from motiondistill import build, runs
-from motiondistill.candidates import evidence
+from motiondistill.build import objects
 from motiondistill.checkpoints import CHECKPOINTS, load_newest
 from motiondistill.commands.outcomes import RUN_ERRORS
-from motiondistill.interruption import Interruption
-from motiondistill.optimize import initial_state, optimize
-from motiondistill.out_of_memory import memory_told
-from motiondistill.profile import Profile, write_profile
-from motiondistill.progress import make_reporter
+from motiondistill.engine.candidates import evidence
+from motiondistill.engine.optimize import initial_state, optimize
+from motiondistill.engine.profile import Profile, write_profile
+from motiondistill.engine.stages import Settings, State
+from motiondistill.engine.starts import Problem, clip_of, new_field
 from motiondistill.report.events import Looks
 from motiondistill.report.results import write_results
 from motiondistill.report.run_page import write_report
-from motiondistill.schema import OptimizeConfig
-from motiondistill.stages import Settings, State
-from motiondistill.starts import Problem, clip_of, new_field
+from motiondistill.runs import store
+from motiondistill.runs.interruption import Interruption
+from motiondistill.runs.out_of_memory import memory_told
+from motiondistill.runs.progress import make_reporter
+from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.viewer.live import live_stage, shown_on
 from motiondistill.viewer.stage import Stage
 
@@ -40,7 +41,7 @@ def saved_state(folder: Path) -> Any:
     checkpoints = folder / CHECKPOINTS
     if not checkpoints.is_dir():
         return None
-    with runs.logged(folder):
+    with store.logged(folder):
         return load_newest(checkpoints)
 
 
@@ -58,7 +59,7 @@ def conduct(
     `interruption` whose `with` this is within, and asks it. What the package logs goes to the run's
     log, too.
     """
-    with runs.logged(folder), live_stage() if config.run.live else nullcontext() as stage:
+    with store.logged(folder), live_stage() if config.run.live else nullcontext() as stage:
         try:
             return _conduct(problem, config, folder, saved, console, stage, interruption)
         except RUN_ERRORS:
@@ -81,14 +82,14 @@ def _conduct(
     stage: Stage | None,
     interruption: Interruption | None,
 ) -> dict[str, Any]:
-    settings, run = build.make_settings(config), config.run
+    settings, run = objects.make_settings(config), config.run
     state = _first_state(problem, config, settings, folder, saved)
     started, profile = time.monotonic(), Profile()
     steps = optimize(problem, settings, state)
     if stage is not None:
         steps = shown_on(stage, steps, problem.prompt, problem.body)
     with memory_told(config, state):
-        last = runs.carry_out(
+        last = store.carry_out(
             profile.watched(steps) if run.profile else steps,
             state,
             folder=folder,
@@ -100,9 +101,9 @@ def _conduct(
         )
         if run.profile:
             _log.info("%s", write_profile(folder, profile))
-        field = runs.current_field(problem, state)
+        field = store.current_field(problem, state)
         finished = state.step == settings.num_steps
-        earlier = runs.earlier_metrics(folder)
+        earlier = store.earlier_metrics(folder)
         metrics = {
             "prompt": problem.prompt,
             **answer_known(problem),
@@ -116,7 +117,7 @@ def _conduct(
             "evidence": evidence(problem, clip_of(problem, field).detach()),
             "seconds": earlier.get("seconds", 0.0) + time.monotonic() - started,
         }
-        write_results(folder, problem, runs.result_of(problem, field), metrics)
+        write_results(folder, problem, store.result_of(problem, field), metrics)
     _report(folder, problem)
     _log.info("%s after %d updates", "finished" if finished else "stopped", state.step)
     return metrics
@@ -143,6 +144,6 @@ def _first_state(
         _log.info("starting %s", folder)
         with memory_told(config):
             return initial_state(problem, settings)
-    state = runs.restore(saved, partial(new_field, problem))
+    state = store.restore(saved, partial(new_field, problem))
     _log.info("going on with %s from step %d of %d", folder, state.step, settings.num_steps)
     return state

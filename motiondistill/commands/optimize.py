@@ -3,17 +3,20 @@
 import argparse
 import shlex
 
-from motiondistill import build, config, parallel, resuming, runs
-from motiondistill.build_critics import pinned_priors
+from motiondistill import config
+from motiondistill.build import objects
+from motiondistill.build.critics import pinned_priors
+from motiondistill.build.probed_levels import with_probed_levels
 from motiondistill.commands import optimize_batch
 from motiondistill.commands.follow import follow
 from motiondistill.commands.one_run import answer_known, conduct, saved_state
 from motiondistill.commands.outcomes import INTERRUPTED, USER_ERRORS
 from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
-from motiondistill.probe_levels import with_probed_levels
+from motiondistill.engine import parallel
 from motiondistill.report.results import RESULTS
 from motiondistill.report.run_page import REPORT
-from motiondistill.schema import OptimizeConfig
+from motiondistill.runs import resuming, store
+from motiondistill.schema.jobs import OptimizeConfig
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,7 +45,7 @@ def _lead(options: argparse.Namespace) -> int:
         settings = resuming.stored_config(folder, prompt, options.config, options.overrides)
     else:
         settings = config.load(OptimizeConfig, options.config, options.overrides)
-        folder = runs.new_folder(folder, prompt)
+        folder = store.new_folder(folder, prompt)
     with terminal() as console:
         if options.resume:
             saved = saved_state(folder)
@@ -50,13 +53,13 @@ def _lead(options: argparse.Namespace) -> int:
             threads = compute_repeatably(settings.run.threads)
             settings = pinned_priors(with_probed_levels(settings))
             parallel.shared((settings, prompt, saved))
-            problem = build.make_problem(settings, prompt)
+            problem = objects.make_problem(settings, prompt)
         except USER_ERRORS:
             if not options.resume:
                 folder.rmdir()  # nothing has been written yet
             raise
-        settings = runs.resolved(settings, problem, threads)
-        runs.write_config(folder, settings, runs.origin(prompt) | answer_known(problem))
+        settings = store.resolved(settings, problem, threads)
+        store.write_config(folder, settings, store.origin(prompt) | answer_known(problem))
         metrics = conduct(problem, settings, folder, saved, console)
     print(f"\n{folder}")
     for name in (*RESULTS, REPORT):

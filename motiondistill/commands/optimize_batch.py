@@ -11,8 +11,22 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from motiondistill import build, config, resuming, runs
-from motiondistill.batch import (
+from motiondistill import config
+from motiondistill.build import objects
+from motiondistill.build.critics import pinned_priors
+from motiondistill.build.probed_levels import with_probed_levels
+from motiondistill.commands.one_run import answer_known, conduct, saved_state
+from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS, USER_ERRORS
+from motiondistill.commands.session import (
+    checked_prompt,
+    compute_repeatably,
+    terminal,
+    wide_console,
+)
+from motiondistill.engine.starts import Problem
+from motiondistill.report.batch_page import INDEX, write_index
+from motiondistill.runs import resuming, store
+from motiondistill.runs.batch import (
     SUMMARY,
     Job,
     Row,
@@ -23,20 +37,8 @@ from motiondistill.batch import (
     row_of,
     write_summary,
 )
-from motiondistill.build_critics import pinned_priors
-from motiondistill.commands.one_run import answer_known, conduct, saved_state
-from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS, USER_ERRORS
-from motiondistill.commands.session import (
-    checked_prompt,
-    compute_repeatably,
-    terminal,
-    wide_console,
-)
-from motiondistill.interruption import Interruption
-from motiondistill.probe_levels import with_probed_levels
-from motiondistill.report.batch_page import INDEX, write_index
-from motiondistill.schema import OptimizeConfig
-from motiondistill.starts import Problem
+from motiondistill.runs.interruption import Interruption
+from motiondistill.schema.jobs import OptimizeConfig
 
 _log = logging.getLogger(__name__)
 
@@ -48,20 +50,20 @@ def run(options: argparse.Namespace) -> int:
     folder = options.out
     if not options.resume:
         words = prompts[0] if len(prompts) == 1 else f"{len(prompts)} prompts"
-        folder = runs.new_folder(folder, words)
+        folder = store.new_folder(folder, words)
     jobs = plan(prompts, seeds, folder)
     with terminal() as console:
         try:
             threads = compute_repeatably(settings.run.threads)
             settings = pinned_priors(with_probed_levels(settings))
-            problem = build.make_problem(settings, prompts[0])
+            problem = objects.make_problem(settings, prompts[0])
         except USER_ERRORS:
             if not options.resume:
                 folder.rmdir()  # nothing has been written yet
             raise
-        settings = runs.resolved(settings, problem, threads)
-        about = {**runs.origin(""), "prompt": None, "prompts": prompts, "seeds": list(seeds)}
-        runs.write_config(folder, settings, about | answer_known(problem))
+        settings = store.resolved(settings, problem, threads)
+        about = {**store.origin(""), "prompt": None, "prompts": prompts, "seeds": list(seeds)}
+        store.write_config(folder, settings, about | answer_known(problem))
         rows, interrupted = carry_out(jobs, problem, settings, folder, console)
         write_batch_page(folder, rows, problem)
     _show(rows, folder)
@@ -127,7 +129,7 @@ def carry_out(
         except RUN_ERRORS as error:
             message = " ".join(str(error).split())
             _log.error("run %d of %d failed: %s", index + 1, len(jobs), message)
-            rows[index] = row_of(job, runs.earlier_metrics(job.folder), message or repr(error))
+            rows[index] = row_of(job, store.earlier_metrics(job.folder), message or repr(error))
         write_summary(folder, rows)
         if stop.requested:
             return rows, any(row.status in ("stopped", "not begun") for row in rows)
@@ -153,8 +155,8 @@ def _one(
         resuming.check_changes(stored, settings, distilled=distilled)
         saved = saved_state(job.folder)
     else:
-        runs.new_folder(job.folder, job.prompt)
-    runs.write_config(job.folder, settings, runs.origin(job.prompt) | answer_known(problem))
+        store.new_folder(job.folder, job.prompt)
+    store.write_config(job.folder, settings, store.origin(job.prompt) | answer_known(problem))
     return conduct(problem, settings, job.folder, saved, console, stop)
 
 
@@ -164,13 +166,13 @@ def _problem_of(job: Job, problem: Problem, settings: OptimizeConfig) -> Problem
     Random weights are drawn by the seed, so such a prior is made anew.
     """
     if settings.prior.weights == "random":
-        return build.make_problem(settings, job.prompt)
+        return objects.make_problem(settings, job.prompt)
     return dataclasses.replace(problem, prompt=job.prompt, seed=job.seed)
 
 
 def is_done(job: Job, settings: OptimizeConfig) -> bool:
-    total = build.make_settings(settings).num_steps
-    metrics = runs.earlier_metrics(job.folder)
+    total = objects.make_settings(settings).num_steps
+    metrics = store.earlier_metrics(job.folder)
     return bool(metrics) and metrics["finished"] and metrics["steps"] >= total
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import torch
 
-from motiondistill import config, prior_check, prior_table
+from motiondistill import config
+from motiondistill.checkup import prior_check, prior_table
 from motiondistill.commands.session import new_video, terminal, wide_console
-from motiondistill.schema import SampleConfig
+from motiondistill.schema.jobs import SampleConfig
 
 
 def run(options: argparse.Namespace) -> int:

@@ -10,16 +10,24 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from motiondistill import config, resuming, runs
-from motiondistill.batch import read_prompts
-from motiondistill.build_prior import pinned
-from motiondistill.build_probe import make_slopes, make_source, make_study
+from motiondistill import config
+from motiondistill.build.prior import pinned
+from motiondistill.build.probe import make_slopes, make_source, make_study
 from motiondistill.commands import probe_compare
 from motiondistill.commands.outcomes import INTERRUPTED
 from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
-from motiondistill.interruption import Interruption
-from motiondistill.out_of_memory import memory_told
-from motiondistill.probe_files import (
+from motiondistill.probing.asking import pair_rows
+from motiondistill.probing.clips import clips_of, prompt_file
+from motiondistill.probing.slopes import Slopes, slope_rows
+from motiondistill.probing.study import Clip, Study, partners_of
+from motiondistill.report import probe_table
+from motiondistill.report.probe_page import PAGE, write_page
+from motiondistill.report.probe_summary import summary_of
+from motiondistill.runs import resuming, store
+from motiondistill.runs.batch import read_prompts
+from motiondistill.runs.interruption import Interruption
+from motiondistill.runs.out_of_memory import memory_told
+from motiondistill.runs.probe_files import (
     ANSWERS,
     ROWS,
     SUMMARY,
@@ -30,15 +38,8 @@ from motiondistill.probe_files import (
     write_rows,
     write_summary,
 )
-from motiondistill.probing.asking import pair_rows
-from motiondistill.probing.clips import clips_of, prompt_file
-from motiondistill.probing.slopes import Slopes, slope_rows
-from motiondistill.probing.study import Clip, Study, partners_of
-from motiondistill.progress import make_reporter
-from motiondistill.report import probe_table
-from motiondistill.report.probe_page import PAGE, write_page
-from motiondistill.report.probe_summary import summary_of
-from motiondistill.schema import ProbeConfig
+from motiondistill.runs.progress import make_reporter
+from motiondistill.schema.jobs import ProbeConfig
 
 _log = logging.getLogger(__name__)
 # What a pipe is given, so that rows stay lines.
@@ -67,9 +68,9 @@ def run(options: argparse.Namespace) -> int:
         source = make_source(settings, study, options.motions)
         clips, left_out = clips_of(prompts, source, settings.probe.motions)
         _check(clips, left_out)
-        about = {**runs.origin(""), "prompt": None, **asked}
+        about = {**store.origin(""), "prompt": None, **asked}
         if not began:
-            runs.write_config(runs.new_folder(folder, "probe"), settings, about)
+            store.write_config(store.new_folder(folder, "probe"), settings, about)
         with memory_told(settings):
             answers, finished = _ask(folder, study, slopes, clips, console)
         if not answers.pairs:

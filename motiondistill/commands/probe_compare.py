@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from motiondistill import runs
-from motiondistill.probe_files import read_summary
 from motiondistill.report.probe_comparison import write_comparison
+from motiondistill.runs import store
+from motiondistill.runs.probe_files import read_summary
 
 
 def run(options: argparse.Namespace) -> int:
@@ -24,6 +24,6 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(
             f"`--compare` must name at least two probes, got {len(found)}; name another folder."
         )
-    out: Path = runs.new_folder(options.out, "comparison")
+    out: Path = store.new_folder(options.out, "comparison")
     print(write_comparison(out, found))
     return 0

@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from motiondistill import build_film
-from motiondistill.build_motion import read_motion
+from motiondistill.build import film as build_film
+from motiondistill.build.motion import read_motion
 from motiondistill.commands.session import compute_repeatably, new_video, settings_for, terminal
-from motiondistill.progress import make_reporter
 from motiondistill.report.film_files import film_paths, write_film
-from motiondistill.schema import FilmConfig
+from motiondistill.runs.progress import make_reporter
+from motiondistill.schema.jobs import FilmConfig
 
 
 def run(options: argparse.Namespace) -> int:

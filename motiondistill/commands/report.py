@@ -5,14 +5,16 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from motiondistill import build, config, resuming
-from motiondistill.batch import Row, read_summary
+from motiondistill import config
 from motiondistill.body.base import Body
+from motiondistill.build import objects
 from motiondistill.commands.outcomes import FAILED, RUN_ERRORS
 from motiondistill.commands.session import terminal
 from motiondistill.report.batch_page import write_index
 from motiondistill.report.run_page import write_report
-from motiondistill.schema import OptimizeConfig
+from motiondistill.runs import resuming
+from motiondistill.runs.batch import Row, read_summary
+from motiondistill.schema.jobs import OptimizeConfig
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
             f"{resuming.CONFIG}; check the path."
         )
     with terminal():
-        body = build.make_body(config.load(OptimizeConfig, str(path)).body)
+        body = objects.make_body(config.load(OptimizeConfig, str(path)).body)
         if "prompts" not in config.read_about(path):
             print(write_report(folder, body))
             return 0

@@ -2,7 +2,8 @@
 
 import argparse
 
-from motiondistill import build, config, priors
+from motiondistill import config, priors
+from motiondistill.build import objects
 from motiondistill.commands.session import (
     checked_prompt,
     compute_repeatably,
@@ -12,7 +13,7 @@ from motiondistill.commands.session import (
 from motiondistill.prompts import with_words
 from motiondistill.randomness import seeded
 from motiondistill.report.media import save_strip, save_video
-from motiondistill.schema import SampleConfig
+from motiondistill.schema.jobs import SampleConfig
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     path = new_video(options.out, prompt)
     with terminal():
         compute_repeatably(settings.run.threads)
-        prior = build.make_prior(settings.prior, settings.run.seed)
+        prior = objects.make_prior(settings.prior, settings.run.seed)
         height, width = knobs.size or (prior.format.height, prior.format.width)
         latents = priors.sample(
             prior,

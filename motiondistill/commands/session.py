@@ -12,11 +12,12 @@ from typing import Final, TypeVar
 import torch
 from rich.console import Console
 
-from motiondistill import config, runs
-from motiondistill.build_motion import recorded_body
+from motiondistill import config
+from motiondistill.build.motion import recorded_body
 from motiondistill.motion.motion_file import MotionFile
 from motiondistill.prompts import slug
-from motiondistill.schema import ExportConfig, FilmConfig
+from motiondistill.runs import store
+from motiondistill.schema.jobs import ExportConfig, FilmConfig
 
 MAX_PROMPT: Final = 500
 _WIDE: Final = 400
@@ -68,7 +69,7 @@ def new_video(out: Path | None, words: str) -> Path:
         raise ValueError(
             f"`--out` must end in .mp4, got {path}; name it {path.with_suffix('.mp4')}."
         )
-    runs.make_parent(path)
+    store.make_parent(path)
     return path
 
 

@@ -3,7 +3,7 @@
 import argparse
 
 from motiondistill import config
-from motiondistill.schema import JOBS
+from motiondistill.schema.jobs import JOBS
 
 
 def run(options: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from motiondistill.shots import view_azimuth
+from motiondistill.film.shots import view_azimuth
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.critics import Critic, Method, prompts_for
-from motiondistill.distill_settings import DistillSettings
+from motiondistill.engine.critics import Critic, Method, prompts_for
+from motiondistill.engine.settings import DistillSettings
 from motiondistill.priors.guidance import Guidance, Prompts
 from motiondistill.probing import changes
 from motiondistill.probing.settings import GradientSettings

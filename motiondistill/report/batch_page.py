@@ -11,9 +11,8 @@ from urllib.parse import quote
 import torch
 
 from motiondistill.atomic import write_text
-from motiondistill.batch import Row
 from motiondistill.body.base import Body
-from motiondistill.build_motion import RUN_MOTION, read_motion
+from motiondistill.build.motion import RUN_MOTION, read_motion
 from motiondistill.metrics.catalogue import Metric
 from motiondistill.report.documents import document, size_in_words, text
 from motiondistill.report.elements import chips, legend
@@ -22,6 +21,7 @@ from motiondistill.report.figures import Figure, figures
 from motiondistill.report.media import strip_frames
 from motiondistill.report.run_page import EVIDENCE, LOSS, REPORT
 from motiondistill.report.thumbnails import thumbnail
+from motiondistill.runs.batch import Row
 
 _log = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ from motiondistill.data.labels import action_in
 from motiondistill.metrics.catalogue import CATALOGUE
 from motiondistill.metrics.recogniser import Recogniser
 from motiondistill.motion.motion_file import MotionFile, load_motion
-from motiondistill.owners import RULE, owner, remark
+from motiondistill.probing.owners import RULE, owner, remark
 from motiondistill.report.measuring import FEWEST_FRAMES, physical_measurements
-from motiondistill.runs import earlier_metrics
-from motiondistill.schema import DiagnoseConfig
+from motiondistill.runs.store import earlier_metrics
+from motiondistill.schema.jobs import DiagnoseConfig
 
 DIAGNOSIS: Final = "diagnosis.json"
 Stage = Literal["representation", "samples", "latents", "distillation"]

@@ -14,12 +14,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.cameras import heading
-from motiondistill.latent_state import LatentStep
+from motiondistill.engine.stages import State, Step
+from motiondistill.engine.starts import Problem
+from motiondistill.latents.state import LatentStep
 from motiondistill.render.skeleton_map import skeleton_map
 from motiondistill.report.film_files import side_by_side
 from motiondistill.report.media import to_bytes
-from motiondistill.stages import State, Step
-from motiondistill.starts import Problem
 
 
 @final

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from motiondistill.atomic import write_atomically
-from motiondistill.film import Film, shoot
+from motiondistill.film.drawing import Film, shoot
 from motiondistill.report.labels import label
 from motiondistill.report.media import save_batches, save_strip, shrink_tile, strip_frames
 

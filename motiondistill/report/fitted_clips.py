@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.atomic import write_text
-from motiondistill.fitting import fit_errors
+from motiondistill.engine.fitting import fit_errors
+from motiondistill.engine.starts import Problem, start_azimuths
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.report.media import save_strip
-from motiondistill.starts import Problem, start_azimuths
 from motiondistill.structures import Motion
 
 METRICS: Final = "metrics.json"

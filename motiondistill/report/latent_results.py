@@ -12,17 +12,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.atomic import write_text
-from motiondistill.candidates import evidence_of_clips
 from motiondistill.data.labels import action_in
-from motiondistill.fitting import fit, fit_state
-from motiondistill.latent_spaces import encoded
-from motiondistill.latents import LatentProblem
+from motiondistill.engine.candidates import evidence_of_clips
+from motiondistill.engine.fitting import fit, fit_state
+from motiondistill.engine.stages import Settings
+from motiondistill.engine.starts import Problem, motion_of, start_azimuths
+from motiondistill.latents.ablation import LatentProblem
+from motiondistill.latents.spaces import encoded
 from motiondistill.metrics.recogniser import Recognition, load_recogniser
 from motiondistill.metrics.video import motion_energy, temporal_flickering
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.report.media import save_strip, save_video, shrink_tile
-from motiondistill.stages import Settings
-from motiondistill.starts import Problem, motion_of, start_azimuths
 from motiondistill.structures import Motion
 
 METRICS: Final = "metrics.json"

@@ -5,7 +5,6 @@ from importlib.metadata import version
 from typing import Any
 
 from motiondistill import config as configs
-from motiondistill.probe_files import Answers
 from motiondistill.probing.slopes import Slopes
 from motiondistill.probing.study import Clip, Study
 from motiondistill.probing.summary import (
@@ -14,7 +13,8 @@ from motiondistill.probing.summary import (
     pair_summary,
     slope_summary,
 )
-from motiondistill.schema import ProbeConfig
+from motiondistill.runs.probe_files import Answers
+from motiondistill.schema.jobs import ProbeConfig
 from motiondistill.score.levels import log_snr, tau_of
 
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from motiondistill.atomic import write_text
 from motiondistill.cameras import Orbit, heading
+from motiondistill.engine.starts import Problem
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.report.media import save_strip, save_video
-from motiondistill.starts import Problem
 from motiondistill.structures import Motion
 
 RESULTS: Final = ("motion.npz", "video_front.mp4", "video_orbit.mp4", "strip.png", "metrics.json")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from motiondistill.body.base import Body
-from motiondistill.stages import Stage as Phase
-from motiondistill.stages import Step
+from motiondistill.engine.stages import Stage as Phase
+from motiondistill.engine.stages import Step
 from motiondistill.viewer.clips import clip_of
 from motiondistill.viewer.stage import Stage
 

@@ -1,0 +1,1 @@
+"""One run of `optimize`: starts, fits and score distillation, from a prompt to a motion."""

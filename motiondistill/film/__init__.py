@@ -1,0 +1,1 @@
+"""Films of finished motions: cameras, pictures, frames."""

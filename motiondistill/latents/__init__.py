@@ -1,0 +1,1 @@
+"""The latent ablation: clips that no body stands behind, changed as priors ask."""
