@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     mocap = " --mocap FOLDER" if options.mocap else ""
     chosen = () if tuple(options.actions) == every else options.actions
-    write_page(findings, command_of(f"distilled.py{mocap}", options.more, chosen))
+    write_page(findings, command_of(f"distilled.py{mocap}", options.more, {"actions": chosen}))
 
 
 if __name__ == "__main__":

@@ -154,7 +154,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     runs = runs_of(options.actions, options.seeds, options.out, options.more)
     judged = judge(runs, make_body(BodyConfig()), load_recogniser())
-    chosen = () if tuple(options.actions) == told_actions() else options.actions
+    usual = parser.parse_args([])
+    chosen = {
+        name: vars(options)[name]
+        for name in ("seeds", "actions")
+        if vars(options)[name] != vars(usual)[name]
+    }
     write_page(judged, options.actions, command_of("leak.py", options.more, chosen))
 
 

@@ -18,7 +18,6 @@ some models; both write no page: for processes side by side, each on its own cor
 
 import argparse
 import logging
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,13 +74,13 @@ def command(options: argparse.Namespace) -> str:
 
     `--part` and `--only`, which make no page, are left out.
     """
-    usual, told = vars(parse([])), ["long_tail.py"]
-    for name in ("out", "seeds", "base_steps", "steps", "runs", "groups"):
-        value = vars(options)[name]
-        if value != usual[name]:
-            values = value if isinstance(value, list) else [value]
-            told += [f"--{name.replace('_', '-')}", *map(str, values)]
-    return command_of(shlex.join(told), options.more)
+    usual, given = vars(parse([])), vars(options)
+    chosen = {
+        name.replace("_", "-"): given[name] if isinstance(given[name], list) else [given[name]]
+        for name in ("out", "seeds", "base_steps", "steps", "runs", "groups")
+        if given[name] != usual[name]
+    }
+    return command_of("long_tail.py", options.more, chosen)
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -203,6 +203,7 @@ def test_the_leak_is_told_by_cells(quick: QuickOptimizer, monkeypatch: pytest.Mo
     rows = [line for line in text.splitlines() if line.startswith("| random weights |")]
     assert "0 %" in rows[0].split("|")[2] and "100 %" in rows[0].split("|")[4]
     assert text.count("![](leak/") == 9
+    assert "`python experiments/leak.py --seeds 0 1 --actions squat 'jumping jacks'`" in text
     known = [call for call in leaking.calls if "field.action=squat" in call]
     assert all("a person squats" in call for call in known)
 

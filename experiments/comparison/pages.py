@@ -1,8 +1,9 @@
 """Parts of the results' pages: tables, where figures come from, and strips, failures first."""
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import imageio.v3
@@ -46,10 +47,17 @@ def origin(runs: Sequence[Run], command: str) -> str:
     )
 
 
-def command_of(script: str, more: Sequence[str], actions: Sequence[str] = ()) -> str:
-    """The command that made a page: the actions, if some were chosen, and what all runs had set."""
-    chosen = " --actions " + " ".join(map(shlex.quote, actions)) if actions else ""
-    return f"experiments/{script}{chosen}{' --set ' * bool(more)}{' '.join(more)}"
+def command_of(
+    script: str, more: Sequence[str], chosen: Mapping[str, Sequence[object]] = MappingProxyType({})
+) -> str:
+    """The command that made a page: what was chosen by options, and what all runs had set.
+
+    Options without a value are left out.
+    """
+    told = "".join(
+        f" --{name} {shlex.join(map(str, values))}" for name, values in chosen.items() if values
+    )
+    return f"experiments/{script}{told}{' --set ' * bool(more)}{' '.join(more)}"
 
 
 def sheet(
