@@ -41,6 +41,7 @@ from torch import Tensor
 
 from motiondistill.body.anny import anny_body
 from motiondistill.body.base import Body
+from motiondistill.bookkeeping.progress import make_reporter
 from motiondistill.cameras import Orbit
 from motiondistill.data.dataset import ActionDataset
 from motiondistill.data.parametric import parametric_motion
@@ -48,7 +49,6 @@ from motiondistill.data.windows import hold_in_place
 from motiondistill.randomness import seeded
 from motiondistill.render.cpu import CpuRasterizer
 from motiondistill.render.scene import Scene
-from motiondistill.runs.progress import make_reporter
 from motiondistill.structures import Motion
 
 VIEWS = {"front": 0.0, "three-quarter": math.pi / 4, "side": math.pi / 2}

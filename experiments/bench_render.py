@@ -126,8 +126,8 @@ def describe(threads: int) -> dict[str, Any]:
     import numba
     import torch
 
+    from motiondistill.bookkeeping.store import origin
     from motiondistill.render import nvdiffrast
-    from motiondistill.runs.store import origin
 
     names = {"torch": torch.__version__, "numba": numba.__version__}
     has_mitsuba = importlib.util.find_spec("mitsuba") is not None

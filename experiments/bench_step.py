@@ -20,7 +20,8 @@ from torch import Tensor
 
 from motiondistill import config
 from motiondistill.atomic import write_text
-from motiondistill.build.objects import make_problem, make_settings
+from motiondistill.bookkeeping.store import origin
+from motiondistill.building.objects import make_problem, make_settings
 from motiondistill.engine.critics import prompts_for
 from motiondistill.engine.distillation import critics_of
 from motiondistill.engine.gradients import clip
@@ -28,7 +29,6 @@ from motiondistill.engine.optimize import initial_state, optimize
 from motiondistill.engine.stages import Settings
 from motiondistill.engine.starts import Problem, clip_of
 from motiondistill.regularizers.weights import penalties
-from motiondistill.runs.store import origin
 from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.score.query import Query
 from motiondistill.structures import Motion

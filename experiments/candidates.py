@@ -28,13 +28,13 @@ from rich.progress import track
 from this_machine import this_machine
 from torch import Tensor
 
+from motiondistill.bookkeeping.store import origin
 from motiondistill.data.captions import ACTIONS
 from motiondistill.data.frequencies import RARE_CLIPS
 from motiondistill.engine.candidates import evidence, standard_scores
 from motiondistill.engine.fitting import fit_errors
 from motiondistill.engine.starts import Problem, start_azimuths
 from motiondistill.metrics.recogniser import load_recogniser
-from motiondistill.runs.store import origin
 from motiondistill.structures import Motion
 
 PAGE_FILE: Final = Path("results/candidates.md")

@@ -18,10 +18,10 @@ from comparison.pages import table
 from comparison.runs import Run, Variant, prompt_of
 from paper_figures.sheets import command, options_of, write_figure
 
+from motiondistill.bookkeeping.resuming import CONFIG
 from motiondistill.cli import main as motiondistill
 from motiondistill.config import load
 from motiondistill.report.latent_grid import Block, row_of_strip
-from motiondistill.runs.resuming import CONFIG
 from motiondistill.schema.jobs import LatentsConfig
 
 ACTIONS: Final = ("run", "punch")

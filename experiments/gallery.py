@@ -20,7 +20,8 @@ from torch import Tensor
 from motiondistill import rotations
 from motiondistill.body.anny import Phenotype, anny_body
 from motiondistill.body.base import Body
-from motiondistill.build.objects import make_changes, make_scene
+from motiondistill.bookkeeping.store import origin
+from motiondistill.building.objects import make_changes, make_scene
 from motiondistill.cameras import Orbit, azimuths_of
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.film.shots import ShotSettings, cameras_along
@@ -36,7 +37,6 @@ from motiondistill.render.scene import Scene
 from motiondistill.render.skeleton_map import skeleton_map
 from motiondistill.render.tracklets import spread, tracklets
 from motiondistill.report.media import to_bytes
-from motiondistill.runs.store import origin
 from motiondistill.schema.look import RenderConfig
 from motiondistill.structures import JOINT_INDEX, NUM_JOINTS, Camera, Mesh, Motion
 from motiondistill.trajectories import Trajectory, dolly, pan, still, turn, zoom

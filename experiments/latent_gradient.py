@@ -15,7 +15,8 @@ from this_machine import this_machine
 from torch import Tensor
 
 from motiondistill.atomic import write_text
-from motiondistill.build.objects import make_problem
+from motiondistill.bookkeeping.store import origin
+from motiondistill.building.objects import make_problem
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.engine.starts import Problem
 from motiondistill.priors.base import Codec
@@ -23,7 +24,6 @@ from motiondistill.priors.decoder_gradient import through_decoder
 from motiondistill.priors.guidance import Guidance, Prompts
 from motiondistill.prompts import with_view
 from motiondistill.randomness import seeded
-from motiondistill.runs.store import origin
 from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.score.loss import score_gradient, score_loss
 from motiondistill.score.objectives import csd, sds

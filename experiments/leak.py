@@ -22,7 +22,7 @@ from comparison.pages import command_of, origin, sheet, table, write
 from comparison.runs import DISTILLED_ALONE, Run, Variant, carry_out, planned
 from prior_evidence.judged import rate
 
-from motiondistill.build.objects import make_body
+from motiondistill.building.objects import make_body
 from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.motion.statistics import known_actions
 from motiondistill.prompts import slug

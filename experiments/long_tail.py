@@ -28,7 +28,7 @@ from long_tail_parts.page import write_page
 from long_tail_parts.training import School, Schooling
 from objectives import share
 
-from motiondistill.build.objects import make_body
+from motiondistill.building.objects import make_body
 from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.schema.look import BodyConfig
 

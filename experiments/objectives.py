@@ -29,7 +29,7 @@ from comparison.pages import command_of, origin, sheet, table, write
 from comparison.runs import DISTILLED_ALONE, Variant, carry_out, finished, planned, prompt_of
 from prior_evidence.judged import rate
 
-from motiondistill.build.objects import make_body
+from motiondistill.building.objects import make_body
 from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.prompts import slug
 from motiondistill.schema.look import BodyConfig

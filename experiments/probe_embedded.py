@@ -16,13 +16,13 @@ from typing import Any, Final
 from comparison.pages import command_of, table, write
 from this_machine import this_machine
 
+from motiondistill.bookkeeping.probe_files import read_summary
 from motiondistill.cli import main as motiondistill
 from motiondistill.data.frequencies import RARE_CLIPS
 from motiondistill.data.labels import action_in
 from motiondistill.report.probe_maps import interval_words, level_words
 from motiondistill.report.probe_page import VERDICTS
 from motiondistill.report.probe_table import lines
-from motiondistill.runs.probe_files import read_summary
 
 PAGE_FILE: Final = Path("results/probe_embedded.md")
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from motiondistill.build.objects import make_problem, make_settings
+from motiondistill.building.objects import make_problem, make_settings
 from motiondistill.engine.optimize import initial_state, optimize
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.schema.jobs import OptimizeConfig

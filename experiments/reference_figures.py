@@ -16,13 +16,13 @@ import torch
 
 from motiondistill.atomic import write_text
 from motiondistill.body.anny import anny_body
+from motiondistill.bookkeeping.store import origin
 from motiondistill.data.joints import JOINTS_FPS
 from motiondistill.data.recordings import is_unfit, motion_of, neutral_poses, read_recordings
 from motiondistill.data.windows import hold_in_place, resample
 from motiondistill.metrics.catalogue import CATALOGUE
 from motiondistill.report.figures import QUANTILES
 from motiondistill.report.measuring import physical_measurements
-from motiondistill.runs.store import origin
 
 # Hand-animated clips (m2m) are not recorded; those of c8 stand among CMU's own.
 SOURCES = ("ad", "amp", "cmu", "dm")

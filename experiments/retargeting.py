@@ -31,11 +31,11 @@ from torch import Tensor
 from motiondistill import rotations
 from motiondistill.body.anny import anny_body
 from motiondistill.body.base import Body
+from motiondistill.bookkeeping.store import origin
 from motiondistill.data.directions import leg_length
 from motiondistill.data.importers import CapturedClip, read_folder
 from motiondistill.data.joints import JOINTS_FPS
 from motiondistill.report.media import to_bytes
-from motiondistill.runs.store import origin
 from motiondistill.structures import JOINT_INDEX as J
 from motiondistill.structures import JOINT_NAMES
 

@@ -10,6 +10,7 @@ import torch
 from comparison.runs import prompt_of
 
 from motiondistill.body.skinning import SkinnedBody
+from motiondistill.bookkeeping import store
 from motiondistill.checkpoints import CHECKPOINTS, save_step
 from motiondistill.config import load
 from motiondistill.data.captions import ACTIONS
@@ -17,7 +18,6 @@ from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.randomness import seeded
 from motiondistill.report.results import RESULTS
-from motiondistill.runs import store
 from motiondistill.schema.jobs import OptimizeConfig
 
 SECONDS = 90.0

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build.objects import at_rest
+from motiondistill.building.objects import at_rest
 from motiondistill.motion.limits import anatomical_limits
 from motiondistill.regularizers.capsules import capsules_of
 from motiondistill.regularizers.key_frames import KeyFrames

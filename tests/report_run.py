@@ -8,9 +8,9 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 from walk_file import save, walk
 
+from motiondistill.bookkeeping import store
 from motiondistill.config import load
 from motiondistill.report.media import save_strip, save_video
-from motiondistill.runs import store
 from motiondistill.schema.jobs import OptimizeConfig
 
 FRAMES, FPS, STEPS = 5, 8.0, 300

@@ -12,7 +12,7 @@ from small_problem import small_problem
 from torch import Tensor
 
 from motiondistill import config
-from motiondistill.build.objects import make_settings
+from motiondistill.building.objects import make_settings
 from motiondistill.engine.critics import Critic
 from motiondistill.engine.distillation import judge
 from motiondistill.engine.optimize import initial_state, optimize

@@ -25,9 +25,9 @@ LAYERS = [
     "motion body render priors metrics".split(),
     "score regularizers data".split(),
     "formats".split(),
-    "engine latents probing film t2m sweep".split(),
+    "engine latents probing film".split(),
     "schema config".split(),
-    "build runs checkup report viewer".split(),
+    "building bookkeeping checkup report viewer".split(),
     "commands".split(),
     "cli __main__".split(),
 ]

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from motiondistill.build import objects
+from motiondistill.bookkeeping.batch import parse_seeds, plan, read_prompts, standing
+from motiondistill.building import objects
 from motiondistill.checkpoints import CHECKPOINTS, save_step
 from motiondistill.cli import main
 from motiondistill.commands import one_run
 from motiondistill.engine.optimize import optimize
 from motiondistill.engine.stages import Step
-from motiondistill.runs.batch import parse_seeds, plan, read_prompts, standing
 
 PROMPTS = ("a person walks", "A person bows, twice!")
 FOLDERS = ["a-person-walks_seed0", "a-person-walks_seed1"]

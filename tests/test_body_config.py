@@ -7,8 +7,8 @@ from tiny_ltx import save_tiny
 
 from motiondistill import config
 from motiondistill.body.anny import Phenotype
-from motiondistill.build import motion as build_motion
-from motiondistill.build import objects
+from motiondistill.building import motion as build_motion
+from motiondistill.building import objects
 from motiondistill.cli import main
 from motiondistill.motion.motion_file import load_motion
 from motiondistill.schema.jobs import OptimizeConfig

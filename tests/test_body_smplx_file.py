@@ -15,7 +15,7 @@ from motiondistill.body import smplx_file as layout
 from motiondistill.body.restricted_pickle import load_numbers
 from motiondistill.body.smplx import smplx_body
 from motiondistill.body.smplx_file import find_model, read_model
-from motiondistill.build import objects
+from motiondistill.building import objects
 from motiondistill.schema.look import BodyConfig
 
 

@@ -14,7 +14,7 @@ from small_problem import body
 from tiny_ltx import save_tiny
 
 from motiondistill import rotations
-from motiondistill.build import objects
+from motiondistill.building import objects
 from motiondistill.cameras import Orbit
 from motiondistill.priors.base import DiffusersPrior, VideoFormat
 from motiondistill.render.background import FACE_NAMES

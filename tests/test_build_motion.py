@@ -9,7 +9,7 @@ import torch
 from small_problem import body
 from walk_file import save
 
-from motiondistill.build.motion import read_motion
+from motiondistill.building.motion import read_motion
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.randomness import seeded
 from motiondistill.structures import Motion

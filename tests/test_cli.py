@@ -13,7 +13,7 @@ import torch
 import yaml
 from tiny_ltx import save_tiny
 
-from motiondistill.build import objects
+from motiondistill.building import objects
 from motiondistill.cli import main
 from motiondistill.motion.motion_file import load_motion
 
@@ -77,7 +77,7 @@ def test_a_killed_and_resumed_run_gives_the_same_bits(
     script = f"""
 import os, signal, sys
 from motiondistill import cli
-from motiondistill.runs import store
+from motiondistill.bookkeeping import store
 snapshot = store.snapshot
 def fatal(state):
     if state.step >= {step}:

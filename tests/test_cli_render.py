@@ -16,8 +16,8 @@ from walk_file import FPS, FRAMES, SMALL, save, walk
 from motiondistill import config
 from motiondistill.body.anny import anny_body
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build import objects
-from motiondistill.build.motion import read_motion
+from motiondistill.building import objects
+from motiondistill.building.motion import read_motion
 from motiondistill.cli import INTERRUPTED, main
 from motiondistill.commands.session import settings_for
 from motiondistill.film.drawing import OutputSettings
@@ -194,7 +194,7 @@ def test_ctrl_c_leaves_no_half_written_file(run_folder: Path, tmp_path: Path) ->
     script = """
 import os, signal, sys
 from motiondistill import cli
-from motiondistill.build import film as build_film
+from motiondistill.building import film as build_film
 from motiondistill.film import pictures
 drawn = pictures.Drawn
 def count(*arguments):

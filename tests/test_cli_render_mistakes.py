@@ -9,7 +9,7 @@ import torch
 from walk_file import SMALL, save, walk
 
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build import objects
+from motiondistill.building import objects
 from motiondistill.cli import main
 
 

@@ -21,7 +21,7 @@ from quick_runs import QuickOptimizer
 from small_problem import small_problem
 
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build.objects import make_settings
+from motiondistill.building.objects import make_settings
 from motiondistill.config import load
 from motiondistill.data.captions import ACTIONS
 from motiondistill.data.dataset import ActionDataset, action_dataset

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from motiondistill import config
-from motiondistill.build.objects import make_settings
+from motiondistill.building.objects import make_settings
 from motiondistill.schema.jobs import FilmConfig, OptimizeConfig
 from motiondistill.schema.knobs import USED_WITH, knobs
 

@@ -15,8 +15,9 @@ from small_problem import small_problem
 from torch import Tensor
 
 from motiondistill import config
-from motiondistill.build.method import make_method
-from motiondistill.build.objects import make_settings
+from motiondistill.bookkeeping.store import restore, snapshot
+from motiondistill.building.method import make_method
+from motiondistill.building.objects import make_settings
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.engine.critics import Critic, draw, prompts_for
 from motiondistill.engine.distillation import Verdict, judge
@@ -29,7 +30,6 @@ from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import with_view
 from motiondistill.randomness import seeded
-from motiondistill.runs.store import restore, snapshot
 from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.score.objectives import sds
 from motiondistill.score.query import Query

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from motiondistill import config
-from motiondistill.build.critics import pinned_priors
-from motiondistill.build.objects import make_problem
+from motiondistill.building.critics import pinned_priors
+from motiondistill.building.objects import make_problem
 from motiondistill.schema.jobs import OptimizeConfig
 
 

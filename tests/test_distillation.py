@@ -14,7 +14,8 @@ from small_problem import small_problem
 from torch import Tensor, nn
 
 from motiondistill import config
-from motiondistill.build.objects import make_settings
+from motiondistill.bookkeeping.store import restore, snapshot
+from motiondistill.building.objects import make_settings
 from motiondistill.cameras import heading
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.engine.critics import Critic, guidance_at, prompts_for
@@ -27,7 +28,6 @@ from motiondistill.motion.still import frozen
 from motiondistill.priors.base import Conditioning, DiffusersPrior, Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import with_view
-from motiondistill.runs.store import restore, snapshot
 from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.score.query import Query, Reference
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build import objects
+from motiondistill.building import objects
 from motiondistill.cameras import Orbit
 from motiondistill.data.captions import canonical_caption
 from motiondistill.data.parametric import parametric_motion

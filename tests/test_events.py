@@ -12,7 +12,9 @@ from small_problem import small_problem
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from motiondistill import config
-from motiondistill.build.objects import make_settings
+from motiondistill.bookkeeping import store
+from motiondistill.bookkeeping.progress import LineReporter
+from motiondistill.building.objects import make_settings
 from motiondistill.checkpoints import CHECKPOINTS, load_newest
 from motiondistill.engine.optimize import initial_state, optimize
 from motiondistill.engine.stages import Settings, State, Step
@@ -21,8 +23,6 @@ from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.randomness import seeded
 from motiondistill.report.events import Looks, _add_video
 from motiondistill.report.media import to_bytes
-from motiondistill.runs import store
-from motiondistill.runs.progress import LineReporter
 from motiondistill.schema.jobs import OptimizeConfig
 
 FRAMES, PIXELS, VIEWS = 4, 16, 2

@@ -13,12 +13,12 @@ from torch import Tensor
 from trees import same
 
 from motiondistill import config
-from motiondistill.build.objects import make_settings
+from motiondistill.bookkeeping.store import snapshot
+from motiondistill.building.objects import make_settings
 from motiondistill.engine import distillation, inquiry, optimize, stages
 from motiondistill.engine.critics import Critic
 from motiondistill.priors.base import DiffusersPrior
 from motiondistill.priors.loading import load_prior
-from motiondistill.runs.store import snapshot
 from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.structures import Mesh
 

@@ -10,7 +10,10 @@ from small_problem import small_problem
 from torch import Tensor, nn
 
 from motiondistill import config
-from motiondistill.build.objects import make_settings
+from motiondistill.bookkeeping import store
+from motiondistill.bookkeeping.out_of_memory import is_out_of_memory, memory_told, remedies
+from motiondistill.bookkeeping.progress import LineReporter
+from motiondistill.building.objects import make_settings
 from motiondistill.checkpoints import CHECKPOINTS, load_newest
 from motiondistill.cli import main
 from motiondistill.engine import optimize, stages
@@ -20,9 +23,6 @@ from motiondistill.engine.starts import Problem, new_field
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.randomness import seeded
-from motiondistill.runs import store
-from motiondistill.runs.out_of_memory import is_out_of_memory, memory_told, remedies
-from motiondistill.runs.progress import LineReporter
 from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.structures import Mesh
 

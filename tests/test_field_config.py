@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from motiondistill import config, rotations
-from motiondistill.build.field import (
+from motiondistill.building.field import (
     answer_known,
     check_groups,
     make_field,

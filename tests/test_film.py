@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build import film as build_film
+from motiondistill.building import film as build_film
 from motiondistill.cameras import project
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.film import drawing as film

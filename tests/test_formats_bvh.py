@@ -13,7 +13,7 @@ from random_motions import largest_angle, largest_step, many_motions, random_mot
 
 from motiondistill import rotations
 from motiondistill.body.skeleton import DETAILED_NAMES, detailed_rotations, skeleton_kinematics
-from motiondistill.build.export import detailed_rest
+from motiondistill.building.export import detailed_rest
 from motiondistill.data.importers.bvh import read_bvh as import_bvh
 from motiondistill.formats.bvh import RestPose, Unit, bvh_text, write_bvh, zyx_angles
 from motiondistill.formats.bvh_reading import read_bvh

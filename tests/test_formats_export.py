@@ -13,9 +13,9 @@ from walk_file import FPS, FRAMES, save, walk
 
 from motiondistill import rotations
 from motiondistill.body.anny import anny_body
-from motiondistill.build import motion as build_motion
-from motiondistill.build import objects
-from motiondistill.build.motion import read_motion
+from motiondistill.building import motion as build_motion
+from motiondistill.building import objects
+from motiondistill.building.motion import read_motion
 from motiondistill.cli import main
 from motiondistill.data.importers import read_folder
 from motiondistill.data.importers.smpl_skeletons import SMPL

@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_problem import body, rendered, small_problem
 
-from motiondistill.build.objects import make_settings
+from motiondistill.building.objects import make_settings
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.engine.stages import Settings
 from motiondistill.engine.starts import FitSettings, Problem

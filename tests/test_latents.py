@@ -13,8 +13,8 @@ from torch import Tensor
 from toy_gaussian import DIMENSIONS, FORMAT, SHAPE, random_gaussian
 
 from motiondistill import config
-from motiondistill.build.latents import make_latent_method
-from motiondistill.build.method import make_method
+from motiondistill.building.latents import make_latent_method
+from motiondistill.building.method import make_method
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.engine.critics import MAIN, Critic
 from motiondistill.engine.settings import DistillSettings

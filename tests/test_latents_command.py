@@ -14,7 +14,7 @@ import torch
 from walk_file import save, walk
 
 from motiondistill import config
-from motiondistill.build.latents import make_latent_problem, start_motion
+from motiondistill.building.latents import make_latent_problem, start_motion
 from motiondistill.checkpoints import CHECKPOINTS, load_newest
 from motiondistill.cli import main
 from motiondistill.commands import one_latents

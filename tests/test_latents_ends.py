@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from motiondistill import config
-from motiondistill.build import latents as build_latents
+from motiondistill.bookkeeping.out_of_memory import remedies_of_clips
+from motiondistill.building import latents as build_latents
 from motiondistill.cli import main
 from motiondistill.commands import one_latents
 from motiondistill.latents.ablation import optimize_latents
 from motiondistill.latents.state import LatentStep
 from motiondistill.report import latent_results
-from motiondistill.runs.out_of_memory import remedies_of_clips
 from motiondistill.schema.jobs import LatentsConfig
 
 PROMPTS = ["a person is walking", "a person bows"]

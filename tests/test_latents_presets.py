@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from motiondistill import config
-from motiondistill.build.latents import each_prior, make_latent_method, make_latent_problem
-from motiondistill.build.method import make_method
+from motiondistill.building.latents import each_prior, make_latent_method, make_latent_problem
+from motiondistill.building.method import make_method
 from motiondistill.latents.ablation import initial_latents, optimize_latents
 from motiondistill.priors.families import known
 from motiondistill.randomness import seeded

@@ -10,9 +10,10 @@ from small_problem import PROMPT, small_problem
 from tiny_ltx import save_tiny
 
 from motiondistill import config
-from motiondistill.build import objects
-from motiondistill.build.field import make_field, make_space
-from motiondistill.build.method import make_method
+from motiondistill.bookkeeping import store
+from motiondistill.building import objects
+from motiondistill.building.field import make_field, make_space
+from motiondistill.building.method import make_method
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.commands.optimize import answer_known as told
 from motiondistill.engine.optimize import initial_state, optimize
@@ -25,7 +26,6 @@ from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.regularizers.weights import RegularizerWeights
-from motiondistill.runs import store
 from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.structures import Motion
 

@@ -19,13 +19,13 @@ from quick_runs import QuickOptimizer
 from small_problem import small_problem
 
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build.objects import make_settings
+from motiondistill.bookkeeping.probe_files import SUMMARY
+from motiondistill.building.objects import make_settings
 from motiondistill.config import load
 from motiondistill.data.dataset import action_dataset
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.randomness import seeded
-from motiondistill.runs.probe_files import SUMMARY
 from motiondistill.schema.jobs import OptimizeConfig, ProbeConfig
 from motiondistill.structures import Motion
 

@@ -13,7 +13,7 @@ from walk_file import save, walk
 
 from motiondistill.body.base import Body
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build import objects
+from motiondistill.building import objects
 from motiondistill.cli import main
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.metrics.catalogue import CATALOGUE

@@ -13,7 +13,7 @@ from solids import gradients, random_scene, relative
 from tiny_ltx import save_tiny
 from torch import Tensor
 
-from motiondistill.build.objects import make_rasterizer
+from motiondistill.building.objects import make_rasterizer
 from motiondistill.cli import main
 from motiondistill.render import nvdiffrast
 from motiondistill.render.cpu import CpuRasterizer

@@ -13,7 +13,8 @@ from pose_oracle import ORACLE, all_around, oracle, pose
 from small_problem import FRAMES, PROMPT, small_problem
 from tiny_ltx import save_tiny
 
-from motiondistill.build.method import make_method
+from motiondistill.bookkeeping.store import restore, snapshot
+from motiondistill.building.method import make_method
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.engine.optimize import initial_state, optimize
 from motiondistill.engine.settings import DistillSettings
@@ -23,7 +24,6 @@ from motiondistill.priors.base import Prior
 from motiondistill.priors.loading import load_prior
 from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.render.randomization import random_background
-from motiondistill.runs.store import restore, snapshot
 
 FIT, DISTILL = 3, 3
 VIEWS = 2

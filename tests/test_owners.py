@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from motiondistill.probing.owners import Owner, owner, remark
+from motiondistill.metrics.owners import Owner, owner, remark
 from motiondistill.report.diagnosis import STAGES, Stage, verdict
 
 YES, NO, HALF = [True, True, False], [True, False, False], [True, False]

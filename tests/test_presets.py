@@ -8,8 +8,8 @@ import torch
 from torch.nn.functional import mse_loss
 
 from motiondistill import config, rotations
-from motiondistill.build.method import make_levels, make_rate, make_weighting
-from motiondistill.build.objects import make_problem, make_settings
+from motiondistill.building.method import make_levels, make_rate, make_weighting
+from motiondistill.building.objects import make_problem, make_settings
 from motiondistill.cameras import view_azimuths
 from motiondistill.engine.optimize import initial_state, optimize
 from motiondistill.engine.settings import DistillSettings, WeightingName

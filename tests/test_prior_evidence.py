@@ -14,7 +14,7 @@ from prior_evidence.judged import judge, mistakes, rate
 from prior_evidence.samples import Sampling
 
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build.objects import make_problem, make_settings
+from motiondistill.building.objects import make_problem, make_settings
 from motiondistill.data.dataset import action_dataset
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.engine.starts import FitSettings

@@ -13,8 +13,8 @@ from huggingface_hub import constants
 from test_priors_hub import COMMIT, fill
 from test_priors_weights import Trap
 
-from motiondistill.build import objects
-from motiondistill.build import prior as build_prior
+from motiondistill.building import objects
+from motiondistill.building import prior as build_prior
 from motiondistill.checkup import prior_check
 from motiondistill.cli import main
 from motiondistill.priors import DiffusersPrior, memory

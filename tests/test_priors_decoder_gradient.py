@@ -10,7 +10,7 @@ from test_priors_encode_modes import differentiate, draw, draw_video, plain
 from tiny_codecs import SIZES, tiny_codec
 from torch import Tensor
 
-from motiondistill.build.prior import make_prior
+from motiondistill.building.prior import make_prior
 from motiondistill.priors.base import Codec, VideoFormat
 from motiondistill.priors.decoder_gradient import (
     DecoderGradientCodec,

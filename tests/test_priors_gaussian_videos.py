@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from motiondistill.build import objects
-from motiondistill.build import prior as build_prior
+from motiondistill.building import objects
+from motiondistill.building import prior as build_prior
 from motiondistill.checkup.prior_table import rows
 from motiondistill.cli import main
 from motiondistill.priors.base import VideoFormat

@@ -16,15 +16,15 @@ from standin_skeleton import rest_joints
 from tiny_ltx import save_tiny
 
 from motiondistill import config as configs
-from motiondistill.build.objects import make_settings
-from motiondistill.build.probed_levels import with_probed_levels
+from motiondistill.bookkeeping.batch import read_prompts
+from motiondistill.bookkeeping.probed_levels import with_probed_levels
+from motiondistill.building.objects import make_settings
 from motiondistill.cli import main
 from motiondistill.data.labels import action_in
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS
 from motiondistill.probing.clips import clips_of, folder_source, parametric_source, prompt_file
 from motiondistill.probing.pairs import BY_NAME
 from motiondistill.probing.ranking import TIE
-from motiondistill.runs.batch import read_prompts
 from motiondistill.schema.jobs import OptimizeConfig, ProbeConfig
 
 PROMPTS = ("a person walks", "a person punches with the left hand", "a person juggles")

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from motiondistill import config as configs
-from motiondistill.build.probed_levels import with_probed_levels
+from motiondistill.bookkeeping import resuming, store
+from motiondistill.bookkeeping.probed_levels import with_probed_levels
 from motiondistill.checkpoints import CHECKPOINTS, save_step
-from motiondistill.runs import resuming, store
 from motiondistill.schema.jobs import OptimizeConfig
 
 PROMPT = "a person walks"

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from motiondistill.build.probe import make_study
+from motiondistill.bookkeeping.out_of_memory import remedies_of_probe
+from motiondistill.building.probe import make_study
 from motiondistill.cli import main
 from motiondistill.commands import probe
 from motiondistill.config import load
-from motiondistill.runs.out_of_memory import remedies_of_probe
 from motiondistill.schema.jobs import ProbeConfig
 
 TINY = ["prior.model=gaussian", "camera.size=[16,16]", "probe.null_copies=0"]

@@ -13,7 +13,7 @@ from small_problem import body
 from tiny_ltx import save_tiny
 from torch import Tensor
 
-from motiondistill.build.probe import with_copies
+from motiondistill.building.probe import with_copies
 from motiondistill.cameras import Orbit
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.data.windows import mirrored

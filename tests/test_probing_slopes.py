@@ -7,7 +7,7 @@ import torch
 from test_probing_pairs import NATIVE, PROMPTS, around, clips, seen, study_of
 from torch import Tensor
 
-from motiondistill.build.method import make_method
+from motiondistill.building.method import make_method
 from motiondistill.engine.settings import DistillSettings
 from motiondistill.priors.gaussian import GaussianPrior
 from motiondistill.probing import changes

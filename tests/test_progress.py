@@ -6,8 +6,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from motiondistill.runs import progress
-from motiondistill.runs.progress import (
+from motiondistill.bookkeeping import progress
+from motiondistill.bookkeeping.progress import (
     BarReporter,
     LineReporter,
     Stopwatch,

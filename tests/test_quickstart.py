@@ -9,7 +9,7 @@ import torch
 from tiny_ltx import NATIVE, save_tiny
 
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build import objects
+from motiondistill.building import objects
 from motiondistill.engine.settings import DistillSettings
 from motiondistill.engine.starts import FitSettings
 from motiondistill.motion.motion_file import load_motion

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from small_problem import body, small_problem
 
 from motiondistill import config, rotations
-from motiondistill.build.objects import make_problem, make_settings
+from motiondistill.bookkeeping.store import restore, snapshot
+from motiondistill.building.objects import make_problem, make_settings
 from motiondistill.checkpoints import load_checkpoint, save_checkpoint
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.engine.optimize import initial_state, optimize
@@ -22,7 +23,6 @@ from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import DiffusersPrior
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.randomness import seeded
-from motiondistill.runs.store import restore, snapshot
 from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.structures import NUM_JOINTS, Motion
 

@@ -11,8 +11,8 @@ from small_problem import body
 from tiny_ltx import save_tiny
 
 from motiondistill import config, rotations
-from motiondistill.build import objects
-from motiondistill.build.regularizers import make_key_frames, make_references, make_usual_poses
+from motiondistill.building import objects
+from motiondistill.building.regularizers import make_key_frames, make_references, make_usual_poses
 from motiondistill.engine.optimize import initial_state, optimize
 from motiondistill.motion.motion_file import save_motion
 from motiondistill.motion.pose_field import PoseField

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from report_run import CHANGED, leave
 
+from motiondistill.bookkeeping import store
+from motiondistill.bookkeeping.batch import SUMMARY, Row, write_summary
 from motiondistill.cli import main
 from motiondistill.commands import one_run, optimize_batch
 from motiondistill.config import load
 from motiondistill.report.results import RESULTS
-from motiondistill.runs import store
-from motiondistill.runs.batch import SUMMARY, Row, write_summary
 from motiondistill.schema.jobs import OptimizeConfig
 
 TINY = ["prior.model=gaussian", "camera.size=[16,16]", "run.frames=4", "init.start=neutral"]

@@ -15,11 +15,11 @@ from PIL import Image
 from playwright.sync_api import Page
 from report_run import FRAMES, LEVELS, leave
 
+from motiondistill.bookkeeping.batch import Row, read_summary, write_summary
 from motiondistill.motion.motion_file import load_motion, save_motion
 from motiondistill.report.batch_page import write_index
 from motiondistill.report.run_page import write_report
 from motiondistill.report.thumbnails import four_frames
-from motiondistill.runs.batch import Row, read_summary, write_summary
 from motiondistill.structures import Motion
 
 pytestmark = pytest.mark.browser

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from motiondistill import config
+from motiondistill.bookkeeping import resuming, store
+from motiondistill.bookkeeping.interruption import Interruption
+from motiondistill.bookkeeping.progress import Reporter
 from motiondistill.checkpoints import CHECKPOINTS, load_newest, save_step
 from motiondistill.engine.stages import State, Step
 from motiondistill.motion.pose_field import PoseField
 from motiondistill.prompts import slug
 from motiondistill.randomness import seeded
-from motiondistill.runs import resuming, store
-from motiondistill.runs.interruption import Interruption
-from motiondistill.runs.progress import Reporter
 from motiondistill.schema.jobs import OptimizeConfig
 
 

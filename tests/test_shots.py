@@ -10,7 +10,7 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.body.skinning import SkinnedBody
-from motiondistill.build.film import _make_path
+from motiondistill.building.film import _make_path
 from motiondistill.cameras import heading, project
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.film.drawing import meshes

@@ -11,7 +11,8 @@ from tiny_ltx import save_tiny
 from torch import Tensor, nn
 
 from motiondistill import rotations
-from motiondistill.build.method import make_method
+from motiondistill.bookkeeping.store import restore, snapshot
+from motiondistill.building.method import make_method
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.engine import fitting as fitting_module
 from motiondistill.engine.fitting import blur, fit, fit_errors, fit_state, guides
@@ -33,7 +34,6 @@ from motiondistill.priors.loading import load_prior
 from motiondistill.prompts import view_name
 from motiondistill.regularizers.statistics import pose_deviation
 from motiondistill.regularizers.weights import References, RegularizerWeights
-from motiondistill.runs.store import restore, snapshot
 from motiondistill.structures import NUM_JOINTS, Motion
 
 ROUNDING = 1e-6  # float32 sums of values in [0, 1]

@@ -11,7 +11,8 @@ from typing import Final, Literal, get_args
 import torch
 from small_problem import small_problem
 
-from motiondistill.build.method import make_method
+from motiondistill.bookkeeping.store import snapshot
+from motiondistill.building.method import make_method
 from motiondistill.engine import parallel
 from motiondistill.engine.critics import Critic
 from motiondistill.engine.optimize import initial_state, optimize
@@ -21,7 +22,6 @@ from motiondistill.engine.starts import FitSettings, Problem
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.priors.loading import load_prior
 from motiondistill.regularizers.weights import RegularizerWeights
-from motiondistill.runs.store import snapshot
 
 Kind = Literal["neutral", "sampled", "vsd"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)

@@ -15,8 +15,8 @@ from comparison.real_clips import LEAST_PENETRATION, RealClips, meets, shares
 from comparison.reasons import RULE
 from comparison.runs import Run, prompt_of
 from motiondistill.data.frequencies import RARE_CLIPS
+from motiondistill.metrics.owners import Owner
 from motiondistill.metrics.signatures import SIGNATURES
-from motiondistill.probing.owners import Owner
 from motiondistill.prompts import slug
 
 PAGE_FILE: Final = Path("results/distilled.md")

@@ -16,9 +16,9 @@ from torch import Tensor
 from comparison.judged import Judged
 from comparison.runs import Run
 from motiondistill.atomic import write_atomically, write_text
+from motiondistill.bookkeeping.store import CONFIG
 from motiondistill.report.labels import label
 from motiondistill.report.media import read_image, to_bytes
-from motiondistill.runs.store import CONFIG
 
 # Views in the strip of a run, the front first.
 STRIP_ROWS = 3

@@ -8,9 +8,9 @@ from prior_evidence.groups import Kind
 from prior_evidence.judged import judge
 from prior_evidence.samples import Sampling, stored_group
 
+from motiondistill.metrics import owners
+from motiondistill.metrics.owners import Owner
 from motiondistill.metrics.recogniser import Recogniser
-from motiondistill.probing import owners
-from motiondistill.probing.owners import Owner
 
 RULE: Final = f"""{owners.RULE}
 What is looked at is what `embedded_prior.py` makes of the same action, from the canonical

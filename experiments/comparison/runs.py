@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from comparison.asked import SIDE
 from motiondistill.atomic import write_text
+from motiondistill.bookkeeping.resuming import CONFIG, stored_config
 from motiondistill.cli import main as motiondistill
 from motiondistill.data.captions import canonical_caption
 from motiondistill.motion.motion_file import MotionFile, load_motion
 from motiondistill.prompts import slug
 from motiondistill.report.results import RESULTS
-from motiondistill.runs.resuming import CONFIG, stored_config
 from motiondistill.schema.jobs import OptimizeConfig
 
 DISTILLED_ALONE: Final = ("init.start=neutral", "score.num_steps=450", "score.learning_rate=4e-3")

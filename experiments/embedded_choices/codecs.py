@@ -6,7 +6,7 @@ from embedded_training.codec import Rebuilding
 from embedded_training.loop import Draw, Recipe, Training, average_of, make_accelerator, updates
 from rich.console import Console
 
-from motiondistill.runs.progress import make_reporter
+from motiondistill.bookkeeping.progress import make_reporter
 
 
 def start(codec: Any, recipe: Recipe) -> Training:

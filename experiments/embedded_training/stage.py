@@ -12,8 +12,8 @@ from torch import nn
 from embedded_training.loop import Draw, Training, updates
 from embedded_training.records import Records
 from embedded_training.stopping import Stop
+from motiondistill.bookkeeping.progress import make_reporter
 from motiondistill.checkpoints import CHECKPOINTS, load_newest, save_step
-from motiondistill.runs.progress import make_reporter
 
 _log = logging.getLogger(__name__)
 

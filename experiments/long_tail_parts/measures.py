@@ -15,11 +15,11 @@ from prior_evidence.samples import sampling_of, stored_group
 from long_tail_parts.design import ACTIONS, FILLERS, Model
 from long_tail_parts.figures import Cell
 from motiondistill.atomic import write_text
+from motiondistill.bookkeeping.probe_files import SUMMARY
 from motiondistill.cli import main as motiondistill
 from motiondistill.engine.starts import Problem
 from motiondistill.metrics.recogniser import Recogniser
 from motiondistill.priors.hub import EMBEDDED
-from motiondistill.runs.probe_files import SUMMARY
 
 SHORTER: Final = ("score.num_steps=60",)
 """Of 150: as many motions are recognised, in half the time (`results/objectives.md`)."""

@@ -12,7 +12,7 @@ from comparison.runs import Run, Variant, carry_out, planned
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.build.objects import make_body
+from motiondistill.building.objects import make_body
 from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.report.latent_grid import Block, grid, row_of_strip
 from motiondistill.report.results import STRIP_VIEWS

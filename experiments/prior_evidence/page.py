@@ -11,13 +11,13 @@ from this_machine import this_machine
 from torch import Tensor
 
 from motiondistill.atomic import write_atomically, write_text
+from motiondistill.bookkeeping.store import origin
 from motiondistill.data.frequencies import RARE_CLIPS
 from motiondistill.engine.starts import Problem, start_azimuths
 from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.prompts import slug
 from motiondistill.report.labels import label
 from motiondistill.report.media import strip_frames, to_bytes
-from motiondistill.runs.store import origin
 from prior_evidence.curves import draw_curves
 from prior_evidence.groups import KINDS, Group, Kind
 from prior_evidence.judged import Judged, judge, mistakes, rate

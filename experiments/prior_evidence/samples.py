@@ -10,7 +10,7 @@ from embedded_training.shards import stored
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.build.objects import make_problem, make_settings
+from motiondistill.building.objects import make_problem, make_settings
 from motiondistill.data import captions
 from motiondistill.data.choreography import SIDES
 from motiondistill.data.dataset import ActionDataset, action_dataset, mocap_windows

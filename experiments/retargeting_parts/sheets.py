@@ -9,7 +9,7 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.body.base import Body
-from motiondistill.build.objects import make_scene
+from motiondistill.building.objects import make_scene
 from motiondistill.cameras import Orbit, heading, project
 from motiondistill.data.directions import leg_length, middle
 from motiondistill.schema.look import RenderConfig

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import torch
 
 from motiondistill.body.smplx_file import find_model
-from motiondistill.build.objects import make_body, make_scene
+from motiondistill.building.objects import make_body, make_scene
 from motiondistill.cameras import Orbit
 from motiondistill.motion import hash_grid
 from motiondistill.priors.embedding_cache import cache_folder

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.build.prior import make_prior, with_encoding, with_tiny_codec
+from motiondistill.building.prior import make_prior, with_encoding, with_tiny_codec
 from motiondistill.priors import Prior, sample
 from motiondistill.priors.base import Codec, Conditioning, DiffusersPrior
 from motiondistill.priors.memory import GIB

@@ -9,7 +9,7 @@ from typing import Final, final
 import torch
 from rich.table import Table
 
-from motiondistill.build.prior import make_placement, with_encoding
+from motiondistill.building.prior import make_placement, with_encoding
 from motiondistill.priors.base import VideoFormat
 from motiondistill.priors.costs import encoding_cost
 from motiondistill.priors.families import FAMILIES

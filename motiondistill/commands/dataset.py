@@ -11,7 +11,8 @@ from typing import TypeVar
 from rich.console import Console
 
 from motiondistill import config
-from motiondistill.build import objects
+from motiondistill.bookkeeping.progress import make_reporter
+from motiondistill.building import objects
 from motiondistill.commands.session import compute_repeatably, terminal
 from motiondistill.data.collection import (
     find_copies,
@@ -22,7 +23,6 @@ from motiondistill.data.collection import (
 )
 from motiondistill.data.collection_card import card
 from motiondistill.data.collection_files import write_collection
-from motiondistill.runs.progress import make_reporter
 from motiondistill.schema.jobs import DatasetConfig
 from motiondistill.schema.look import BodyConfig
 

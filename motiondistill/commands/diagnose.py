@@ -10,9 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from motiondistill import config
-from motiondistill.build.diagnosis import clips_config, make_looking, settled
-from motiondistill.build.field import answer_known
-from motiondistill.build.objects import make_body
+from motiondistill.bookkeeping import resuming, store
+from motiondistill.bookkeeping.batch import read_prompts
+from motiondistill.building.diagnosis import clips_config, make_looking, settled
+from motiondistill.building.field import answer_known
+from motiondistill.building.objects import make_body
 from motiondistill.commands.diagnose_stages import (
     Work,
     ask_for_clips,
@@ -30,8 +32,6 @@ from motiondistill.metrics.recogniser import load_recogniser
 from motiondistill.probing.clips import prompt_file
 from motiondistill.report.diagnosis import DIAGNOSIS, STAGES, Stage, diagnosis, write_diagnosis
 from motiondistill.report.diagnosis_page import PAGE, in_words, write_page
-from motiondistill.runs import resuming, store
-from motiondistill.runs.batch import read_prompts
 from motiondistill.schema.jobs import DiagnoseConfig
 
 _WITH_A_BODY: Final[tuple[Stage, ...]] = ("representation", "samples", "distillation")

@@ -13,8 +13,11 @@ from typing import final
 import torch
 from rich.console import Console
 
-from motiondistill.build.diagnosis import clips_config
-from motiondistill.build.probe import motion_source
+from motiondistill.bookkeeping import batch, store
+from motiondistill.bookkeeping.interruption import Interruption
+from motiondistill.bookkeeping.progress import loss_in_words, make_reporter
+from motiondistill.building.diagnosis import clips_config
+from motiondistill.building.probe import motion_source
 from motiondistill.checkpoints import CHECKPOINTS, save_step
 from motiondistill.commands import latents, one_latents, optimize_batch
 from motiondistill.commands.one_run import answer_known
@@ -27,9 +30,6 @@ from motiondistill.probing.clips import Source, clips_of
 from motiondistill.probing.study import Clip
 from motiondistill.report.diagnosis import STAGES, Case, Stage
 from motiondistill.report.fitted_clips import Seen, write_fits, write_nothing
-from motiondistill.runs import batch, store
-from motiondistill.runs.interruption import Interruption
-from motiondistill.runs.progress import loss_in_words, make_reporter
 from motiondistill.schema.jobs import DiagnoseConfig, OptimizeConfig, distilling
 from motiondistill.structures import Motion
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from motiondistill.body.base import Body
-from motiondistill.build import objects
-from motiondistill.build.motion import coarse_body, read_motion
+from motiondistill.bookkeeping import store
+from motiondistill.building import objects
+from motiondistill.building.motion import coarse_body, read_motion
 from motiondistill.commands.session import compute_repeatably, terminal, wide_console
 from motiondistill.data.importers.folder import recognise
 from motiondistill.metrics.evaluator_own import load_own_evaluator
@@ -15,7 +16,6 @@ from motiondistill.priors.clip_score import load_clip_scorer
 from motiondistill.report import evaluation_table
 from motiondistill.report.evaluation import Evaluation, Subject, evaluate
 from motiondistill.report.measuring import RUN_VIDEO
-from motiondistill.runs import store
 from motiondistill.schema.look import RenderConfig
 
 MOTION_FILES: Final = (".npz", ".npy", ".bvh", ".glb")

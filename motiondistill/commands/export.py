@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import cast, get_args
 
 from motiondistill.body.base import Body
-from motiondistill.build.export import export_paths, write_export
-from motiondistill.build.motion import motion_name, read_motion
-from motiondistill.build.objects import make_body
+from motiondistill.bookkeeping.store import make_parent
+from motiondistill.building.export import export_paths, write_export
+from motiondistill.building.motion import motion_name, read_motion
+from motiondistill.building.objects import make_body
 from motiondistill.commands.session import settings_for, terminal
 from motiondistill.formats.names import ExportFormat
 from motiondistill.motion.motion_file import MotionFile
-from motiondistill.runs.store import make_parent
 from motiondistill.schema.jobs import ExportConfig
 from motiondistill.schema.look import BodyConfig
 

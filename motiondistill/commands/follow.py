@@ -2,13 +2,13 @@
 
 from functools import partial
 
-from motiondistill.build import objects
+from motiondistill.bookkeeping import store
+from motiondistill.building import objects
 from motiondistill.commands.outcomes import INTERRUPTED
 from motiondistill.commands.session import compute_repeatably
 from motiondistill.engine import parallel
 from motiondistill.engine.optimize import initial_state, optimize
 from motiondistill.engine.starts import new_field
-from motiondistill.runs import store
 
 
 def follow() -> int:

@@ -14,7 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from motiondistill import config
-from motiondistill.build import latents as build_latents
+from motiondistill.bookkeeping import resuming, store
+from motiondistill.bookkeeping.batch import SUMMARY, write_records
+from motiondistill.bookkeeping.interruption import Interruption
+from motiondistill.bookkeeping.out_of_memory import memory_told
+from motiondistill.building import latents as build_latents
 from motiondistill.commands.one_latents import Job, Row, conduct, is_done, plan, row_of
 from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS
 from motiondistill.commands.session import (
@@ -27,10 +31,6 @@ from motiondistill.engine.starts import Problem
 from motiondistill.latents.ablation import LatentProblem
 from motiondistill.report.latent_grid import GRID, Block, row_of_strip, write_grid
 from motiondistill.report.latent_results import STRIP
-from motiondistill.runs import resuming, store
-from motiondistill.runs.batch import SUMMARY, write_records
-from motiondistill.runs.interruption import Interruption
-from motiondistill.runs.out_of_memory import memory_told
 from motiondistill.schema.jobs import LatentsConfig
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,12 @@ from rich.console import Console
 from torch import Tensor
 
 from motiondistill import config
-from motiondistill.build import latents as build_latents
+from motiondistill.bookkeeping import resuming, store
+from motiondistill.bookkeeping.batch import Status, standing
+from motiondistill.bookkeeping.interruption import Interruption
+from motiondistill.bookkeeping.out_of_memory import memory_told
+from motiondistill.bookkeeping.progress import make_reporter
+from motiondistill.building import latents as build_latents
 from motiondistill.commands.one_run import saved_state
 from motiondistill.commands.outcomes import RUN_ERRORS
 from motiondistill.engine.starts import Problem
@@ -26,11 +31,6 @@ from motiondistill.report.latent_results import (
     write_clips,
     write_fitted,
 )
-from motiondistill.runs import resuming, store
-from motiondistill.runs.batch import Status, standing
-from motiondistill.runs.interruption import Interruption
-from motiondistill.runs.out_of_memory import memory_told
-from motiondistill.runs.progress import make_reporter
 from motiondistill.schema.jobs import LatentsConfig
 
 _log = logging.getLogger(__name__)

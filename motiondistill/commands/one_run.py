@@ -10,7 +10,11 @@ from typing import Any
 
 from rich.console import Console
 
-from motiondistill.build import objects
+from motiondistill.bookkeeping import store
+from motiondistill.bookkeeping.interruption import Interruption
+from motiondistill.bookkeeping.out_of_memory import memory_told
+from motiondistill.bookkeeping.progress import make_reporter
+from motiondistill.building import objects
 from motiondistill.checkpoints import CHECKPOINTS, load_newest
 from motiondistill.commands.outcomes import RUN_ERRORS
 from motiondistill.engine.candidates import evidence
@@ -21,10 +25,6 @@ from motiondistill.engine.starts import Problem, clip_of, new_field
 from motiondistill.report.events import Looks
 from motiondistill.report.results import write_results
 from motiondistill.report.run_page import write_report
-from motiondistill.runs import store
-from motiondistill.runs.interruption import Interruption
-from motiondistill.runs.out_of_memory import memory_told
-from motiondistill.runs.progress import make_reporter
 from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.viewer.live import live_stage, shown_on
 from motiondistill.viewer.stage import Stage

@@ -4,9 +4,10 @@ import argparse
 import shlex
 
 from motiondistill import config
-from motiondistill.build import objects
-from motiondistill.build.critics import pinned_priors
-from motiondistill.build.probed_levels import with_probed_levels
+from motiondistill.bookkeeping import resuming, store
+from motiondistill.bookkeeping.probed_levels import with_probed_levels
+from motiondistill.building import objects
+from motiondistill.building.critics import pinned_priors
 from motiondistill.commands import optimize_batch
 from motiondistill.commands.follow import follow
 from motiondistill.commands.one_run import answer_known, conduct, saved_state
@@ -15,7 +16,6 @@ from motiondistill.commands.session import checked_prompt, compute_repeatably, t
 from motiondistill.engine import parallel
 from motiondistill.report.results import RESULTS
 from motiondistill.report.run_page import REPORT
-from motiondistill.runs import resuming, store
 from motiondistill.schema.jobs import OptimizeConfig
 
 

@@ -12,21 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from motiondistill import config
-from motiondistill.build import objects
-from motiondistill.build.critics import pinned_priors
-from motiondistill.build.probed_levels import with_probed_levels
-from motiondistill.commands.one_run import answer_known, conduct, saved_state
-from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS, USER_ERRORS
-from motiondistill.commands.session import (
-    checked_prompt,
-    compute_repeatably,
-    terminal,
-    wide_console,
-)
-from motiondistill.engine.starts import Problem
-from motiondistill.report.batch_page import INDEX, write_index
-from motiondistill.runs import resuming, store
-from motiondistill.runs.batch import (
+from motiondistill.bookkeeping import resuming, store
+from motiondistill.bookkeeping.batch import (
     SUMMARY,
     Job,
     Row,
@@ -37,7 +24,20 @@ from motiondistill.runs.batch import (
     row_of,
     write_summary,
 )
-from motiondistill.runs.interruption import Interruption
+from motiondistill.bookkeeping.interruption import Interruption
+from motiondistill.bookkeeping.probed_levels import with_probed_levels
+from motiondistill.building import objects
+from motiondistill.building.critics import pinned_priors
+from motiondistill.commands.one_run import answer_known, conduct, saved_state
+from motiondistill.commands.outcomes import FAILED, INTERRUPTED, RUN_ERRORS, USER_ERRORS
+from motiondistill.commands.session import (
+    checked_prompt,
+    compute_repeatably,
+    terminal,
+    wide_console,
+)
+from motiondistill.engine.starts import Problem
+from motiondistill.report.batch_page import INDEX, write_index
 from motiondistill.schema.jobs import OptimizeConfig
 
 _log = logging.getLogger(__name__)

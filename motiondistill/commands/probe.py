@@ -11,23 +11,11 @@ from typing import Any, Final
 from rich.console import Console
 
 from motiondistill import config
-from motiondistill.build.prior import pinned
-from motiondistill.build.probe import make_slopes, make_source, make_study
-from motiondistill.commands import probe_compare
-from motiondistill.commands.outcomes import INTERRUPTED
-from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
-from motiondistill.probing.asking import pair_rows
-from motiondistill.probing.clips import clips_of, prompt_file
-from motiondistill.probing.slopes import Slopes, slope_rows
-from motiondistill.probing.study import Clip, Study, partners_of
-from motiondistill.report import probe_table
-from motiondistill.report.probe_page import PAGE, write_page
-from motiondistill.report.probe_summary import summary_of
-from motiondistill.runs import resuming, store
-from motiondistill.runs.batch import read_prompts
-from motiondistill.runs.interruption import Interruption
-from motiondistill.runs.out_of_memory import memory_told
-from motiondistill.runs.probe_files import (
+from motiondistill.bookkeeping import resuming, store
+from motiondistill.bookkeeping.batch import read_prompts
+from motiondistill.bookkeeping.interruption import Interruption
+from motiondistill.bookkeeping.out_of_memory import memory_told
+from motiondistill.bookkeeping.probe_files import (
     ANSWERS,
     ROWS,
     SUMMARY,
@@ -38,7 +26,19 @@ from motiondistill.runs.probe_files import (
     write_rows,
     write_summary,
 )
-from motiondistill.runs.progress import make_reporter
+from motiondistill.bookkeeping.progress import make_reporter
+from motiondistill.building.prior import pinned
+from motiondistill.building.probe import make_slopes, make_source, make_study
+from motiondistill.commands import probe_compare
+from motiondistill.commands.outcomes import INTERRUPTED
+from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
+from motiondistill.probing.asking import pair_rows
+from motiondistill.probing.clips import clips_of, prompt_file
+from motiondistill.probing.slopes import Slopes, slope_rows
+from motiondistill.probing.study import Clip, Study, partners_of
+from motiondistill.report import probe_table
+from motiondistill.report.probe_page import PAGE, write_page
+from motiondistill.report.probe_summary import summary_of
 from motiondistill.schema.jobs import ProbeConfig
 
 _log = logging.getLogger(__name__)

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
+from motiondistill.bookkeeping import store
+from motiondistill.bookkeeping.probe_files import read_summary
 from motiondistill.report.probe_comparison import write_comparison
-from motiondistill.runs import store
-from motiondistill.runs.probe_files import read_summary
 
 
 def run(options: argparse.Namespace) -> int:

@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from motiondistill.build import film as build_film
-from motiondistill.build.motion import read_motion
+from motiondistill.bookkeeping.progress import make_reporter
+from motiondistill.building import film as build_film
+from motiondistill.building.motion import read_motion
 from motiondistill.commands.session import compute_repeatably, new_video, settings_for, terminal
 from motiondistill.report.film_files import film_paths, write_film
-from motiondistill.runs.progress import make_reporter
 from motiondistill.schema.jobs import FilmConfig
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from motiondistill import config
 from motiondistill.body.base import Body
-from motiondistill.build import objects
+from motiondistill.bookkeeping import resuming
+from motiondistill.bookkeeping.batch import Row, read_summary
+from motiondistill.building import objects
 from motiondistill.commands.outcomes import FAILED, RUN_ERRORS
 from motiondistill.commands.session import terminal
 from motiondistill.report.batch_page import write_index
 from motiondistill.report.run_page import write_report
-from motiondistill.runs import resuming
-from motiondistill.runs.batch import Row, read_summary
 from motiondistill.schema.jobs import OptimizeConfig
 
 _log = logging.getLogger(__name__)

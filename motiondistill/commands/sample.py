@@ -3,7 +3,7 @@
 import argparse
 
 from motiondistill import config, priors
-from motiondistill.build import objects
+from motiondistill.building import objects
 from motiondistill.commands.session import (
     checked_prompt,
     compute_repeatably,

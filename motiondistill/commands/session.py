@@ -13,10 +13,10 @@ import torch
 from rich.console import Console
 
 from motiondistill import config
-from motiondistill.build.motion import recorded_body
+from motiondistill.bookkeeping import store
+from motiondistill.building.motion import recorded_body
 from motiondistill.motion.motion_file import MotionFile
 from motiondistill.prompts import slug
-from motiondistill.runs import store
 from motiondistill.schema.jobs import ExportConfig, FilmConfig
 
 MAX_PROMPT: Final = 500

@@ -3,8 +3,8 @@
 import argparse
 import functools
 
-from motiondistill.build.motion import coarse_body, motion_name, read_motion
-from motiondistill.build.objects import make_body
+from motiondistill.building.motion import coarse_body, motion_name, read_motion
+from motiondistill.building.objects import make_body
 from motiondistill.commands.session import terminal
 from motiondistill.viewer.clips import clip_of, numbered
 from motiondistill.viewer.stage import Stage

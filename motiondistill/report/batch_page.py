@@ -12,7 +12,8 @@ import torch
 
 from motiondistill.atomic import write_text
 from motiondistill.body.base import Body
-from motiondistill.build.motion import RUN_MOTION, read_motion
+from motiondistill.bookkeeping.batch import Row
+from motiondistill.building.motion import RUN_MOTION, read_motion
 from motiondistill.metrics.catalogue import Metric
 from motiondistill.report.documents import document, size_in_words, text
 from motiondistill.report.elements import chips, legend
@@ -21,7 +22,6 @@ from motiondistill.report.figures import Figure, figures
 from motiondistill.report.media import strip_frames
 from motiondistill.report.run_page import EVIDENCE, LOSS, REPORT
 from motiondistill.report.thumbnails import thumbnail
-from motiondistill.runs.batch import Row
 
 _log = logging.getLogger(__name__)
 

@@ -11,13 +11,13 @@ from typing import Any, Final, Literal, final
 from motiondistill import config as configs
 from motiondistill.atomic import write_text
 from motiondistill.body.base import Body
+from motiondistill.bookkeeping.store import earlier_metrics
 from motiondistill.data.labels import action_in
 from motiondistill.metrics.catalogue import CATALOGUE
+from motiondistill.metrics.owners import RULE, owner, remark
 from motiondistill.metrics.recogniser import Recogniser
 from motiondistill.motion.motion_file import MotionFile, load_motion
-from motiondistill.probing.owners import RULE, owner, remark
 from motiondistill.report.measuring import FEWEST_FRAMES, physical_measurements
-from motiondistill.runs.store import earlier_metrics
 from motiondistill.schema.jobs import DiagnoseConfig
 
 DIAGNOSIS: Final = "diagnosis.json"

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from motiondistill.body.base import Body
-from motiondistill.build.objects import at_rest
+from motiondistill.building.objects import at_rest
 from motiondistill.cameras import Orbit, facing_forward
 from motiondistill.data.windows import resample
 from motiondistill.framing import distance_to_see, middle

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import Any
 
 from motiondistill import config as configs
+from motiondistill.bookkeeping.probe_files import Answers
 from motiondistill.probing.slopes import Slopes
 from motiondistill.probing.study import Clip, Study
 from motiondistill.probing.summary import (
@@ -13,7 +14,6 @@ from motiondistill.probing.summary import (
     pair_summary,
     slope_summary,
 )
-from motiondistill.runs.probe_files import Answers
 from motiondistill.schema.jobs import ProbeConfig
 from motiondistill.score.levels import log_snr, tau_of
 

@@ -11,7 +11,9 @@ import torch
 from motiondistill import config as configs
 from motiondistill.atomic import write_text
 from motiondistill.body.base import Body
-from motiondistill.build.motion import read_motion
+from motiondistill.bookkeeping.resuming import CONFIG
+from motiondistill.bookkeeping.store import earlier_metrics
+from motiondistill.building.motion import read_motion
 from motiondistill.cameras import heading
 from motiondistill.report.animation import animation
 from motiondistill.report.curves import Curve, plot, read_curves
@@ -20,8 +22,6 @@ from motiondistill.report.elements import chips, folded, legend, section, table,
 from motiondistill.report.figure_table import figure_table
 from motiondistill.report.figures import figures
 from motiondistill.report.measuring import posed
-from motiondistill.runs.resuming import CONFIG
-from motiondistill.runs.store import earlier_metrics
 from motiondistill.schema.jobs import OptimizeConfig
 from motiondistill.structures import Motion
 

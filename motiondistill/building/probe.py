@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.build.objects import make_body, make_cameras, make_scene
-from motiondistill.build.field import IMAGE_FRAMES
-from motiondistill.build.method import make_method
-from motiondistill.build.prior import make_prior
+from motiondistill.building.field import IMAGE_FRAMES
+from motiondistill.building.method import make_method
+from motiondistill.building.objects import make_body, make_cameras, make_scene
+from motiondistill.building.prior import make_prior
+from motiondistill.film.shots import view_azimuth
 from motiondistill.priors.base import DiffusersPrior, Prior
 from motiondistill.priors.loading import randomized
 from motiondistill.probing.changes import SWAY, fastest_slide
@@ -22,7 +23,6 @@ from motiondistill.probing.study import GIVEN, Study
 from motiondistill.randomness import seeded
 from motiondistill.schema.jobs import ProbeConfig
 from motiondistill.score.levels import sigma_of
-from motiondistill.film.shots import view_azimuth
 
 
 def make_study(config: ProbeConfig) -> Study:

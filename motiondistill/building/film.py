@@ -8,22 +8,21 @@ from typing import assert_never
 import torch
 
 from motiondistill import trajectories
-from motiondistill.film import pictures
-from motiondistill.film import shots
 from motiondistill.body.base import Body
-from motiondistill.build.objects import at_rest, make_body, make_changes, make_scene
+from motiondistill.building.objects import at_rest, make_body, make_changes, make_scene
 from motiondistill.cameras import Orbit, heading
+from motiondistill.film import pictures, shots
 from motiondistill.film.drawing import Film, OutputSettings, depth_range, meshes
+from motiondistill.film.pictures import Picture
+from motiondistill.film.shots import ShotSettings
 from motiondistill.motion.motion_file import MotionFile
 from motiondistill.motion.resampling import smoothly_resampled
-from motiondistill.film.pictures import Picture
 from motiondistill.randomness import seeded
 from motiondistill.render.ground import LEVEL_HALF_SIZE
 from motiondistill.render.randomization import randomized
 from motiondistill.render.scene import Scene
 from motiondistill.render.tracklets import spread
 from motiondistill.schema.jobs import FilmConfig
-from motiondistill.film.shots import ShotSettings
 from motiondistill.structures import Camera, Motion
 from motiondistill.trajectories import Trajectory
 

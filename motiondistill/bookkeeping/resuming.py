@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from motiondistill import config as configs
+from motiondistill.bookkeeping.probed_levels import probed_keys, with_probed_levels
 from motiondistill.checkpoints import CHECKPOINTS, newest_step
-from motiondistill.build.probed_levels import probed_keys, with_probed_levels
 from motiondistill.schema.jobs import JobConfig, LatentsConfig, OptimizeConfig
 
 CONFIG: Final = "config.yaml"

@@ -8,7 +8,10 @@ from typing import assert_never
 import torch
 
 from motiondistill.body.base import Body
-from motiondistill.build.objects import (
+from motiondistill.building.field import make_field, make_space, make_statistics, make_timeline
+from motiondistill.building.method import make_method
+from motiondistill.building.motion import read_motion
+from motiondistill.building.objects import (
     at_rest,
     make_body,
     make_cameras,
@@ -17,14 +20,14 @@ from motiondistill.build.objects import (
     make_scene,
     make_settings,
 )
-from motiondistill.build.field import make_field, make_space, make_statistics, make_timeline
-from motiondistill.build.method import make_method
-from motiondistill.build.motion import read_motion
-from motiondistill.build.prior import pinned
-from motiondistill.build.regularizers import make_references, make_usual_poses
+from motiondistill.building.prior import pinned
+from motiondistill.building.regularizers import make_references, make_usual_poses
 from motiondistill.cameras import Orbit, heading
 from motiondistill.engine.critics import MAIN, Critic
-from motiondistill.schema.field import FieldSettings
+from motiondistill.engine.reference_start import as_reference
+from motiondistill.engine.stages import Settings
+from motiondistill.engine.starts import FitSettings, Problem
+from motiondistill.latents.ablation import LatentMethod, LatentProblem, LatentsSettings
 from motiondistill.latents.spaces import (
     LatentReference,
     LatentSpace,
@@ -33,19 +36,16 @@ from motiondistill.latents.spaces import (
     as_begun,
     held_still,
 )
-from motiondistill.latents.ablation import LatentMethod, LatentProblem, LatentsSettings
 from motiondistill.motion.stances import UPRIGHT
 from motiondistill.motion.timeline import Timeline
 from motiondistill.randomness import seeded
-from motiondistill.engine.reference_start import as_reference
 from motiondistill.regularizers.weights import RegularizerWeights
 from motiondistill.render.randomization import randomized
 from motiondistill.render.scene import Scene
 from motiondistill.report.media import shrink_tile
-from motiondistill.schema.runs import RunConfig
+from motiondistill.schema.field import FieldSettings
 from motiondistill.schema.jobs import LatentsConfig, OptimizeConfig
-from motiondistill.engine.stages import Settings
-from motiondistill.engine.starts import FitSettings, Problem
+from motiondistill.schema.runs import RunConfig
 from motiondistill.structures import Motion
 
 # The shorter side of the videos that a body is fitted to is below twice this, pixels: what the

@@ -9,9 +9,9 @@ import torch
 
 from motiondistill.engine import parallel
 from motiondistill.engine.settings import DistillSettings
+from motiondistill.engine.stages import State
 from motiondistill.latents.state import LatentState
 from motiondistill.schema.jobs import LatentsConfig, OptimizeConfig, ProbeConfig
-from motiondistill.engine.stages import State
 
 # How allocators say it that raise no error of their own: the CPU's, CUDA's libraries and MPS'.
 _WORDS: Final = ("can't allocate memory", "out of memory", "alloc_failed")

@@ -17,21 +17,21 @@ import torch
 from torch import nn
 
 from motiondistill import config as configs
-from motiondistill.engine import parallel
 from motiondistill.atomic import write_text
-from motiondistill.engine.candidates import choose
+from motiondistill.bookkeeping.interruption import Interruption
+from motiondistill.bookkeeping.progress import Reporter, loss_in_words
+from motiondistill.bookkeeping.resuming import CONFIG
 from motiondistill.checkpoints import CHECKPOINTS, Tree, save_step
+from motiondistill.engine import parallel
+from motiondistill.engine.candidates import choose
 from motiondistill.engine.memory import Memory
-from motiondistill.runs.interruption import Interruption
-from motiondistill.latents.state import LatentState, LatentStep
-from motiondistill.motion.field import MotionField
-from motiondistill.runs.progress import Reporter, loss_in_words
-from motiondistill.prompts import slug
-from motiondistill.report.events import Looks, events
-from motiondistill.runs.resuming import CONFIG
-from motiondistill.schema.jobs import JobConfig, OptimizeConfig
 from motiondistill.engine.stages import State, Step
 from motiondistill.engine.starts import Problem, motion_of
+from motiondistill.latents.state import LatentState, LatentStep
+from motiondistill.motion.field import MotionField
+from motiondistill.prompts import slug
+from motiondistill.report.events import Looks, events
+from motiondistill.schema.jobs import JobConfig, OptimizeConfig
 from motiondistill.structures import Motion
 
 _log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, final
 
 from motiondistill.atomic import write_text
+from motiondistill.bookkeeping.store import earlier_metrics
 from motiondistill.checkpoints import CHECKPOINTS, newest_step
 from motiondistill.prompts import slug
-from motiondistill.runs.store import earlier_metrics
 
 SUMMARY: Final = ("summary.csv", "summary.json")
 _MAX_SEED: Final = 2**63 - 1

@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from motiondistill.build.method import make_method
-from motiondistill.build.prior import make_prior, pinned
+from motiondistill.building.method import make_method
+from motiondistill.building.prior import make_prior, pinned
 from motiondistill.engine.critics import Critic
-from motiondistill.schema.prior import PriorConfig
 from motiondistill.schema.jobs import OptimizeConfig
+from motiondistill.schema.prior import PriorConfig
 
 IMAGES = "image_score"
 

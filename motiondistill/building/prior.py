@@ -7,7 +7,6 @@ from typing import assert_never
 
 import torch
 
-from motiondistill.schema.prior import PriorConfig
 from motiondistill.priors.base import Codec, DiffusersPrior
 from motiondistill.priors.decoder_gradient import through_decoder
 from motiondistill.priors.embedding_cache import cache_folder
@@ -18,6 +17,7 @@ from motiondistill.priors.loading import load_prior, placed, randomized
 from motiondistill.priors.placement import Placement
 from motiondistill.priors.tiny_codec import load_tiny_codec
 from motiondistill.randomness import seeded
+from motiondistill.schema.prior import PriorConfig
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,9 @@ from motiondistill.body.anny import Phenotype, anny_body
 from motiondistill.body.base import Body
 from motiondistill.body.smplx import smplx_body
 from motiondistill.body.smplx_file import find_model
-from motiondistill.build.critics import make_critics
-from motiondistill.build.field import (
+from motiondistill.bookkeeping.probed_levels import with_probed_levels
+from motiondistill.building.critics import make_critics
+from motiondistill.building.field import (
     answer_known,
     check_groups,
     make_field,
@@ -24,18 +25,18 @@ from motiondistill.build.field import (
     make_timeline,
     window_frames,
 )
-from motiondistill.build.method import make_method
-from motiondistill.build.motion import read_motion
-from motiondistill.build.prior import make_prior as make_prior
-from motiondistill.build.prior import pinned as pinned
-from motiondistill.build.regularizers import make_references, make_usual_poses
+from motiondistill.building.method import make_method
+from motiondistill.building.motion import read_motion
+from motiondistill.building.prior import make_prior as make_prior
+from motiondistill.building.prior import pinned as pinned
+from motiondistill.building.regularizers import make_references, make_usual_poses
 from motiondistill.cameras import Orbit
 from motiondistill.engine.distillation import view_parts
-from motiondistill.schema.look import BodyConfig, CameraConfig, RenderConfig
-from motiondistill.priors.base import VideoFormat
-from motiondistill.build.probed_levels import with_probed_levels
-from motiondistill.randomness import seeded
 from motiondistill.engine.reference_start import as_reference
+from motiondistill.engine.stages import Settings
+from motiondistill.engine.starts import FitSettings, Problem
+from motiondistill.priors.base import VideoFormat
+from motiondistill.randomness import seeded
 from motiondistill.regularizers.statistics import UsualPoses
 from motiondistill.render import nvdiffrast
 from motiondistill.render.appearance import Appearance, NormalMap, PartColours, plain, textured
@@ -59,8 +60,7 @@ from motiondistill.render.shadow import ContactShadow
 from motiondistill.render.tailoring import clothed
 from motiondistill.report.media import read_cube_map, read_image
 from motiondistill.schema.jobs import OptimizeConfig
-from motiondistill.engine.stages import Settings
-from motiondistill.engine.starts import FitSettings, Problem
+from motiondistill.schema.look import BodyConfig, CameraConfig, RenderConfig
 from motiondistill.structures import NUM_JOINTS, Mesh, Motion
 
 logger = logging.getLogger(__name__)

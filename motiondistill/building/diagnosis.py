@@ -3,14 +3,14 @@
 import dataclasses
 
 from motiondistill import config as configs
-from motiondistill.build.objects import make_problem, make_settings
-from motiondistill.build.critics import pinned_priors
-from motiondistill.schema.look import CameraConfig
-from motiondistill.build.probed_levels import with_probed_levels
-from motiondistill.schema.runs import LatentsRunConfig
-from motiondistill.schema.jobs import DiagnoseConfig, LatentsConfig, distilling, looking
+from motiondistill.bookkeeping.probed_levels import with_probed_levels
+from motiondistill.building.critics import pinned_priors
+from motiondistill.building.objects import make_problem, make_settings
 from motiondistill.engine.stages import Settings
 from motiondistill.engine.starts import Problem
+from motiondistill.schema.jobs import DiagnoseConfig, LatentsConfig, distilling, looking
+from motiondistill.schema.look import CameraConfig
+from motiondistill.schema.runs import LatentsRunConfig
 
 _JITTERS = ("elevation_jitter", "distance_jitter", "fov_jitter")
 

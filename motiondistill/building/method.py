@@ -5,8 +5,8 @@ from functools import partial
 from typing import assert_never
 
 from motiondistill.engine.critics import Levels, Method
-from motiondistill.engine.settings import DistillSettings
 from motiondistill.engine.learning_rates import constant, warm_cosine
+from motiondistill.engine.settings import DistillSettings
 from motiondistill.motion.still import frozen
 from motiondistill.score import levels, weightings
 from motiondistill.score.loss import Shaping

@@ -17,8 +17,8 @@ from motiondistill.data.joints import JointClip
 from motiondistill.data.recordings import motion_of, neutral_poses
 from motiondistill.formats.reading import ForeignMotion, read_foreign
 from motiondistill.formats.rest_pose import on_skeleton
-from motiondistill.schema.look import BodyConfig
 from motiondistill.motion.motion_file import MotionFile, load_motion
+from motiondistill.schema.look import BodyConfig
 from motiondistill.structures import Motion
 
 _log = logging.getLogger(__name__)

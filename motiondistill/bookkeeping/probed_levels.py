@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from motiondistill.bookkeeping.probe_files import read_summary
 from motiondistill.engine.settings import DistillSettings
-from motiondistill.runs.probe_files import read_summary
 from motiondistill.schema.jobs import OptimizeConfig
 
 _log = logging.getLogger(__name__)

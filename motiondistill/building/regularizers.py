@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.build.motion import read_motion
+from motiondistill.building.motion import read_motion
 from motiondistill.motion.statistics import PoseStatistics
 from motiondistill.regularizers.capsules import capsules_of
 from motiondistill.regularizers.key_frames import KeyFrames, MotionKey

@@ -6,7 +6,6 @@ from typing import Final, assert_never
 import torch
 
 from motiondistill.body.base import Body
-from motiondistill.schema.field import FieldSettings
 from motiondistill.motion.constraints import Constraint, HardRange, SoftRange, Unbounded
 from motiondistill.motion.encodings import Encoding, FourierEncoding
 from motiondistill.motion.field import MotionField
@@ -20,6 +19,7 @@ from motiondistill.motion.stances import Stance
 from motiondistill.motion.statistics import PoseStatistics, known_actions, load_statistics
 from motiondistill.motion.timeline import Timeline
 from motiondistill.priors.base import VideoFormat
+from motiondistill.schema.field import FieldSettings
 from motiondistill.schema.runs import RunConfig
 from motiondistill.structures import NUM_JOINTS
 

@@ -1,0 +1,1 @@
+"""Runs on disk and on the terminal: folders, checkpoints, resuming, batches, progress."""
