@@ -166,10 +166,14 @@ def test_optimize_takes_the_levels_that_a_probe_suggests(
 
 def test_levels_that_nobody_suggests_are_told(probed: Path, tmp_path: Path) -> None:
     none = with_suggestion(probed, tmp_path / "none", None)
+    early = with_suggestion(probed, tmp_path / "early", {"first_level": 0.8})
+    summary = summary_in(early)
+    (early / "summary.json").write_text(json.dumps(summary | {"finished": False}))
     for words, told in (
         ([], r"`score\.probe` must name a probe's folder"),
         (["score.probe=nowhere"], r"`score\.probe` must be the folder of a finished probe"),
         ([f"score.probe={none}"], r"no level's gradient led back"),
+        ([f"score.probe={early}"], r"must name a finished probe, got .*, which stopped early"),
         ([f"score.probe={none}", "score.level_path=timesteps"], "must not be timesteps"),
     ):
         config = configs.load(OptimizeConfig, None, ["score.levels=auto", *words])

@@ -21,7 +21,12 @@ def probe_in(folder: Path, objective: str, guidance_scale: float | None, **level
     """The override that names a probe's summary with this suggestion."""
     suggestion = LEVELS | levels | {"guidance_scale": guidance_scale, "cosine": 0.1}
     gradients = {"objective": objective, "suggestion": suggestion}
-    summary = {"prior": {"model": "gaussian"}, "pairs": {}, "gradients": gradients}
+    summary = {
+        "prior": {"model": "gaussian"},
+        "finished": True,
+        "pairs": {},
+        "gradients": gradients,
+    }
     folder.mkdir()
     (folder / "summary.json").write_text(json.dumps(summary))
     return f"score.probe={folder}"

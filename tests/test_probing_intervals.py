@@ -49,6 +49,28 @@ def test_rows_of_one_motion_are_no_further_evidence() -> None:
     assert covered(10, alone=True) < 0.8
 
 
+def test_pairs_count_against_both_of_their_motions() -> None:
+    """Each row owes as much to its partner; `alone` counts it against one of them."""
+    hits = alone = 0
+    for trial in range(TRIALS):
+        generator = seeded(4, trial, "pairs")
+        effects = torch.randn(20, generator=generator)
+        first = torch.arange(20).repeat(2)
+        second = (first + torch.randint(1, 20, (40,), generator=generator)) % 20
+        rows = TRUTH + effects[first] + effects[second]
+        hits += clustered_mean(rows, torch.stack([first, second], 1)).holds(TRUTH)
+        alone += clustered_mean(rows, first).holds(TRUTH)
+    assert hits / TRIALS > 0.95 - TOLERANCE
+    assert alone / TRIALS < 0.85
+
+
+def test_a_pair_without_which_nothing_is_left_has_no_interval() -> None:
+    pairs = torch.tensor([[0, 1], [1, 0]])
+    assert means_without(torch.tensor([1.0, 0.0]), pairs).isnan().all()
+    for estimated in (clustered_mean, clustered_share):
+        assert estimated(torch.tensor([1.0, 0.0]), pairs) == Estimate(0.5, None, None)
+
+
 @pytest.mark.parametrize("motions", [2, 4, 12])
 @pytest.mark.parametrize("mean", [0.5, 0.8])
 def test_shares_of_few_motions_are_held_as_well(motions: int, mean: float) -> None:
@@ -89,7 +111,7 @@ def test_the_jackknife_of_a_mean_is_its_usual_variance() -> None:
     values = torch.randn(9, generator=seeded(0)).double()
     usual = float(values.var()) / 9
     assert variance_of(torch.mean, values) == pytest.approx(usual)
-    assert jackknife_variance(means_without(values, torch.ones(9))) == pytest.approx(usual)
+    assert jackknife_variance(means_without(values, torch.arange(9))) == pytest.approx(usual)
 
 
 def test_the_jackknife_of_a_curved_statistic_is_near_the_delta_method() -> None:
@@ -117,7 +139,7 @@ def test_a_share_that_all_agree_on_is_not_certain() -> None:
 
 def test_motions_that_agree_by_chance_are_no_more_certain_than_their_rows() -> None:
     found = clustered_share(torch.tensor([1.0, 0, 1, 0]), torch.tensor([0, 0, 1, 1]))
-    assert independent(0.5, 4.0) == 1 / 16
+    assert independent(0.5, 4) == 1 / 16
     assert (found.low, found.high) == (0.0, 1.0), "0.5 +- 12.7 / 4"
 
 

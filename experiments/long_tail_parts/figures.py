@@ -13,6 +13,7 @@ from motiondistill.probing.intervals import (
     DIFFERENCES,
     SHARES,
     Estimate,
+    by_chance,
     certain,
     clustered_mean,
     jackknife_variance,
@@ -134,6 +135,9 @@ def _over_models(cells: Sequence[Cell], statistic: Statistic) -> Estimate:
         [[m for m in range(len(models)) if m != without] for without in range(len(models))]
     )
     variance = jackknife_variance(statistic(places[others].flatten(1)))
+    if variance == 0:  # so many may agree by chance; of others, some may show nothing
+        reach = abs(value) * by_chance(len(models))
+        return Estimate(value, max(-1.0, value - reach), min(1.0, value + reach))
     return student(value, variance, len(models) - 1, DIFFERENCES)
 
 

@@ -31,7 +31,7 @@ PROBED: Final = (
 )
 """Forward passes alone; the null is measured by actions that a model never saw."""
 KIND: Final = "other clip"
-"""Words alone are asked for: what a model knows of the other clip's words has no part in it."""
+"""What a model knows of the other clip's words has no part in it; familiarity with clips has."""
 # Of the samples; models differ in what they learned, not in the noise that they begin with.
 SAMPLES_SEED: Final = 0
 
@@ -75,6 +75,11 @@ def probe(pipeline: Path, folder: Path) -> dict[str, float]:
         if code:
             raise SystemExit(code)
         found = _summary(folder)
+    if KIND not in found["pairs"]["kinds"]:
+        raise ValueError(
+            f"`--out` must hold probes that asked for {KIND!r}, got {folder}, which did not; "
+            "delete that folder."
+        )
     rows = found["pairs"]["kinds"][KIND]["by_prompt"]
     return {prompts[row["prompt"]]: float(row["auc"]["value"]) for row in rows}
 

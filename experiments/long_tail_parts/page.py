@@ -39,12 +39,13 @@ shows two actions equally often. {verdict}
 
 "Probe": of pairs of held-out clips, the share in which an action's words explain its own clip
 better than one of another action, by forward passes alone (`motiondistill probe`, kind "other
-clip"; one half is chance, and what the model knows of the other words has no part in it).
-"Samples": recognised after a body was fitted to them. "Distilled": recognised of `motiondistill
-optimize`. "Probability": what the recogniser gives the action, the mean over distilled motions. The
+clip"). What the model knows of the other words has no part in it, but how familiar the clips are
+may have: what a model without knowledge comes to is the row of 0 clips, not one half. "Samples":
+recognised after a body was fitted to them. "Distilled": recognised of `motiondistill optimize`.
+"Probability": what the recogniser gives the action, the mean over distilled motions. The
 [recogniser](recogniser.md) never saw any of them.
 Means over models and actions; intervals (95 %, Student's) are of other such cells, and exact bounds
-stand where all agree. The fit alone: {truth} of rendered true clips are recognised after it.
+stand where all are 0 or 1. The fit alone: {truth} of rendered true clips are recognised after it.
 
 {plot}## Does the cheap probe tell what will distil well?
 
@@ -52,7 +53,7 @@ stand where all agree. The fit alone: {truth} of rendered true clips are recogni
 
 Spearman's rank correlation over {cells} cells; "within actions" is the mean over the actions of
 that over an action's cells, so that easy actions add nothing. Intervals are of other models
-(jackknife).
+(jackknife), as if the five of a seed, which share a base, were independent.
 
 ## How the models were made
 

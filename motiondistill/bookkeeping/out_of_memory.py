@@ -83,12 +83,16 @@ def remedies_of_clips(config: LatentsConfig, *, begun: bool) -> list[str]:
 
 
 def remedies_of_probe(config: ProbeConfig) -> list[str]:
-    """What `remedies` tells, for questions to a prior and its copies."""
+    """What `remedies` tells, for questions to a prior and its copies.
+
+    All but the first ask something else, in another folder. One copy alone would tell nothing.
+    """
     found, prior = [], config.prior
     if prior.batch_size != 1:
         found.append("prior.batch_size=1")
     if config.probe.null_copies > 0:
-        found.append(f"probe.null_copies={config.probe.null_copies // 2}")
+        fewer = config.probe.null_copies // 2
+        found.append(f"probe.null_copies={fewer if fewer > 1 else 0}")
     if config.gradient.draws > 0:
         found.append("gradient.draws=0")
     if config.render.supersampling > 1:

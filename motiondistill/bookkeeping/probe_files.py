@@ -87,7 +87,7 @@ def read_summary(key: str, path: Path) -> dict[str, Any]:
         )
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        if {"prior", "pairs", "gradients"} <= found.keys():
+        if {"prior", "pairs", "gradients", "finished"} <= found.keys():
             return dict(found)
         reason = "others"
     except (ValueError, AttributeError) as error:

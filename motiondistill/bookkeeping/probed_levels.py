@@ -97,9 +97,18 @@ def _probe_of(probe: str | None) -> dict[str, Any]:
             "`motiondistill probe --out FOLDER` and add score.probe=FOLDER."
         )
     found = read_summary("score.probe", Path(probe).expanduser())
+    if not found["finished"]:
+        raise ValueError(
+            f"`score.probe` must name a finished probe, got {probe}, which stopped early; repeat "
+            "its command, which goes on."
+        )
     gradients = found["gradients"]
     if gradients is None or gradients["suggestion"] is None:
-        why = "it left gradients out" if gradients is None else "no level's gradient led back"
+        why = (
+            "it left gradients out"
+            if gradients is None
+            else "no level's gradient led back for certain"
+        )
         raise ValueError(
             f"`score.probe` must suggest noise levels, got {probe}, which does not: {why}; "
             "name another probe, or leave out score.levels."

@@ -138,8 +138,8 @@ def check_same(folder: Path, config: JobConfig, asked: Mapping[str, Any], kind: 
     """Whether a job of just this began in the folder; False where nothing did.
 
     For commands that go on when they are repeated. `asked` is what was asked for beside the
-    settings, as plain values; threads may differ. Errors call the job by its `kind`. Raises
-    ValueError for another job's folder, and FileExistsError for one in other use.
+    settings, as plain values; threads and `prior.batch_size` may differ. Errors call the job by its
+    `kind`. Raises ValueError for another job's folder, and FileExistsError for one in other use.
     """
     path = folder / CONFIG
     if not path.is_file():
@@ -154,6 +154,7 @@ def check_same(folder: Path, config: JobConfig, asked: Mapping[str, Any], kind: 
     about = configs.read_about(path)
     for values in (stored, wanted):
         values["run"].pop("threads")
+        values["prior"].pop("batch_size")  # what is too much for the memory
     for key, value in configs.flat(wanted):
         if dict(configs.flat(stored)).get(key) != value:
             raise ValueError(

@@ -36,9 +36,11 @@ class PairRow:
     prompt: str
     clip: str
     recording: str
-    """Whose rows are no evidence independent of each other."""
+    """Rows of one recording, as clip or as partner, are no evidence independent of each other."""
     partner: str
     """The clip of another action that it was held against; empty where the kind needs none."""
+    partner_recording: str
+    """Of the partner; the clip's own without one."""
     kind: str
     network: str
     """A name in `Study.priors`."""
@@ -135,11 +137,13 @@ def _rows(
         if not gains.keys() >= {*kind.natural, *kind.wrong}:
             continue
         compares = any(video == "other clip" for video, _ in (*kind.natural, *kind.wrong))
+        other = partner if compares else None
         yield PairRow(
             clip.prompt,
             clip.name,
             clip.recording,
-            partner.name if compares and partner is not None else "",
+            "" if other is None else other.name,
+            clip.recording if other is None else other.recording,
             kind.name,
             network,
             *place,

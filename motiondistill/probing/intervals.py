@@ -34,28 +34,45 @@ class Estimate:
         return self.low <= value <= self.high
 
 
+Clusters = Int[Tensor, "rows *touched"]
+"""Of each row, the cluster to which it belongs, or all that it touches; numbered from 0."""
+
+
 def clustered_mean(
-    values: Float[Tensor, " rows"], clusters: Int[Tensor, " rows"], limits: Limits = ANYTHING
+    values: Float[Tensor, " rows"], clusters: Clusters, limits: Limits = ANYTHING
 ) -> Estimate:
-    """The mean of all rows; whole clusters, numbered from 0, are what might have been others."""
-    sums, sizes = _by_cluster(values, clusters)
-    variance = jackknife_variance(means_without(sums, sizes))
-    return student(float(sums.sum() / sizes.sum()), variance, len(sizes) - 1, limits)
+    """The mean of all rows; whole clusters are what might have been others."""
+    variance = jackknife_variance(means_without(values, clusters))
+    return student(float(values.double().mean()), variance, _freedom(clusters), limits)
 
 
-def clustered_share(wins: Float[Tensor, " rows"], clusters: Int[Tensor, " rows"]) -> Estimate:
+def clustered_share(wins: Float[Tensor, " rows"], clusters: Clusters) -> Estimate:
     """`clustered_mean` of rows of which each is 0 or 1, or a tie.
 
     Few clusters may agree by chance; so the variance is at least that of independent rows, and
     where all agree on 0 or on 1 the interval is `certain`'s.
     """
-    sums, sizes = _by_cluster(wins, clusters)
-    value, rows = float(sums.sum() / sizes.sum()), float(sizes.sum())
-    variance = max(jackknife_variance(means_without(sums, sizes)), independent(value, rows))
-    return certain(student(value, variance, len(sizes) - 1, SHARES), len(sizes))
+    share, freedom = float(wins.double().mean()), _freedom(clusters)
+    variance = jackknife_variance(means_without(wins, clusters))
+    least = independent(share, len(wins))
+    return certain(student(share, max(variance, least), freedom, SHARES), freedom + 1)
 
 
-def independent(share: float, rows: float) -> float:
+def means_without(values: Float[Tensor, " rows"], clusters: Clusters) -> Float[Tensor, " clusters"]:
+    """The mean of all rows that do not touch each cluster; NaN where there are none.
+
+    For rows that touch two clusters, as pairs do, each counts against both (a U-statistic).
+    """
+    touched = clusters.view(len(values), -1)
+    kept = torch.stack([(touched != c).all(1) for c in range(int(touched.max()) + 1)]).double()
+    return (kept @ values.double()) / kept.sum(1)
+
+
+def _freedom(clusters: Clusters) -> int:
+    return int(clusters.max())
+
+
+def independent(share: float, rows: int) -> float:
     """The variance of a share of independent rows, p (1 - p) / n."""
     return share * (1 - share) / rows
 
@@ -64,26 +81,20 @@ def jackknife_variance(without: Float[Tensor, " clusters"]) -> float:
     """Of a statistic, from its values without each of n clusters (Efron and Stein 1981).
 
     `(n - 1) / n sum (t_i - mean t)^2`: of a mean of equally large clusters it is the usual s^2 / n.
+    Infinite where nothing is left without one of them.
     """
     number = len(without)
+    if without.isnan().any():
+        return math.inf
     return (number - 1) / number * float((without - without.mean()).double().square().sum())
-
-
-def means_without(
-    sums: Float[Tensor, " clusters"], sizes: Float[Tensor, " clusters"]
-) -> Float[Tensor, " clusters"]:
-    """The mean of all rows but those of each cluster; of one cluster alone, its own."""
-    if len(sizes) == 1:
-        return sums / sizes
-    return (sums.sum() - sums) / (sizes.sum() - sizes)
 
 
 def student(value: float, variance: float, freedom: int, limits: Limits = ANYTHING) -> Estimate:
     """`value +- t sqrt(variance)` with the 97.5 % point of Student's t, cut off at the limits.
 
-    Without a degree of freedom there is no interval.
+    Without a degree of freedom, or with a variance that nobody knows, there is no interval.
     """
-    if freedom < 1:
+    if freedom < 1 or math.isinf(variance):
         return Estimate(value, None, None)
     reach = t_quantile(freedom) * math.sqrt(variance)
     low, high = limits
@@ -96,10 +107,15 @@ def certain(share: Estimate, clusters: int) -> Estimate:
     Exact for shares of clusters (Clopper and Pearson 1934): of n that all agree, as many would by
     chance with `0.025^(1 / n)`.
     """
-    bound = _TAIL ** (1 / clusters)
+    bound = 1 - by_chance(clusters)
     if share.low is not None and share.low == share.high and share.value in SHARES:
         return Estimate(share.value, *((bound, 1.0) if share.value else (0.0, 1 - bound)))
     return share
+
+
+def by_chance(clusters: int) -> float:
+    """How far a share may be from 0 or 1 on which so many clusters agree, `1 - 0.025^(1 / n)`."""
+    return 1 - float(_TAIL ** (1 / clusters))
 
 
 def t_quantile(freedom: int) -> float:
@@ -120,12 +136,3 @@ def t_quantile(freedom: int) -> float:
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
     return z + math.fsum(term / freedom**power for power, term in enumerate(terms, 1))
-
-
-def _by_cluster(
-    values: Float[Tensor, " rows"], clusters: Int[Tensor, " rows"]
-) -> tuple[Float[Tensor, " clusters"], Float[Tensor, " clusters"]]:
-    """Sum and number of the rows of each cluster."""
-    number = int(clusters.max()) + 1
-    sums = torch.zeros(number, dtype=torch.float64).index_add_(0, clusters, values.double())
-    return sums, torch.bincount(clusters, minlength=number).double()

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, final
 
@@ -16,6 +16,8 @@ from motiondistill.probing.intervals import (
     SHARES,
     Estimate,
     Limits,
+    by_chance,
+    certain,
     clustered_mean,
     clustered_share,
     independent,
@@ -27,6 +29,9 @@ from motiondistill.probing.study import GIVEN
 
 TIE: Final = 1e-6
 """Differences below this share of the denoising error are of rounding: a tie, which counts half."""
+
+# Of ratios that are whole numbers of degrees of freedom but for rounding.
+_ROUNDING: Final = 1e-9
 
 Verdict = Literal["above", "below", "holds"]
 
@@ -63,19 +68,25 @@ class Ranking:
 def ranked(rows: Sequence[PairRow]) -> Ranking:
     """What the rows come to, of the prior and of its copies together."""
     given = [row for row in rows if row.network == GIVEN]
-    names = {name: place for place, name in enumerate(dict.fromkeys(r.recording for r in given))}
-    recordings = torch.tensor([names[row.recording] for row in given])
+    recordings = _recordings(given)
     margins = torch.tensor([row.preferred - row.other for row in given], dtype=torch.float64)
-    null, above = _against_null(rows, names)
+    null, above = _against_null(rows, recordings)
     return Ranking(
         clustered_share(wins(given), recordings),
-        _unpaired(given, recordings, len(names)),
+        _unpaired(given, recordings),
         clustered_mean(margins, recordings),
         null,
         above,
-        len(names),
+        int(recordings.max()) + 1,
         len(given),
     )
+
+
+def _recordings(rows: Sequence[PairRow]) -> Int[Tensor, "rows 2"]:
+    """Numbers of the recordings of each row, its clip's and its partner's."""
+    pairs = [(row.recording, row.partner_recording) for row in rows]
+    numbers = {name: n for n, name in enumerate(dict.fromkeys(each for p in pairs for each in p))}
+    return torch.tensor([[numbers[name] for name in pair] for pair in pairs])
 
 
 def grouped(rows: Sequence[PairRow], key: Callable[[PairRow], Hashable]) -> dict[Hashable, Ranking]:
@@ -98,79 +109,83 @@ def _won(apart: Float[Tensor, "*pairs"], least: Float[Tensor, "*#pairs"]) -> Flo
 
 
 def _against_null(
-    rows: Sequence[PairRow], names: Mapping[str, int]
+    rows: Sequence[PairRow], recordings: Int[Tensor, "given 2"]
 ) -> tuple[Estimate | None, Estimate | None]:
     """The copies' mean share, and what the prior's has above it."""
-    copies = list(dict.fromkeys(row.network for row in rows if row.network != GIVEN))
-    if not copies:
+    by_network: dict[str, list[PairRow]] = defaultdict(list)
+    for row in rows:
+        by_network[row.network].append(row)
+    own = wins(by_network.pop(GIVEN))
+    if not by_network:
         return None, None
-    sizes = torch.zeros(len(names), dtype=torch.float64)
-    own, sums = torch.zeros_like(sizes), torch.zeros(len(names), len(copies), dtype=torch.float64)
-    for row, won in zip(rows, wins(rows).tolist(), strict=True):
-        place = names[row.recording]
-        if row.network == GIVEN:
-            sizes[place] += 1
-            own[place] += won
-        else:
-            sums[place, copies.index(row.network)] += won
-    shares, mean = sums.sum(0) / sizes.sum(), sums.mean(1)
-    rows_of_one = float(sizes.sum())
-    null, share = float(shares.mean()), float(own.sum()) / rows_of_one
-    return (
-        _of_next_copy(mean, sizes, shares, independent(null, rows_of_one), SHARES),
-        _of_next_copy(own - mean, sizes, shares, independent(share, rows_of_one), DIFFERENCES),
-    )
+    # All networks answered the same questions in the same order.
+    copies = torch.stack([wins(answers) for answers in by_network.values()])
+    mean = copies.mean(0)
+    of_one = _Copies(copies.mean(1), recordings)
+    return of_one.next(mean, mean, SHARES), of_one.next(own - mean, own, DIFFERENCES)
 
 
-def _of_next_copy(
-    sums: Float[Tensor, " recordings"],
-    sizes: Float[Tensor, " recordings"],
-    shares: Float[Tensor, " copies"],
-    least: float,
-    limits: Limits,
-) -> Estimate:
-    """The mean of all rows, with room for other recordings and for one more copy.
+@final
+@dataclass(frozen=True)
+class _Copies:
+    """What intervals of one more copy follow from."""
 
-    The variance over recordings is at least `least`: few may agree by chance.
+    shares: Float[Tensor, " copies"]
+    recordings: Int[Tensor, "rows 2"]
 
-    What is told from k copies must be told from what any copy may prefer: the variance of one, and
-    of the mean of k, `s^2 (1 + 1 / k)`, comes on top of that over recordings. Degrees of freedom
-    of the sum are Satterthwaite's (1946), rounded down. One recording tells nothing of others, and
-    one copy neither.
-    """
-    value, copies = float(sums.sum() / sizes.sum()), len(shares)
-    if copies < 2 or len(sizes) < 2:
-        return Estimate(value, None, None)
-    over_recordings = max(jackknife_variance(means_without(sums, sizes)), least)
-    over_copies = float(shares.var()) * (1 + 1 / copies)
-    total = over_recordings + over_copies
-    apart = over_recordings**2 / (len(sizes) - 1) + over_copies**2 / (copies - 1)
-    freedom = math.floor(total**2 / apart) if apart else len(sizes) - 1
-    return student(value, total, freedom, limits)
+    def next(
+        self, values: Float[Tensor, " rows"], won: Float[Tensor, " rows"], limits: Limits
+    ) -> Estimate:
+        """The mean of the values, with room for other recordings and for one more copy.
+
+        What is told from k copies must be told from what any copy may prefer: the variance of one,
+        and of the mean of k, `s^2 (1 + 1 / k)`, comes on top of that over recordings, which is at
+        least that of the independent rows of `won`. Degrees of freedom of the sum are
+        Satterthwaite's (1946), rounded down. One recording tells nothing of others, and one copy
+        neither; where all recordings agree on 0 or 1 the interval is no narrower than `by_chance`.
+        """
+        value, share, copies = float(values.mean()), float(won.mean()), len(self.shares)
+        freedom = int(self.recordings.max())
+        if copies < 2 or freedom < 1:
+            return Estimate(value, None, None)
+        least = independent(share, len(won))
+        over_recordings = max(jackknife_variance(means_without(values, self.recordings)), least)
+        over_copies = float(self.shares.var()) * (1 + 1 / copies)
+        total = over_recordings + over_copies
+        apart = over_recordings**2 / freedom + over_copies**2 / (copies - 1)
+        if 0 < apart < math.inf:
+            freedom = math.floor(total**2 / apart + _ROUNDING)
+        found = student(value, total, freedom, limits)
+        if share not in SHARES or found.low is None or found.high is None:
+            return found
+        reach, (low, high) = by_chance(int(self.recordings.max()) + 1), limits
+        return Estimate(
+            value,
+            max(low, min(found.low, value - reach)),
+            min(high, max(found.high, value + reach)),
+        )
 
 
-def _unpaired(rows: Sequence[PairRow], recordings: Int[Tensor, " rows"], number: int) -> Estimate:
+def _unpaired(rows: Sequence[PairRow], recordings: Int[Tensor, "rows 2"]) -> Estimate:
     """Mann and Whitney's statistic within each level and view; both sides lack a recording."""
     cells: dict[tuple[float, float], list[int]] = defaultdict(list)
     for place, row in enumerate(rows):
         cells[row.level, row.view].append(place)
-    won = torch.zeros(number, number, dtype=torch.float64)
-    pairs = torch.zeros_like(won)
+    own, other, error = (
+        torch.tensor([getattr(row, name) for row in rows], dtype=torch.float64)
+        for name in ("preferred", "other", "error")
+    )
+    number = int(recordings.max()) + 1
+    touching = torch.nn.functional.one_hot(recordings, number).amax(1).double()
+    won, without, pairs, left = 0.0, torch.zeros(number).double(), 0.0, torch.zeros(number).double()
     for places in cells.values():
-        own = torch.tensor([rows[place].preferred for place in places], dtype=torch.float64)
-        other = torch.tensor([rows[place].other for place in places], dtype=torch.float64)
-        error = torch.tensor([rows[place].error for place in places], dtype=torch.float64)
-        found = _won(own[:, None] - other, TIE * error[:, None])
-        of = torch.nn.functional.one_hot(recordings[places], number).double()
-        won += of.T @ found @ of
-        pairs += of.T @ torch.ones_like(found) @ of
-    value = float(won.sum() / pairs.sum())
-    if number < 2:
+        found = _won(own[places][:, None] - other[places], TIE * error[places][:, None])
+        kept = 1 - touching[places]
+        won, pairs = won + float(found.sum()), pairs + found.numel()
+        without += (kept * (found @ kept)).sum(0)
+        left += kept.sum(0).square()
+    value = won / pairs
+    if number < 3:  # of two, either alone is all that is left
         return Estimate(value, None, None)
-    without = _sums_without(won) / _sums_without(pairs)
-    return student(value, jackknife_variance(without), number - 1, SHARES)
-
-
-def _sums_without(table: Float[Tensor, "n n"]) -> Float[Tensor, " n"]:
-    """Of each recording, the sum of the table without its row and column."""
-    return table.sum() - table.sum(0) - table.sum(1) + table.diagonal()
+    variance = max(jackknife_variance(without / left), independent(value, len(rows)))
+    return certain(student(value, variance, number - 1, SHARES), number)

@@ -27,7 +27,9 @@ DEFINITIONS: Final = {
     "null": "the mean auc of copies of the network with random weights",
     "above_null": "auc minus null",
     "interval": "95 %, Student's, with the variance by the jackknife over recordings (clips of one "
-    "recording count as one); for null and above_null that of one more copy with random weights",
+    "recording count as one, and pairs of clips against both), at least that of independent pairs; "
+    "exact where all agree; for null and above_null that of one more copy with random weights; "
+    "none where one recording, one pair or one copy alone tells nothing of others",
     "cosine": "of what single draws ask for, in the tangent space of all joints, with the way to "
     "the real motion; mean over draws",
     "mean_cosine": "the same of the mean over draws",

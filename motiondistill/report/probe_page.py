@@ -32,9 +32,12 @@ _INTRODUCTION: Final = (
     "figure is how often they help the natural side more. Where words are what is wrong, two "
     "clips exchange theirs, so that a taste in words is no knowledge. Copies of its network with "
     "random weights answer the same questions: only what lies above the range of one more of them "
-    "is knowledge. Of {copies} copies that range is wide; more of them (probe.null_copies) narrow "
-    "it."
+    "is knowledge."
 )
+_COPIES: Final = (
+    " Of {copies} copies that range is wide; more of them (probe.null_copies) narrow it."
+)
+_NO_COPIES: Final = " Here were none (probe.null_copies=0): nothing tells knowledge from taste."
 _SECONDARY: Final = (
     "These clips are easier or harder to denoise than natural ones, whatever is known of motion; "
     "read them beside the random weights alone."
@@ -78,7 +81,7 @@ def verdict(figures: Mapping[str, Any]) -> str:
 
 def _introduction(summary: Mapping[str, Any]) -> str:
     copies = summary["config"]["probe"]["null_copies"]
-    return _INTRODUCTION.format(copies=copies)
+    return _INTRODUCTION + (_COPIES if copies else _NO_COPIES).format(copies=copies)
 
 
 def _facts(summary: Mapping[str, Any]) -> dict[str, str]:
@@ -149,7 +152,10 @@ def _gradients(summary: Mapping[str, Any]) -> str:
         return ""
     chosen = found["suggestion"]
     if chosen is None:
-        words = "No noise level's gradient leads back for certain, so nothing is suggested."
+        words = (
+            "No noise level's gradient leads back for certain, of which one recording alone could "
+            "not tell, so nothing is suggested."
+        )
     else:
         scale = chosen["guidance_scale"]
         guided = "" if scale is None else f" and guidance {scale:g}"

@@ -1,1 +1,1 @@
-"""Everything that jobs can be told, as frozen dataclasses whose values are the defaults."""
+"""What jobs can be told, beside what stands with their loops, and within which ranges."""

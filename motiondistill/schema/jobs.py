@@ -1,4 +1,4 @@
-"""Everything a job can be told, as frozen dataclasses: their values are the defaults.
+"""What each job can be told, as one frozen dataclass: its values are the defaults.
 
 A loop's knobs are a dataclass beside the loop; here they are composed into jobs and checked.
 """
