@@ -1,6 +1,7 @@
 """Who may import whom, what no file may do, and how long it may be. Read from the syntax tree."""
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,3 +115,11 @@ def test_limits(file: Path) -> None:
             every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
             count = sum(argument.arg not in ("self", "cls") for argument in every)
             assert count <= MAX_PARAMETERS, f"{node.name} has {count} parameters"
+
+
+@pytest.mark.skipif(not (REPOSITORY / ".git").exists(), reason="not a checkout")
+def test_no_tracked_file_is_ignored() -> None:
+    """Else a wheel lacks it, and linters pass it over."""
+    words = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    found = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert found.stdout == ""
