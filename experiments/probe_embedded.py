@@ -36,8 +36,8 @@ prior learned these actions from renders; this tests the probe as much as the pr
 
 {kinds}
 
-Intervals (95 %) are of a bootstrap over whole motions, of {motions} motions and {prompts} prompts,
-with {copies} copies.
+Intervals (95 %) are Student's, by the jackknife over recordings, of {motions} motions and {prompts}
+prompts; those of the difference have room for one more copy than the {copies} that were asked.
 
 {about}
 
