@@ -155,8 +155,9 @@ def check_same(folder: Path, config: JobConfig, asked: Mapping[str, Any], kind: 
     for values in (stored, wanted):
         values["run"].pop("threads")
         values["prior"].pop("batch_size")  # what is too much for the memory
+    before = dict(configs.flat(stored))
     for key, value in configs.flat(wanted):
-        if dict(configs.flat(stored)).get(key) != value:
+        if before.get(key) != value:
             raise ValueError(
                 f"`{key}` must be that of the {kind} in {folder}, got {value!r}; repeat its "
                 "settings, or name another --out."

@@ -14,7 +14,7 @@ _NAMES: Final[dict[str, str]] = {
     "bow": r"bow(s|ed|ing)?",
     "throw": r"throw(s|n|ing)?|threw|toss(es|ed|ing)?",
     "drink": r"drinks?|drank|drinking|sip(s|ped|ping)?",
-    "sit": r"sits?|sat|sitting",
+    "sit": r"sits?(?! ups?\b)|sat|sitting",
     "dance": r"danc(e|es|ed|ing)",
     "punch": r"punch(es|ed|ing)?|box(es|ed|ing)|jab(s|bed|bing)?",
     "kick": r"kick(s|ed|ing)?",

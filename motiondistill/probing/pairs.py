@@ -78,7 +78,7 @@ KINDS: Final = (
         True,
         (OWN, ("mirrored", "other hand")),
         (("real", "other hand"), ("mirrored", "own")),
-        "Do `left` and `right` explain a clip and its mirror image better than when exchanged?",
+        "Do the words left and right explain a clip and its mirror better than when exchanged?",
     ),
     Kind(
         "other clip",
