@@ -52,5 +52,6 @@ def test_remedies_are_settings_that_there_are_and_end() -> None:
     assert found == ["a camera.size below [32, 32]"]
     keys = {word.split("=")[0] for word in tried[2:]}
     assert keys == {
-        *("prior.batch_size", "probe.null_copies", "gradient.draws", "render.supersampling")
+        *("prior.batch_size", "probe.null_copies", "prior.encode", "gradient.draws"),
+        "render.supersampling",
     }

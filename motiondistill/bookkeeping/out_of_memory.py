@@ -85,7 +85,8 @@ def remedies_of_clips(config: LatentsConfig, *, begun: bool) -> list[str]:
 def remedies_of_probe(config: ProbeConfig) -> list[str]:
     """What `remedies` tells, for questions to a prior and its copies.
 
-    All but the first ask something else, in another folder. One copy alone would tell nothing.
+    All but the first need another folder, and all but `prior.encode` ask something else, too. One
+    copy alone would tell nothing.
     """
     found, prior = [], config.prior
     if prior.batch_size != 1:
@@ -94,6 +95,8 @@ def remedies_of_probe(config: ProbeConfig) -> list[str]:
         fewer = config.probe.null_copies // 2
         found.append(f"probe.null_copies={fewer if fewer > 1 else 0}")
     if config.gradient.draws > 0:
+        if prior.encode in ("graph", "checkpointed"):
+            found.append("prior.encode=two_pass")
         found.append("gradient.draws=0")
     if config.render.supersampling > 1:
         found.append(f"render.supersampling={config.render.supersampling // 2}")

@@ -67,11 +67,7 @@ def diagnosis(
     return {
         "motiondistill": version("motiondistill"),
         "about": dict(about),
-        "prior": {
-            "model": config.prior.model,
-            "revision": config.prior.revision,
-            "weights": config.prior.weights,
-        },
+        "prior": config.prior.named,
         "finished": not {"not begun", "stopped"} & {*statuses},
         "rule": RULE,
         "questions": dict(QUESTIONS),

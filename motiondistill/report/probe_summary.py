@@ -37,11 +37,7 @@ def summary_of(
     return {
         "motiondistill": version("motiondistill"),
         "about": dict(about),
-        "prior": {
-            "model": config.prior.model,
-            "revision": config.prior.revision,
-            "weights": config.prior.weights,
-        },
+        "prior": config.prior.named,
         "finished": len(done) == len(clips),
         "clips_wanted": len(clips),
         "clips": [

@@ -49,3 +49,8 @@ class PriorConfig:
     compile: bool = False
     # Lets weights in .bin files run any program when they are read; only for makers you trust.
     allow_pickle: bool = False
+
+    @property
+    def named(self) -> dict[str, str | None]:
+        """Whose weights answer, for records."""
+        return {"model": self.model, "revision": self.revision, "weights": self.weights}
