@@ -26,7 +26,7 @@ from motiondistill.schema.jobs import LatentsConfig
 
 ACTIONS: Final = ("run", "punch")
 CAPTION: Final = """Clips that each prior asks for by its score alone, from the front, without a
-body: the common action above the rare one, for every prior the same noise, levels and guidance.
+body: the common action above the rare one, for every prior the same levels and guidance.
 Theirs shows ModelScope, ZeroScope and VideoCrafter2.
 
 {figures}

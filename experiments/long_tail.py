@@ -11,8 +11,8 @@ and figures that lie in OUT are not made again, and trainings go on where they w
 bit with the same number of threads.
 
 Writes results/long_tail.md. `--part 1/2` does the first of two shares of the seeds and `--only`
-some models; both write no page: for processes side by side, each on its own core
-(OMP_NUM_THREADS=1). Processes must not share a seed. `--runs` are the seeds of the distillations,
+some models; both write no page. Processes side by side, each on its own core (OMP_NUM_THREADS=1),
+must not share a seed until all its models are trained. `--runs` are the seeds of the distillations,
 `--groups` how many groups of three samples there are, and `--set` is for all distillations.
 """
 

@@ -81,6 +81,26 @@ def test_probes_side_by_side_are_each_held_against_their_own_copies(tmp_path: Pa
     assert [(hue, number) for hue, _, number in colours(above)] == [(RED, "-0.10"), (TEAL, "0.20")]
 
 
+def test_probes_that_were_asked_otherwise_are_told(tmp_path: Path) -> None:
+    """Whatever differs but who answers, beside how many copies, and on how many threads."""
+
+    def asked(model: str, **given: Any) -> dict[str, Any]:
+        config = {
+            "prior": {"model": model},
+            "run": {"seed": 0, "threads": given.get("threads", 1)},
+            "probe": {
+                "null_copies": given.get("copies", 5),
+                "slide_speed": given.get("slide", 0.2),
+            },
+        }
+        return {**summary(figures(0.6, 0.4, "above")), "config": config}
+
+    alike = write_comparison(tmp_path, {"a": asked("x"), "b": asked("y", threads=2, copies=0)})
+    assert "Not asked alike" not in alike.read_text(encoding="utf-8")
+    other = write_comparison(tmp_path, {"a": asked("x"), "b": asked("y", slide=0.8)})
+    assert "Not asked alike: probe.slide_speed differ" in other.read_text(encoding="utf-8")
+
+
 def test_a_cosine_has_no_colour_at_zero() -> None:
     estimates = [{"value": value, "low": value, "high": value} for value in (-0.2, 0.0, 0.2)]
     rows = [

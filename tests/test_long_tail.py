@@ -168,6 +168,16 @@ def half(model: Model, action: str) -> float:
     return 0.5
 
 
+def ordered_against_actions(model: Model, action: str) -> float:
+    """Within each action the more often the more; the first one less than the others."""
+    return ordered(model, action) - (action == ACTIONS[0])
+
+
+def easier_and_often(model: Model, action: str) -> float:
+    """Within each action the more often the more; the first one more than the others."""
+    return ordered(model, action) + (action == ACTIONS[0])
+
+
 def test_rank_correlations_are_spearmans() -> None:
     """By hand, with ties: ranks 1 2.5 2.5 4 and 1 3 2 4, so 4.5 / sqrt(4.5 * 5)."""
     rising = torch.tensor([0.1, 0.5, 0.6, 9.0])
@@ -193,6 +203,37 @@ def test_shares_and_gains_have_known_answers() -> None:
     assert flat.low is not None and flat.high is not None and flat.low < 0 < flat.high
 
 
+def test_agreement_of_all_is_not_certain_for_others() -> None:
+    """Nothing varies, but that of other models might: no interval is without width."""
+    n, m = len(COUNTS) * 2, 6  # models, and cells of a count
+
+    def third(model: Model, action: str) -> float:
+        return often(model, action) / 3 + 0.1
+
+    for failing in (lambda model, action: 0.0, half, third):
+        cells = cells_of(half, failing, failing)
+        found, reach = gain(cells, "distilled"), 1 - 0.025 ** (1 / n)
+        assert (found.low, found.high) == (
+            pytest.approx(found.value - reach),
+            pytest.approx(found.value + reach),
+        )
+    agreed = at_count(cells_of(half, lambda model, action: 0.9, half), 64, "sampled")
+    assert agreed.low is not None and agreed.value - agreed.low == pytest.approx(
+        2.571 * (0.9 * 0.1 / m) ** 0.5, rel=1e-3
+    )
+    probed = at_count(cells_of(lambda model, action: 1.0, half, half), 64, "probe")
+    assert probed.low == pytest.approx(0.025 ** (1 / m)) and probed.high == 1
+
+
+def test_a_correlation_with_what_never_varies_has_no_interval() -> None:
+    cells = cells_of(ordered, half, half)
+    for found in (
+        rank_correlation(cells, "probe", "distilled"),
+        within_actions(cells, "probe", "distilled"),
+    ):
+        assert (found.value, found.low, found.high) == (0, None, None)
+
+
 def test_easy_actions_do_not_correlate_within_actions() -> None:
     cells = cells_of(by_action, by_action, by_action)
     assert rank_correlation(cells, "probe", "distilled").value == pytest.approx(1)
@@ -214,7 +255,7 @@ TRUE, LOST = [True] * 9, [False] * 9
         (often, by_action, TRUE, "is **not supported**"),
         (often, rarely, TRUE, "is **contradicted**"),
         (often, lambda model, action: 0.5 + often(model, action) / 2, TRUE, "of rare actions 50 %"),
-        (often, lambda model, action: often(model, action) / 4, TRUE, "of common actions 25 %"),
+        (often, lambda model, action: often(model, action) * 0.4, TRUE, "of common actions 40 %"),
     ],
 )
 def test_the_verdict_follows_from_the_figures(
@@ -237,8 +278,10 @@ def test_reasons_for_doubt_are_told() -> None:
     [
         (ordered, often, "**tells**"),
         (by_action, by_action, "**only across actions**"),
-        (half, often, "**does not tell**"),
+        (half, often, "**cannot be asked**"),
+        (ordered, half, "**cannot be asked**"),
         (ordered, rarely, "**does not tell**"),
+        (ordered_against_actions, easier_and_often, "**not across actions**"),
     ],
 )
 def test_the_probe_tells_or_does_not(probe: Rule, distilled: Rule, said: str) -> None:

@@ -1,5 +1,6 @@
 """The figures show every prior and prompt, their page keeps what other scripts wrote."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,15 @@ def test_sections_stand_in_order_and_stay() -> None:
         "four",
     ]
     assert page.count("## Figure") == 3 and page.startswith(sheets.HEAD)
+
+
+def test_the_command_tells_every_option_that_is_not_usual() -> None:
+    usual = sheets.options_of("", "runs/fig1", [])
+    assert sheets.command("fig1.py", usual) == "experiments/fig1.py"
+    words = ["--priors", "embedded", "gaussian", "--out", "my runs", "--seed", "3"]
+    words += ["--config", "paper", "--set", "score.num_steps=1"]
+    told = sheets.command("fig4.py", sheets.options_of("", "runs/fig4", words, config=True))
+    assert told == f"experiments/{shlex.join(['fig4.py', *words])}"
 
 
 def test_figures_of_distilled_motions(quick: QuickOptimizer) -> None:

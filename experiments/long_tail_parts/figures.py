@@ -1,5 +1,6 @@
 """What the cells of the squares come to: shares by count, gains, rank correlations, verdicts."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
@@ -15,7 +16,7 @@ from motiondistill.probing.intervals import (
     Estimate,
     by_chance,
     certain,
-    clustered_mean,
+    independent,
     jackknife_variance,
     student,
 )
@@ -25,6 +26,8 @@ COMMON: Final = COUNTS[-2:]
 RARE: Final = COUNTS[:2]
 """The counts that a gain lies between."""
 HALF: Final = 0.5
+# Variances of shares that agree, but for rounding.
+_ROUNDING: Final = 1e-18
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,16 @@ def values_of(cells: Sequence[Cell], measure: Measure) -> Float[Tensor, " cells"
 
 
 def at_count(cells: Sequence[Cell], count: int, measure: Measure) -> Estimate:
-    """The mean of a count's cells, each of which is another action or model."""
+    """The mean of a count's cells, each of which is another action or model.
+
+    Where cells agree, others need not: the variance is that of as many independent shares.
+    """
     values = values_of([cell for cell in cells if cell.count == count], measure)
-    found = clustered_mean(values, torch.arange(len(values)), SHARES)
-    return certain(found, len(values)) if measure in ("sampled", "distilled") else found
+    share, number = float(values.mean()), len(values)
+    variance = float(values.var()) / number if number > 1 else math.inf
+    if variance < _ROUNDING:
+        variance = independent(share, number)
+    return certain(student(share, variance, number - 1, SHARES), number)
 
 
 def gain(cells: Sequence[Cell], measure: Measure) -> Estimate:
@@ -82,9 +91,13 @@ def gain(cells: Sequence[Cell], measure: Measure) -> Estimate:
 
 
 def rank_correlation(cells: Sequence[Cell], first: Measure, second: Measure) -> Estimate:
-    """Spearman's rank correlation over all cells; the interval is of other models."""
+    """Spearman's rank correlation over all cells; the interval is of other models.
+
+    Without an interval where all cells agree on a measure: nothing then goes with it.
+    """
     a, b = values_of(cells, first), values_of(cells, second)
-    return _over_models(cells, lambda chosen: spearman(a[chosen], b[chosen]))
+    found = _over_models(cells, lambda chosen: spearman(a[chosen], b[chosen]))
+    return _unless_all_agree(found, a, b)
 
 
 def within_actions(cells: Sequence[Cell], first: Measure, second: Measure) -> Estimate:
@@ -104,7 +117,13 @@ def within_actions(cells: Sequence[Cell], first: Measure, second: Measure) -> Es
             found.append(spearman(a[own], b[own]))
         return torch.stack(found).mean(0)
 
-    return _over_models(cells, mean)
+    return _unless_all_agree(_over_models(cells, mean), a, b)
+
+
+def _unless_all_agree(found: Estimate, *measures: Float[Tensor, " cells"]) -> Estimate:
+    if any(bool((values == values[0]).all()) for values in measures):
+        return Estimate(found.value, None, None)
+    return found
 
 
 def spearman(
@@ -135,8 +154,8 @@ def _over_models(cells: Sequence[Cell], statistic: Statistic) -> Estimate:
         [[m for m in range(len(models)) if m != without] for without in range(len(models))]
     )
     variance = jackknife_variance(statistic(places[others].flatten(1)))
-    if variance == 0:  # so many may agree by chance; of others, some may show nothing
-        reach = abs(value) * by_chance(len(models))
+    if variance < _ROUNDING:  # so many may agree by chance
+        reach = by_chance(len(models))
         return Estimate(value, max(-1.0, value - reach), min(1.0, value + reach))
     return student(value, variance, len(models) - 1, DIFFERENCES)
 

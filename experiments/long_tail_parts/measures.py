@@ -1,11 +1,10 @@
 """What is measured of a model: by the probe, of its samples, and of motions distilled from it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any, Final
+from typing import Final
 
 from comparison.runs import Run, Variant, carry_out, planned, prompt_of
 from prior_evidence.groups import Group
@@ -15,7 +14,7 @@ from prior_evidence.samples import sampling_of, stored_group
 from long_tail_parts.design import ACTIONS, FILLERS, Model
 from long_tail_parts.figures import Cell
 from motiondistill.atomic import write_text
-from motiondistill.bookkeeping.probe_files import SUMMARY
+from motiondistill.bookkeeping.probe_files import read_summary
 from motiondistill.cli import main as motiondistill
 from motiondistill.engine.starts import Problem
 from motiondistill.metrics.recogniser import Recogniser
@@ -60,33 +59,19 @@ class Findings:
 def probe(pipeline: Path, folder: Path) -> dict[str, float]:
     """Of the actions and fillers, how often words explain their own clip better than another's.
 
-    The share of pairs of `motiondistill probe`'s kind `KIND`; a finished probe in the folder is
-    read. Raises SystemExit where probing fails.
+    The share of pairs of `motiondistill probe`'s kind `KIND`. The command itself knows what it has
+    asked in the folder, and refuses other settings. Raises SystemExit where probing fails.
     """
     prompts = {prompt_of(action): action for action in (*ACTIONS, *FILLERS)}
-    found = _summary(folder)
-    if not found.get("finished"):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        words = folder.with_suffix(".txt")
-        text = "".join(f"{prompt}\n" for prompt in prompts)
-        write_text(words, text)
-        settings = (f"prior.model={pipeline}", *PROBED)
-        code = motiondistill(["probe", "--prompts", str(words), "--out", str(folder), *settings])
-        if code:
-            raise SystemExit(code)
-        found = _summary(folder)
-    if KIND not in found["pairs"]["kinds"]:
-        raise ValueError(
-            f"`--out` must hold probes that asked for {KIND!r}, got {folder}, which did not; "
-            "delete that folder."
-        )
-    rows = found["pairs"]["kinds"][KIND]["by_prompt"]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    words = folder.with_suffix(".txt")
+    write_text(words, "".join(f"{prompt}\n" for prompt in prompts))
+    settings = (f"prior.model={pipeline}", *PROBED)
+    code = motiondistill(["probe", "--prompts", str(words), "--out", str(folder), *settings])
+    if code:
+        raise SystemExit(code)
+    rows = read_summary("--out", folder)["pairs"]["kinds"][KIND]["by_prompt"]
     return {prompts[row["prompt"]]: float(row["auc"]["value"]) for row in rows}
-
-
-def _summary(folder: Path) -> dict[str, Any]:
-    file = folder / SUMMARY
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
 
 
 def sample_groups(pipeline: Path, folder: Path, count: int) -> dict[str, list[Group]]:

@@ -27,9 +27,9 @@ PAGE_FILE: Final = Path("results/long_tail.md")
 
 PAGE: Final = """# What becomes of rare actions
 
-{models} small text-to-video priors that differ in nothing but how often they saw an action:
-{actions}. In each of {squares} Latin squares five models show every action {counts} times, and none
-shows two actions equally often. {verdict}
+{models} small text-to-video priors that differ in how often they saw an action: {actions}; the rest
+of what they saw is the same few fillers. In each of {squares} Latin squares five models show every
+action {counts} times, and none shows two actions equally often. {verdict}
 
 {prediction}
 
@@ -41,9 +41,12 @@ shows two actions equally often. {verdict}
 better than one of another action, by forward passes alone (`motiondistill probe`, kind "other
 clip"). What the model knows of the other words has no part in it, but how familiar the clips are
 may have: what a model without knowledge comes to is the row of 0 clips, not one half. "Samples":
-recognised after a body was fitted to them. "Distilled": recognised of `motiondistill optimize`.
-"Probability": what the recogniser gives the action, the mean over distilled motions. The
-[recogniser](recogniser.md) never saw any of them.
+recognised after a body was fitted to them. "Distilled": recognised of `motiondistill optimize`,
+which starts, as it does by default, from a body fitted to samples of its own: samples and distilled
+motions share how they can fail, so that their agreement is no surprise, and the probe shares
+nothing with either. "Probability": what the recogniser gives the action, the mean over distilled
+motions. The [recogniser](recogniser.md) saw none of these motions, but others of the same
+parametric form beside motion capture.
 Means over models and actions; intervals (95 %, Student's) are of other such cells, and exact bounds
 stand where all are 0 or 1. The fit alone: {truth} of rendered true clips are recognised after it.
 
@@ -62,10 +65,10 @@ have a meaning to start from, as in models that take their text encoder from els
 denoiser (width {width}, {layers} layers) does not know what they look like. A base for each seed
 learned {base_steps} steps on {clips} clips of fillers ({fillers}) alone; every model went on from
 it for {steps} steps of {batch} clips, on a set of {clips}: its counts of clips, filled up by
-fillers. Every clip is drawn equally often, so counts are shares of the draws, too. A larger count
-only adds clips, and steps, rates and the weights of errors are the same for all. Seeds of the
-trainings: {seeds}. All motions are parametric: this is no evidence about video models trained on
-the web.
+fillers, of which a model that saw less of the actions saw more. Every clip is drawn equally often,
+so counts are shares of the draws, too. A larger count holds the clips of a smaller one, and steps,
+rates and the weights of errors are the same for all. Seeds of the trainings: {seeds}. All motions
+are parametric: this is no evidence about video models trained on the web.
 
 {about}
 `probe` with `{probed}`; `optimize` with `{shorter}`, and what the command sets.

@@ -51,10 +51,23 @@ def prediction(cells: Sequence[Cell]) -> str:
     found = rank_correlation(cells, "probe", "distilled")
     within = within_actions(cells, "probe", "distilled")
     shown = f"rank correlation {estimate(found)}, within actions {estimate(within)}"
+    if found.low is None:
+        return (
+            "Whether the forward probe tells which prompts distil well **cannot be asked**: all "
+            "distil alike, or all are probed alike."
+        )
     if _above(found) and _above(within):
         return f"The forward probe **tells** which prompts distil well: {shown}."
     if _above(found):
-        return f"The forward probe tells it **only across actions**, if at all: {shown}."
+        return (
+            "The forward probe tells which prompts distil well **only across actions**, if at all: "
+            f"{shown}."
+        )
+    if _above(within):
+        return (
+            "The forward probe tells which models distil an action well, but **not across "
+            f"actions**: {shown}."
+        )
     return f"The forward probe **does not tell** which prompts distil well: {shown}."
 
 

@@ -82,9 +82,13 @@ def with_section(page: str, number: int, content: str) -> str:
 
 def command(script: str, told: argparse.Namespace) -> str:
     """The command that makes the figure again."""
-    priors = "" if told.priors == ["embedded"] else f" --priors {' '.join(told.priors)}"
-    named = getattr(told, "config", None)
-    return command_of(f"{script}{priors}{f' --config {named}' if named else ''}", told.more)
+    usual = options_of("", f"runs/{Path(script).stem}", [], config=True)
+    chosen = {
+        name: given if isinstance(given, list) else [given]
+        for name in ("priors", "out", "seed", "config")
+        if (given := getattr(told, name, None)) != getattr(usual, name)
+    }
+    return command_of(script, told.more, chosen)
 
 
 def _row(judged: Judged) -> tuple[str, Float[Tensor, "3 _ _"]]:

@@ -11,7 +11,6 @@ from motiondistill.probing.intervals import Estimate, clustered_mean
 from motiondistill.probing.pairs import BY_NAME
 from motiondistill.probing.ranking import Ranking, grouped, ranked
 from motiondistill.probing.slopes import SlopeRow
-from motiondistill.probing.study import GIVEN
 from motiondistill.probing.suggestion import RULE, suggested
 from motiondistill.prompts import view_name
 
@@ -115,11 +114,6 @@ def networks(rows: Sequence[PairRow]) -> Mapping[str, float]:
 def view_words(azimuth: float) -> str:
     """How a page calls a view."""
     return view_name(azimuth).removesuffix(" view")
-
-
-def copies_of(rows: Sequence[PairRow]) -> int:
-    """How many networks with random weights there are."""
-    return len({row.network for row in rows} - {GIVEN})
 
 
 def _slope_figures(rows: Sequence[SlopeRow]) -> dict[str, Any]:

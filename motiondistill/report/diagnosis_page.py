@@ -33,7 +33,8 @@ _OWNERS: Final[Mapping[str | None, tuple[str, str]]] = {
     None: ("none", "not told"),
 }
 _INTRODUCTION: Final = (
-    "Every prompt is looked at in four places, by one recogniser that learned from motion capture. "
+    "Every prompt is looked at in four places, by one recogniser that learned from motion capture "
+    "and parametric motions. "
     "Figures in a cell: how many motions are recognised as the action that the prompt names, and "
     "the mean probability of it."
 )

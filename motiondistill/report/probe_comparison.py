@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from motiondistill.atomic import write_text
+from motiondistill.config import flat
 from motiondistill.report.documents import document, text
 from motiondistill.report.elements import chips, section, table, warning
 from motiondistill.report.heat_map import Cell, HeatMap, as_html, write_png
@@ -22,7 +23,8 @@ _ABOVE: Final = (
 _DIFFERENT: Final = (
     "Not asked alike: {names} differ, so figures are not those of the same questions."
 )
-_SAME: Final = ("probe.draws", "probe.motions", "probe.views", "probe.levels", "run.seed")
+_OTHERWISE: Final = ("prior", "run.threads", "probe.null_copies")
+"""What may differ where the same is asked: who answers, and beside how many copies."""
 
 
 def write_comparison(folder: Path, probes: Mapping[str, Mapping[str, Any]]) -> Path:
@@ -118,15 +120,14 @@ def _gradients(probes: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
 
 def _different(probes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What was not asked alike."""
-    first, *others = probes.values()
+    first, *others = (dict(flat(each["config"])) for each in probes.values())
+    # A file of another version may lack a key.
+    keys = [key for each in (first, *others) for key in each]
     found = [
-        key for key in _SAME if any(_value(each, key) != _value(first, key) for each in others)
+        key
+        for key in dict.fromkeys(keys)
+        if not any(key == free or key.startswith(f"{free}.") for free in _OTHERWISE)
+        and any(each.get(key) != first.get(key) for each in others)
     ]
-    if any(each["clips"] != first["clips"] for each in others):
-        found.insert(0, "motions and prompts")
-    return found
-
-
-def _value(found: Mapping[str, Any], key: str) -> Any:
-    group, name = key.split(".")
-    return found["config"][group][name]
+    clips, *more = (each["clips"] for each in probes.values())
+    return ["motions and prompts", *found] if any(each != clips for each in more) else found
