@@ -97,7 +97,7 @@ def main(words: Sequence[str] | None = None) -> None:
     schooling = Schooling(base_steps=options.base_steps, steps=options.steps)
     places = trained(models, options.out, schooling)
     if not places:
-        return
+        raise SystemExit("stopped; the same command goes on with the trainings")
     asking = Asking(options.groups, tuple(options.runs), tuple(options.more))
     recogniser = load_recogniser()
     findings = find(places, asking, recogniser)

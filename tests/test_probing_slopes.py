@@ -9,6 +9,7 @@ from torch import Tensor
 
 from motiondistill.building.method import make_method
 from motiondistill.engine.settings import DistillSettings
+from motiondistill.motion.still import frozen
 from motiondistill.priors.gaussian import GaussianPrior
 from motiondistill.probing import changes
 from motiondistill.probing.intervals import Estimate
@@ -111,12 +112,24 @@ def test_guidance_is_asked_only_where_it_changes_the_direction() -> None:
 
 
 def test_what_moves_is_compared_with_what_stands_still() -> None:
+    """Of a prior of one clip m, what it asks of x less what it asks of frozen y is `w (x - y)`."""
     knobs = DistillSettings(
         objective="moving_minus_static", reference_prompt=PROMPTS[0], guidance_scale=1.0
     )
-    slopes = Slopes(knobs, make_method(knobs), GradientSettings(draws=2), "a person")
-    (row, *_) = slope_rows(study_of(knowing(0.01), azimuths=FRONT), slopes, clips()[0])
-    assert abs(row.cosine) <= 1
+    slopes = Slopes(
+        knobs,
+        make_method(knobs),
+        GradientSettings(draws=2, noise=0.2, guidance_scales=(1.0,)),
+        "a person",
+    )
+    study, clip = study_of(knowing(0.0), azimuths=FRONT), clips()[0]
+    (row,) = slope_rows(study, slopes, clip)
+    off = changes.turned_by(clip.motion, pose_noise(clip))
+    pose, apart = perturbed(study, clip)
+    moving = apart.detach() - (seen(frozen(off)) - seen(clip.motion))[0]
+    (slope,) = torch.autograd.grad((apart * moving).sum(), pose)
+    expected = torch.nn.functional.cosine_similarity(slope.flatten(), pose_noise(clip).flatten(), 0)
+    assert row.cosine == pytest.approx(float(expected), abs=ROUNDING)
 
 
 def steps(count: int, signal: float, spread: float, seed: int = 0) -> Tensor:

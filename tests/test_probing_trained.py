@@ -187,7 +187,11 @@ def own(rows: Sequence[PairRow], kind: str, prompt: str = "") -> list[PairRow]:
     [("wrong action", ""), ("reversed", PROMPTS["sit"]), ("mirrored", PROMPTS["punch"])],
 )
 def test_the_pairs_come_out_right(rows: list[PairRow], kind: str, prompt: str) -> None:
-    """Clips that it never saw: their words, their direction of time, and their hand."""
+    """Clips that it never saw: their words, their direction of time, and their hand.
+
+    All copies together are no null for it: with two actions each of them prefers the right words to
+    the wrong ones, or the other way round, in all clips alike. `test_probing_random` has six.
+    """
     asked = own(rows, kind, prompt)
     assert ranked(asked).auc.value > 0.9
     copies = [float(wins([r for r in asked if r.network == f"random-{n}"]).mean()) for n in COPY]
