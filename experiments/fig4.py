@@ -56,7 +56,7 @@ def block(prior: str, rows: Sequence[dict[str, Any]], out: Path) -> Block:
     for row in rows:
         folder = out / row["folder"]
         views = load(LatentsConfig, str(folder / CONFIG)).score.views
-        seen = f": seen as {row['recognised']}" if row["recognised"] else ""
+        seen = f"\nseen as {row['recognised']}" if row["recognised"] else ""
         shown.append((f"{row['prompt']}{seen}", row_of_strip(folder / "strip.png", 0, views)))
     return Block(prior, shown)
 

@@ -26,15 +26,16 @@ def load(
     overrides: Sequence[str] = (),
     *,
     base: Mapping[str, Any] | None = None,
+    named_by: str = "--config",
 ) -> Schema:
     """The job's configuration: defaults < `base` < `config` < `overrides`.
 
     `config` is a YAML file or the name of a shipped one, `overrides` are `key=value`, and `base` is
-    another resolved configuration, such as a stored run's. Raises ValueError and FileNotFoundError
-    that name the key and the remedy.
+    another resolved configuration, such as a stored run's; `named_by` is what `config` was given
+    by. Raises ValueError and FileNotFoundError that name the key and the remedy.
     """
     resolved = OmegaConf.structured(schema)
-    for layer in [base or {}, *_layers(schema, config, overrides)]:
+    for layer in [base or {}, *_layers(schema, config, overrides, named_by)]:
         for key, value in flat(layer):
             _check_key(schema, key, value)
             try:
@@ -91,15 +92,15 @@ def shipped(job: str) -> dict[str, Traversable]:
     return {}
 
 
-def find(config: str, job: str) -> Traversable:
-    """The YAML file that `--config` means: a path, or else the name of a shipped one."""
+def find(config: str, job: str, named_by: str = "--config") -> Traversable:
+    """The YAML file that `config` means: a path, or else the name of a shipped one."""
     path, named = Path(config), shipped(job)
     if path.is_file():
         return path
     if config in named:
         return named[config]
     raise FileNotFoundError(
-        f"`--config` must be a YAML file or a shipped name ({', '.join(named) or 'none here'}), "
+        f"`{named_by}` must be a YAML file or a shipped name ({', '.join(named) or 'none here'}), "
         f"got {config!r}; check the path."
     )
 
@@ -118,26 +119,26 @@ def read_about(file: Traversable) -> dict[str, Any]:
 
 
 def _layers(
-    schema: type[Schema], config: str | None, overrides: Sequence[str]
+    schema: type[Schema], config: str | None, overrides: Sequence[str], named_by: str = "--config"
 ) -> list[dict[str, Any]]:
     layers = [_from_arguments(overrides)]
     if config is not None:
-        values = _read_yaml(find(config, job_of(schema)))
+        values = _read_yaml(find(config, job_of(schema), named_by), named_by)
         layers.insert(0, {key: value for key, value in values.items() if key != ABOUT})
     return layers
 
 
-def _read_yaml(file: Traversable) -> dict[str, Any]:
+def _read_yaml(file: Traversable, named_by: str = "--config") -> dict[str, Any]:
     try:
         values = OmegaConf.to_container(OmegaConf.create(file.read_text(encoding="utf-8")))
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"`--config` must be YAML that can be read, got {file}; mend it: {reason}."
+            f"`{named_by}` must be YAML that can be read, got {file}; mend it: {reason}."
         ) from error
     if not isinstance(values, dict):
         raise ValueError(
-            f"`--config` must hold keys and values, got {file}; see `motiondistill config`."
+            f"`{named_by}` must hold keys and values, got {file}; see `motiondistill config`."
         )
     return {str(key): value for key, value in values.items()}
 

@@ -178,7 +178,10 @@ def test_a_stage_that_fails_leaves_the_others_alone(
         (["x", "x"], "`PROMPT` must be given once, got 'x' twice"),
         (["x", "init.start=reference"], "`init.start` must be sampled or neutral in `diagnose`"),
         (["x", "init.num_steps=0"], "`init.num_steps` must be above 0 in `diagnose`"),
-        (["x", "diagnose.latents=nowhere"], "`--config` must be a YAML file or a shipped name"),
+        (
+            ["x", "diagnose.latents=nowhere"],
+            "`diagnose.latents` must be a YAML file or a shipped name",
+        ),
         (["x", "score.views=3", "score.accumulate=2"], "`score.accumulate` must divide"),
         (["x", "--motions", "/nowhere"], "`--motions` must be a folder of motions"),
         (["x", "prior.model=/nowhere"], "`prior.model` must be a name that "),

@@ -121,6 +121,14 @@ def test_long_words_go_on_in_the_next_line() -> None:
     assert (long[..., -4:] == 1).all(), "nothing reaches the edge"
 
 
+def test_figures_stand_small_and_grey_below_the_prompt() -> None:
+    prompt, both = (written(words, 128, WORDS_WIDTH) for words in ("a man", "a man\nseen as walk"))
+    below = int((prompt < 1).any(0).any(1).nonzero().max()) + 1
+    torch.testing.assert_close(both[:, :below], prompt[:, :below])
+    assert both[:, :below].amin() == 0 and 0.3 < both[:, below:].amin() < 0.4
+    assert (prompt[:, below:] == 1).all()
+
+
 def test_a_row_of_a_strip_is_that_views(tmp_path: Path) -> None:
     videos = torch.rand(3, 4, 3, 128, 160, generator=seeded(0))
     save_strip(tmp_path / "strip.png", videos)

@@ -158,7 +158,7 @@ def test_optimize_takes_the_levels_that_a_probe_suggests(
     assert (score.first_level, score.last_level, score.guidance_scale) == (0.8, 0.4, 7.0)
     assert "were probed of" in caplog.text  # of another prior than the embedded one
     resolved = with_probed_levels(configs.load(OptimizeConfig, None, words))
-    assert (resolved.score.levels, resolved.score.probe) == ("given", None)
+    assert (resolved.score.levels, resolved.score.probe) == ("probed", str(folder))
     free = with_suggestion(probed, tmp_path / "two", chosen | {"guidance_scale": None})
     words[2:] = [f"score.probe={free}/summary.json", "score.guidance_scale=3"]
     assert make_settings(configs.load(OptimizeConfig, None, words)).distill.guidance_scale == 3

@@ -82,10 +82,20 @@ def going_on(folder: Path, *words: str) -> OptimizeConfig:
 
 def test_a_run_goes_on_with_the_probe_that_it_began_with(begun: Path) -> None:
     stored = configs.load(OptimizeConfig, str(begun / resuming.CONFIG))
-    assert (stored.score.levels, stored.score.probe) == ("given", None)
+    assert (stored.score.levels, stored.score.probe) == ("probed", f"{begun}/sds")
     assert going_on(begun, f"score.probe={begun}/sds") == stored
+    assert going_on(begun) == stored, "it is recorded"
     longer = going_on(begun, f"score.probe={begun}/sds", "score.num_steps=999")
     assert longer.score == dataclasses.replace(stored.score, num_steps=999)
+
+
+def test_a_run_that_goes_on_needs_no_probe(begun: Path) -> None:
+    """The record is enough; and its file begins other runs with the same levels."""
+    shutil.rmtree(begun / "sds")
+    stored = configs.load(OptimizeConfig, str(begun / resuming.CONFIG))
+    assert resuming.stored_config(begun, PROMPT, None, []) == stored
+    assert with_probed_levels(stored) == stored
+    assert (stored.score.first_level, stored.score.last_level) == (0.8, 0.4)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +121,7 @@ def test_a_probe_without_guidance_leaves_the_stored_runs(tmp_path: Path) -> None
     assert going_on(tmp_path, probe).score.guidance_scale == 3
 
 
-def test_going_on_by_auto_needs_the_probe_named(begun: Path) -> None:
+def test_going_on_by_auto_needs_a_probe(tmp_path: Path) -> None:
+    store.write_config(tmp_path, OptimizeConfig(), store.origin(PROMPT))
     with pytest.raises(ValueError, match=r"`score\.probe` must name a probe's folder"):
-        going_on(begun)
+        going_on(tmp_path)

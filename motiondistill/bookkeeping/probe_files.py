@@ -87,12 +87,17 @@ def read_summary(key: str, path: Path) -> dict[str, Any]:
         )
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        if {"prior", "pairs", "gradients", "finished"} <= found.keys():
-            return dict(found)
-        reason = "others"
-    except (ValueError, AttributeError) as error:
-        reason = str(error)
-    raise ValueError(f"`{key}` must hold the figures of a probe, got {reason} in {file}.")
+    except ValueError as error:
+        raise ValueError(
+            f"`{key}` must hold the figures of a probe, got {file}, which cannot be read: {error}; "
+            "repeat the probe's command."
+        ) from error
+    if isinstance(found, dict) and {"prior", "pairs", "gradients", "finished"} <= found.keys():
+        return found
+    raise ValueError(
+        f"`{key}` must hold the figures of a probe, got {file}, which holds others; name a folder "
+        "that `motiondistill probe` made."
+    )
 
 
 def _write_table(path: Path, kind: type, rows: Sequence[Any]) -> None:

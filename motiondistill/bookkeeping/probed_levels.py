@@ -16,12 +16,13 @@ _log = logging.getLogger(__name__)
 def with_probed_levels(config: OptimizeConfig) -> OptimizeConfig:
     """The configuration with the levels of its probe in place of `auto`; others as they are.
 
+    The levels are then `probed`, and the probe stays named, so that a run tells where from.
     The guidance scale is the probe's, too, where the probe's objective depends on it. Raises
     ValueError and FileNotFoundError, which name the key, without a probe, for one that has no
     suggestion, and for one of another objective or guidance scale than is given.
     """
     score = config.score
-    if score.levels == "given":
+    if score.levels != "auto":
         return config
     _check_path(score)
     found = _probe_of(score.probe)
@@ -35,8 +36,7 @@ def with_probed_levels(config: OptimizeConfig) -> OptimizeConfig:
     _check_same(score, found["gradients"]["objective"], chosen)
     score = dataclasses.replace(
         score,
-        levels="given",
-        probe=None,
+        levels="probed",
         first_level=chosen["first_level"],
         last_level=chosen["last_level"],
         guidance_scale=chosen.get("guidance_scale", score.guidance_scale),

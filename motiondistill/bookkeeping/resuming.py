@@ -7,7 +7,7 @@ from typing import Any, Final
 from motiondistill import config as configs
 from motiondistill.bookkeeping.probed_levels import probed_keys, with_probed_levels
 from motiondistill.checkpoints import CHECKPOINTS, newest_step
-from motiondistill.schema.jobs import JobConfig, LatentsConfig, OptimizeConfig
+from motiondistill.schema.jobs import JobConfig, LatentsConfig, OptimizeConfig, job_of
 
 CONFIG: Final = "config.yaml"
 
@@ -21,6 +21,7 @@ _MAY_CHANGE: Final = (
     "run.live",
     "prior.batch_size",  # what is too much for the memory
     "score.accumulate",
+    "score.probe",  # what it suggested is held against what the run began with
 )
 # What a run that has not begun to distill may do differently, too: nothing before depends on it.
 _NOT_YET_USED: Final = ("score.", "image_prior.")
@@ -36,7 +37,7 @@ def stored_config(
     begun to distill, it may distill in any other way. A probe that is named again must settle what
     it settled when the run began.
     """
-    path = _stored_path(folder)
+    path = _stored_path(folder, OptimizeConfig)
     about = configs.read_about(path)
     if "prompts" in about:
         raise ValueError(
@@ -61,7 +62,7 @@ def has_distilled(folder: Path) -> bool:
     return any(newest_step(run / CHECKPOINTS) > stored.init.updates for run in runs)
 
 
-def _stored_path(folder: Path | None) -> Path:
+def _stored_path(folder: Path | None, schema: type[JobConfig]) -> Path:
     if folder is None:
         raise ValueError("`--resume` needs `--out`, the folder of the run to go on with; name it.")
     path = folder / CONFIG
@@ -70,7 +71,18 @@ def _stored_path(folder: Path | None) -> Path:
             f"`--out` must be a run's folder to resume, got {folder} without {CONFIG}; "
             "check the path, or start a run without --resume."
         )
+    check_job("--out", path, schema)
     return path
+
+
+def check_job(key: str, path: Path, schema: type[JobConfig]) -> None:
+    """Raises ValueError for a configuration that another job wrote; `key` named its folder."""
+    wanted, found = job_of(schema), configs.read_about(path).get("job")
+    if found not in (None, wanted):  # what wrote none is told by its keys
+        raise ValueError(
+            f"`{key}` must be a folder of `motiondistill {wanted}`, got {path.parent}, of "
+            f"`motiondistill {found}`; name another."
+        )
 
 
 def _grown(path: Path, config: str | None, overrides: list[str]) -> OptimizeConfig:
@@ -78,7 +90,7 @@ def _grown(path: Path, config: str | None, overrides: list[str]) -> OptimizeConf
     stored = configs.load(OptimizeConfig, str(path))
     base, given = configs.to_dict(stored), configs.given(OptimizeConfig, config, overrides)
     if given.get("score.levels") == "auto":
-        probe = given.get("score.probe")
+        probe = given.get("score.probe", stored.score.probe)
         for name in probed_keys(None if probe is None else str(probe)):
             del base["score"][name]  # stored is what a probe made of them when the run began
     wanted = with_probed_levels(configs.load(OptimizeConfig, config, overrides, base=base))
@@ -90,7 +102,7 @@ def stored_batch(
     folder: Path | None, config: str | None, overrides: list[str]
 ) -> tuple[OptimizeConfig, tuple[int, ...]]:
     """Configuration and seeds of the batch in `folder`; raises as `stored_config` does."""
-    path = _stored_path(folder)
+    path = _stored_path(folder, OptimizeConfig)
     seeds = configs.read_about(path).get("seeds")
     if not seeds:
         raise ValueError(
@@ -104,7 +116,7 @@ def stored_latents(
     folder: Path | None, prompts: Sequence[str], config: str | None, overrides: list[str]
 ) -> LatentsConfig:
     """The configuration of the clips in `folder`; raises as `stored_config` does."""
-    path = _stored_path(folder)
+    path = _stored_path(folder, LatentsConfig)
     known = configs.read_about(path).get("prompts")
     if known != [*prompts]:
         raise ValueError(
@@ -149,6 +161,7 @@ def check_same(folder: Path, config: JobConfig, asked: Mapping[str, Any], kind: 
                 "name another."
             )
         return False
+    check_job("--out", path, type(config))
     stored = configs.to_dict(configs.load(type(config), str(path)))
     wanted = configs.to_dict(config)
     about = configs.read_about(path)

@@ -31,21 +31,23 @@ from motiondistill.latents.state import LatentState, LatentStep
 from motiondistill.motion.field import MotionField
 from motiondistill.prompts import slug
 from motiondistill.report.events import Looks, events
-from motiondistill.schema.jobs import JobConfig, OptimizeConfig
+from motiondistill.schema.jobs import JobConfig, OptimizeConfig, job_of
 from motiondistill.structures import Motion
 
 _log = logging.getLogger(__name__)
 
 LOG: Final = "log.txt"
+_GO_ON: Final = ", or go on with that run by --resume"
 _LAYOUT: Final = 2  # of snapshots; 1, which had no mark, knew a single prior
 
 Taken = TypeVar("Taken", Step, LatentStep)
 
 
-def new_folder(out: Path | None, prompt: str) -> Path:
+def new_folder(out: Path | None, prompt: str, otherwise: str = _GO_ON) -> Path:
     """A new folder for a run, `runs/<time>-<prompt's words>` by default; an empty one may exist.
 
-    Raises FileExistsError for a folder in use, and ValueError where none can be made.
+    `otherwise` is what else can be done than name another where it is in use. Raises
+    FileExistsError for a folder in use, and ValueError where none can be made.
     """
     folder = out or Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(prompt)}"
     try:
@@ -61,7 +63,7 @@ def new_folder(out: Path | None, prompt: str) -> Path:
     if taken:
         raise FileExistsError(
             f"`--out` must be a new or empty folder, got {folder}, which is in use; "
-            "name another, or go on with that run by --resume."
+            f"name another{otherwise}."
         )
     return folder
 
@@ -80,8 +82,9 @@ def make_parent(path: Path, key: str = "--out") -> None:
 
 
 def write_config(folder: Path, config: JobConfig, about: Mapping[str, Any]) -> None:
-    """The resolved configuration and the run's origin; `--config` reads it back."""
-    text = configs.to_yaml({**configs.to_dict(config), configs.ABOUT: dict(about)})
+    """The resolved configuration, the job and its origin; `--config` reads it back."""
+    told = {"job": job_of(type(config)), **about}
+    text = configs.to_yaml({**configs.to_dict(config), configs.ABOUT: told})
     write_text(folder / CONFIG, text)
 
 

@@ -47,7 +47,7 @@ def clips_config(config: DiagnoseConfig) -> LatentsConfig | None:
     given = config.diagnose
     if given.latent_steps == 0:
         return None
-    base = configs.load(LatentsConfig, given.latents)
+    base = configs.load(LatentsConfig, given.latents, named_by="diagnose.latents")
     steps = base.score.num_steps if given.latent_steps is None else given.latent_steps
     still = {name: getattr(CameraConfig(), name) for name in _JITTERS}
     run = config.run

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from motiondistill.commands.session import (
     terminal,
     wide_console,
 )
+from motiondistill.data.labels import action_in
 from motiondistill.engine.starts import Problem
 from motiondistill.latents.ablation import LatentProblem
 from motiondistill.report.latent_grid import GRID, Block, row_of_strip, write_grid
@@ -87,6 +88,11 @@ def with_models(overrides: Sequence[str]) -> list[str]:
         value = match[1].strip() if match else ""
         if match is None or not value:
             found.append(override)
+        elif not value.strip("[] "):
+            raise ValueError(
+                f"`prior.model` must name a prior, or several in brackets, got {value}; see "
+                "`motiondistill priors`."
+            )
         elif value.startswith("["):
             found.append(f"latents.models={value}")
         else:
@@ -141,13 +147,25 @@ def _write(folder: Path, jobs: Sequence[Job], rows: Sequence[Row]) -> None:
     """Summary, and the grid of what there is to see."""
     write_records(folder, [dataclasses.asdict(row) for row in rows])
     blocks: dict[str, list[tuple[str, Any]]] = {}
-    for job in jobs:
+    for job, row in zip(jobs, rows, strict=True):
         shown = blocks.setdefault(job.model, [])
         if (job.folder / STRIP).is_file():
             views = job.config.score.views
-            shown.append((job.prompt, row_of_strip(job.folder / STRIP, 0, views)))
+            words = "\n".join([job.prompt, *in_words(row)])
+            shown.append((words, row_of_strip(job.folder / STRIP, 0, views)))
     if any(blocks.values()):
         write_grid(folder, [Block(name, shown) for name, shown in blocks.items()])
+
+
+def in_words(row: Row) -> Iterator[str]:
+    """Lines on how much moves in a clip, and as what it is recognised."""
+    if row.motion_energy is not None:
+        yield f"motion energy {row.motion_energy:.3f}"
+    if row.recognised is not None:
+        yield f"seen as {row.recognised}"
+        asked = action_in(row.prompt)
+        if row.score is not None and asked is not None:
+            yield f"{asked}: {row.score:.0%}".replace("%", " %")
 
 
 def _show(rows: Sequence[Row], folder: Path) -> None:

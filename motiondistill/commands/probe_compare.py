@@ -22,8 +22,9 @@ def run(options: argparse.Namespace) -> int:
     found = {str(path): read_summary("--compare", path) for path in folders}
     if len(found) < 2:
         raise ValueError(
-            f"`--compare` must name at least two probes, got {len(found)}; name another folder."
+            f"`--compare` must name at least two probes, got {', '.join(found)}"
+            f"{' again' if len(folders) > 1 else ' alone'}; name another folder."
         )
-    out: Path = store.new_folder(options.out, "comparison")
+    out: Path = store.new_folder(options.out, "comparison", otherwise="")
     print(write_comparison(out, found))
     return 0

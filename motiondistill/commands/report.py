@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
             f"`RUN` must be the folder of a run or of a batch, got {folder} without "
             f"{resuming.CONFIG}; check the path."
         )
+    resuming.check_job("RUN", path, OptimizeConfig)
     with terminal():
         body = objects.make_body(config.load(OptimizeConfig, str(path)).body)
         if "prompts" not in config.read_about(path):

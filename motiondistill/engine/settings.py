@@ -61,8 +61,9 @@ class DistillSettings:
     level_jitter: float = 0.1
     # How the views spread: one in each equal part, in opposite pairs, or each by itself.
     level_draw: Literal["stratified", "antithetic", "independent"] = "stratified"
-    # `auto` takes the first and the last level, and guidance where it matters, from `score.probe`.
-    levels: Literal["given", "auto"] = "given"
+    # `auto` takes the first and the last level, and guidance where it matters, from `score.probe`,
+    # and a run records what it took as `probed`, which follows what is recorded.
+    levels: Literal["given", "auto", "probed"] = "given"
     # Folder of a finished `motiondistill probe` of this prior, or its summary.json, for `auto`.
     probe: str | None = None
     # Cameras stay within this angle of the centre of a named view, radians.

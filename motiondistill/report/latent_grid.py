@@ -20,6 +20,8 @@ FRAMES_WIDTH: Final = 1024
 WORDS_WIDTH: Final = 176
 BAND: Final = 34
 _LETTER: Final = 16
+_SMALL: Final = 13
+_GREY: Final = (90, 90, 90)
 _MARGIN: Final = 8
 # Of a letter on average, as a share of its height.
 _LETTER_WIDTH: Final = 0.55
@@ -32,7 +34,7 @@ class Block:
 
     name: str
     rows: Sequence[tuple[str, Float[Tensor, "3 _ _"]]]
-    """Prompts, and of each the frames of one view side by side."""
+    """Prompts, with figures in further lines, and of each the frames of one view side by side."""
 
 
 def write_grid(folder: Path, blocks: Sequence[Block]) -> None:
@@ -66,12 +68,18 @@ def row_of_strip(path: Path, view: int, views: int) -> Float[Tensor, "3 rows col
 
 
 def written(words: str, height: int, width: int) -> Float[Tensor, "3 height width"]:
-    """Black words on white, in as many lines as they need; what has no room is cut off."""
+    """Black words on white, in as many lines as they need; what has no room is cut off.
+
+    What stands in lines of its own below the first is smaller and grey.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
-    most = int((width - 2 * _MARGIN) / (_LETTER_WIDTH * _LETTER))
-    image = Image.new("RGB", (width, height), "white")
-    text = "\n".join(textwrap.wrap(words, most))
-    font = ImageFont.load_default(size=_LETTER)
-    ImageDraw.Draw(image).text((_MARGIN, _MARGIN), text, fill="black", font=font)
+    image, top = Image.new("RGB", (width, height), "white"), float(_MARGIN)
+    canvas = ImageDraw.Draw(image)
+    for place, line in enumerate(words.split("\n")):
+        size, colour = (_SMALL, _GREY) if place else (_LETTER, (0, 0, 0))
+        text = "\n".join(textwrap.wrap(line, int((width - 2 * _MARGIN) / (_LETTER_WIDTH * size))))
+        font = ImageFont.load_default(size=size)
+        canvas.text((_MARGIN, top), text, fill=colour, font=font)
+        top = canvas.textbbox((_MARGIN, top), text, font=font)[3] + _MARGIN / 2
     return torch.from_numpy(np.asarray(image, np.float32) / 255).permute(2, 0, 1)
