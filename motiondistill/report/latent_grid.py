@@ -22,6 +22,7 @@ BAND: Final = 34
 _LETTER: Final = 16
 _SMALL: Final = 13
 _GREY: Final = (90, 90, 90)
+_LINE: Final = 1.25  # of a letter's height
 _MARGIN: Final = 8
 # Of a letter on average, as a share of its height.
 _LETTER_WIDTH: Final = 0.55
@@ -78,8 +79,8 @@ def written(words: str, height: int, width: int) -> Float[Tensor, "3 height widt
     canvas = ImageDraw.Draw(image)
     for place, line in enumerate(words.split("\n")):
         size, colour = (_SMALL, _GREY) if place else (_LETTER, (0, 0, 0))
-        text = "\n".join(textwrap.wrap(line, int((width - 2 * _MARGIN) / (_LETTER_WIDTH * size))))
         font = ImageFont.load_default(size=size)
-        canvas.text((_MARGIN, top), text, fill=colour, font=font)
-        top = canvas.textbbox((_MARGIN, top), text, font=font)[3] + _MARGIN / 2
+        for part in textwrap.wrap(line, int((width - 2 * _MARGIN) / (_LETTER_WIDTH * size))):
+            canvas.text((_MARGIN, top), part, fill=colour, font=font)
+            top += _LINE * size
     return torch.from_numpy(np.asarray(image, np.float32) / 255).permute(2, 0, 1)
