@@ -27,11 +27,11 @@ from motiondistill.commands.session import (
     terminal,
     wide_console,
 )
-from motiondistill.data.labels import action_in
 from motiondistill.engine.starts import Problem
 from motiondistill.latents.ablation import LatentProblem
 from motiondistill.report.latent_grid import GRID, Block, row_of_strip, write_grid
 from motiondistill.report.latent_results import STRIP
+from motiondistill.report.latents_page import PAGE, asked_in_words, write_page
 from motiondistill.schema.jobs import LatentsConfig
 
 _log = logging.getLogger(__name__)
@@ -144,8 +144,10 @@ def _made(job: Job) -> tuple[LatentProblem, Problem]:
 
 
 def _write(folder: Path, jobs: Sequence[Job], rows: Sequence[Row]) -> None:
-    """Summary, and the grid of what there is to see."""
-    write_records(folder, [dataclasses.asdict(row) for row in rows])
+    """Summary and page, and the grid of what there is to see."""
+    records = [dataclasses.asdict(row) for row in rows]
+    write_records(folder, records)
+    write_page(folder, records)
     blocks: dict[str, list[tuple[str, Any]]] = {}
     for job, row in zip(jobs, rows, strict=True):
         shown = blocks.setdefault(job.model, [])
@@ -163,9 +165,8 @@ def in_words(row: Row) -> Iterator[str]:
         yield f"motion energy {row.motion_energy:.3f}"
     if row.recognised is not None:
         yield f"seen as {row.recognised}"
-        asked = action_in(row.prompt)
-        if row.score is not None and asked is not None:
-            yield f"{asked}: {row.score:.0%}".replace("%", " %")
+        if row.score is not None:
+            yield asked_in_words(dataclasses.asdict(row))
 
 
 def _show(rows: Sequence[Row], folder: Path) -> None:
@@ -182,6 +183,6 @@ def _show(rows: Sequence[Row], folder: Path) -> None:
     for row in rows:
         if row.message:
             print(f"failed: {row.folder}: {row.message}")
-    for name in (*SUMMARY, GRID):
+    for name in (PAGE, *SUMMARY, GRID):
         if (folder / name).is_file():
             print(folder / name)
