@@ -20,9 +20,8 @@ from motiondistill.bookkeeping.probe_files import read_summary
 from motiondistill.cli import main as motiondistill
 from motiondistill.data.frequencies import RARE_CLIPS
 from motiondistill.data.labels import action_in
-from motiondistill.report.probe_maps import interval_words, level_words
-from motiondistill.report.probe_page import VERDICTS
 from motiondistill.report.probe_table import lines
+from motiondistill.report.probe_words import VERDICTS, interval_words, level_words, pair_words
 
 PAGE_FILE: Final = Path("results/probe_embedded.md")
 
@@ -79,7 +78,7 @@ def kinds_table(kinds: Mapping[str, Any]) -> str:
         found = figures["all"]
         rows.append(
             (
-                name if figures["primary"] else f"({name})",
+                pair_words(name, figures),
                 figures["question"],
                 words(found["auc"]),
                 words(found["null"]),

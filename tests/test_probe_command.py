@@ -196,6 +196,11 @@ def test_probes_side_by_side(
     both = ["probe", "--compare", str(probed), str(other)]
     assert main([*both, "--out", str(tmp_path / "c")]) == 0
     page = (tmp_path / "c" / "comparison.html").read_text()
+    told = capsys.readouterr().out.split()
+    assert [Path(name).name for name in told] == [
+        f"comparison.{kind}" for kind in ("html", "json", "csv")
+    ]
+    assert all(Path(name).is_file() for name in told)
     assert "&lt;b&gt;other&lt;/b&gt;" in page and "<b>other" not in page
     assert "run.seed differ" in page
     for words, told in (

@@ -14,6 +14,7 @@ import torch
 
 from motiondistill.atomic import write_text
 from motiondistill.probing.asking import PairRow
+from motiondistill.probing.ranking import VERDICTS
 from motiondistill.probing.slopes import SlopeRow
 from motiondistill.probing.study import Clip
 from motiondistill.prompts import slug
@@ -98,6 +99,22 @@ def read_summary(key: str, path: Path) -> dict[str, Any]:
         f"`{key}` must hold the figures of a probe, got {file}, which holds others; name a folder "
         "that `motiondistill probe` made."
     )
+
+
+def read_figures(key: str, path: Path) -> dict[str, Any]:
+    """`read_summary` of a probe whose verdicts are called as they are now.
+
+    Raises ValueError for an earlier one, whose words might be taken for others.
+    """
+    found = read_summary(key, path)
+    said = {figures["all"]["verdict"] for figures in found["pairs"]["kinds"].values()}
+    unknown = sorted(said - {*VERDICTS, None})
+    if unknown:
+        raise ValueError(
+            f"`{key}` must hold verdicts of this version ({', '.join(VERDICTS)}), got "
+            f"{unknown[0]!r} in {path}; repeat the command of that probe."
+        )
+    return found
 
 
 def _write_table(path: Path, kind: type, rows: Sequence[Any]) -> None:

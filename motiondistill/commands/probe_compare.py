@@ -4,12 +4,13 @@ import argparse
 from pathlib import Path
 
 from motiondistill.bookkeeping import store
-from motiondistill.bookkeeping.probe_files import read_summary
+from motiondistill.bookkeeping.probe_files import read_figures
+from motiondistill.report.comparison_files import CSV, JSON
 from motiondistill.report.probe_comparison import write_comparison
 
 
 def run(options: argparse.Namespace) -> int:
-    """Writes the page and prints its name; 0."""
+    """Writes the page and its figures, and prints their names; 0."""
     for name in ("prompts", "set", "motions", "config"):
         if getattr(options, name) is not None:
             raise ValueError(
@@ -19,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     if options.overrides:
         raise ValueError(f"`--compare` has no settings, got {options.overrides[0]}; leave it out.")
     folders = [path.expanduser() for path in options.compare]
-    found = {str(path): read_summary("--compare", path) for path in folders}
+    found = {str(path): read_figures("--compare", path) for path in folders}
     if len(found) < 2:
         raise ValueError(
             f"`--compare` must name at least two probes, got {', '.join(found)}"
@@ -27,4 +28,6 @@ def run(options: argparse.Namespace) -> int:
         )
     out: Path = store.new_folder(options.out, "comparison", otherwise="")
     print(write_comparison(out, found))
+    for name in (JSON, CSV):
+        print(out / name)
     return 0

@@ -45,6 +45,8 @@ class Kind:
     """As many as there are natural ones, or none: what no words explain."""
     question: str
     """What is asked, in one sentence for readers of a report."""
+    unasked: str = ""
+    """Why a clip may not be asked, for the same readers; empty where every clip is."""
 
 
 KINDS: Final = (
@@ -55,6 +57,7 @@ KINDS: Final = (
         (OWN, ("other clip", "other action")),
         (("real", "other action"), ("other clip", "own")),
         "Do two clips' own words explain them better than each other's?",
+        "no clip shows another action",
     ),
     Kind(
         "wrong view",
@@ -63,6 +66,7 @@ KINDS: Final = (
         (OWN, ("other side", "other view")),
         (("real", "other view"), ("other side", "own")),
         "Do the words for two sides explain what is seen from there better than when exchanged?",
+        "the words name no view",
     ),
     Kind(
         "reversed",
@@ -71,6 +75,7 @@ KINDS: Final = (
         (OWN,),
         (("reversed", "own"),),
         "Do the words explain the clip better than the same clip backwards?",
+        "the motion looks alike backwards, or stands still",
     ),
     Kind(
         "mirrored",
@@ -79,6 +84,7 @@ KINDS: Final = (
         (OWN, ("mirrored", "other hand")),
         (("real", "other hand"), ("mirrored", "own")),
         "Do the words left and right explain a clip and its mirror better than when exchanged?",
+        "the prompt names no side, left or right, or names both",
     ),
     Kind(
         "other clip",
@@ -87,6 +93,7 @@ KINDS: Final = (
         (OWN,),
         (("other clip", "own"),),
         "Do the words explain their own clip better than they explain one of another action?",
+        "no clip shows another action",
     ),
     Kind(
         "no words",
@@ -119,6 +126,7 @@ KINDS: Final = (
         (OWN,),
         (("slid", "own"),),
         "Do the words explain the clip better than the same body gliding over the floor?",
+        "no foot stands on the floor most of the time",
     ),
     Kind(
         "jittered",

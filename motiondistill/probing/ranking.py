@@ -33,7 +33,8 @@ TIE: Final = 1e-6
 # Of ratios that are whole numbers of degrees of freedom but for rounding.
 _ROUNDING: Final = 1e-9
 
-Verdict = Literal["above", "below", "holds"]
+Verdict = Literal["above", "below", "undecided"]
+VERDICTS: Final[tuple[Verdict, ...]] = ("above", "below", "undecided")
 
 
 @final
@@ -56,12 +57,12 @@ class Ranking:
 
     @property
     def verdict(self) -> Verdict | None:
-        """Where the difference from the null lies; None without copies."""
+        """On which side of 0 the interval of `above_null` lies, if on one; None without copies."""
         found = self.above_null
         if found is None:
             return None
         if found.holds(0.0):
-            return "holds"
+            return "undecided"
         return "above" if found.value > 0 else "below"
 
 

@@ -15,20 +15,30 @@ from motiondistill.probing.suggestion import RULE, suggested
 from motiondistill.prompts import view_name
 
 DEFINITIONS: Final = {
+    "pairs": "a natural side beside one that is wrong in one way; those with names "
+    "in brackets are not equally complex (`primary` is false)",
+    "axis": "what a kind of pairs asks about",
+    "level": "of noise, as a flow time: at 0.5 there is as much noise as signal",
+    "view": "side from which a clip is seen",
     "statistic": "unconditional minus conditional denoising error, mean over latents, divided by "
     "the noise level's square; one draw of noise for both clips of a pair",
     "exchange": "where words are what is wrong (wrong action, wrong view, mirrored), two clips "
     "exchange theirs; either side's statistic is the mean of both clips",
     "auc": "share of pairs (motion, level, view, draw) whose natural side has the greater "
-    "statistic; ties, within 1e-6 of the error, count one half",
-    "unpaired": "the same share of all natural sides against all others at one level and view",
+    "statistic; 0.5 is chance; ties, within 1e-6 of the error, count one half",
+    "null": "the share that copies of the network with random weights prefer: their mean",
+    "above_null": "the share preferred minus that of random weights",
+    "unpaired": "the share preferred of all natural sides against all others at one level and view",
     "margin": "mean difference of the statistic within pairs",
-    "null": "the mean auc of copies of the network with random weights",
-    "above_null": "auc minus null",
+    "recordings": "how many the pairs are of, as clip or as partner; intervals count them",
+    "verdict": "above or below, if all of the interval of above_null lies above or below 0; "
+    "undecided, if it holds 0 or there is no interval: the prior may be as random weights; null "
+    "without copies",
     "interval": "95 %, Student's, with the variance by the jackknife over recordings (clips of one "
     "recording count as one, and pairs of clips against both), at least that of independent pairs; "
     "exact where all agree; for null and above_null that of one more copy with random weights; "
     "none where one recording, one pair or one copy alone tells nothing of others",
+    "guidance": "scale by which the gradient was guided",
     "cosine": "of what single draws ask for, in the tangent space of all joints, with the way to "
     "the real motion; mean over draws",
     "mean_cosine": "the same of the mean over draws",

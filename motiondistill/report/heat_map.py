@@ -1,24 +1,16 @@
-"""Tables of numbers whose colours tell how far each is from its middle: as HTML and an image."""
+"""Tables of numbers whose colours tell how far each is from its middle, for pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, final
+from typing import Final, final
 
-from motiondistill.atomic import write_atomically
 from motiondistill.report.documents import text
+from motiondistill.report.heat_colours import DAY, NIGHT, Palette, css, ground, ink_on
 
-# Above and below the middle; told apart by all eyes, and by the numbers on them.
-_ABOVE: Final = (47, 111, 115)
-_BELOW: Final = (179, 56, 44)
-_PAPER: Final = (255, 255, 255)
-_INK: Final = (35, 38, 43)
-_SOFT: Final = (101, 107, 116)
-_STRONGEST: Final = 0.85  # of a cell's colour; letters stay readable
 _PALE: Final = 0.35
-_CELL: Final = (104, 44)
-_LETTER: Final = 14
-_MARGIN: Final = 16
+UNSURE: Final = "?"
+"""Stands behind a number that is not told apart from its middle."""
+BLANK: Final = "-"
 
 
 @final
@@ -30,33 +22,56 @@ class Cell:
     words: str = ""
     """What stands below it, such as its interval."""
     sure: bool = True
-    """Whether it is told apart from what is no knowledge; else it is drawn pale and in brackets."""
+    """Whether it is told apart from its middle; else it is pale, and a question mark follows."""
     middle: float = 0.5
     """The number that would have no colour here."""
+
+    @property
+    def shown(self) -> str:
+        """The number, as it is written."""
+        return f"{self.value:.2f}{'' if self.sure else UNSURE}"
+
+
+@final
+@dataclass(frozen=True)
+class Blank:
+    """A place of a map that has no number."""
+
+    why: str
 
 
 @final
 @dataclass(frozen=True)
 class HeatMap:
-    """Numbers by row and column; None where there is none."""
+    """Numbers by row and column."""
 
     title: str
     sentence: str
     """What the map tells, for readers."""
     rows: Sequence[str]
     columns: Sequence[str]
-    cells: Sequence[Sequence[Cell | None]]
+    cells: Sequence[Sequence[Cell | Blank]]
     reach: float = 0.5
     """How far from a cell's middle the colour is strongest."""
+    key: tuple[str, str, str] | None = None
+    """What the colours of the lowest, the middle and the highest numbers mean; None tells none."""
 
     def strength(self, cell: Cell) -> float:
         """Of the cell's colour, from -1, strongest below its middle, to 1; weaker if unsure."""
         strength = min(1.0, max(-1.0, (cell.value - cell.middle) / self.reach))
         return strength * (1.0 if cell.sure else _PALE)
 
+    @property
+    def caption(self) -> str:
+        """What the map tells, and why places are blank."""
+        blanks = [cell.why for row in self.cells for cell in row if isinstance(cell, Blank)]
+        if not blanks:
+            return self.sentence
+        return f"{self.sentence} {BLANK}: {'; '.join(dict.fromkeys(blanks))}."
+
 
 def as_html(found: HeatMap) -> str:
-    """The map as a figure with a table in it."""
+    """The map as a table with its key and caption."""
     head = "".join(f'<th scope="col">{text(name)}</th>' for name in found.columns)
     lines = "".join(
         f'<tr><th scope="row">{text(name)}</th>{"".join(_cell(found, cell) for cell in cells)}</tr>'
@@ -66,71 +81,30 @@ def as_html(found: HeatMap) -> str:
         f"<h3>{text(found.title)}</h3>"
         f'<div class="scroll" tabindex="0" role="region" aria-label="{text(found.title)}">'
         f'<table class="heat"><thead><tr><th></th>{head}</tr></thead><tbody>{lines}</tbody>'
-        f'</table></div><p class="note">{text(found.sentence)}</p>'
+        f'</table></div>{_key(found)}<p class="note">{text(found.caption)}</p>'
     )
 
 
-def write_png(path: Path, maps: Sequence[HeatMap]) -> None:
-    """The maps one below the other, as an image (.png)."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    font = ImageFont.load_default(size=_LETTER)
-    gap = _CELL[1]
-    left = _MARGIN + round(
-        max(font.getlength(name) for each in maps for name in (*each.rows, "")) + _MARGIN
-    )
-    widths = [left + len(each.columns) * _CELL[0] for each in maps]
-    titles = [_MARGIN + round(font.getlength(each.title)) for each in maps]
-    height = sum((len(each.rows) + 2) * _CELL[1] + gap for each in maps)
-    size = (max(widths + titles) + _MARGIN, height)
-    image = Image.new("RGB", size, _PAPER)
-    pen, top = ImageDraw.Draw(image), 0
-    for each in maps:
-        _draw(pen, font, each, left, top)
-        top += (len(each.rows) + 2) * _CELL[1] + gap
-    write_atomically(path, lambda part: image.save(part, "PNG"))
-
-
-def _cell(found: HeatMap, cell: Cell | None) -> str:
-    if cell is None:
-        return '<td class="none">-</td>'
+def _cell(found: HeatMap, cell: Cell | Blank) -> str:
+    if isinstance(cell, Blank):
+        return f'<td class="none" title="{text(cell.why)}">{BLANK}</td>'
     strength = found.strength(cell)
-    red, green, blue = _ABOVE if strength > 0 else _BELOW
-    share = _STRONGEST * abs(strength)
-    letters = ' class="dark"' if share > 0.6 else ""
-    return (
-        f'<td{letters} style="background:rgba({red},{green},{blue},{share:.2f})">{_number(cell)}'
-        f"<small>{text(cell.words)}</small></td>"
+    colours = (*_colours("day", DAY, strength), *_colours("night", NIGHT, strength))
+    return f'<td style="{";".join(colours)}">{cell.shown}<small>{text(cell.words)}</small></td>'
+
+
+def _colours(name: str, palette: Palette, strength: float) -> tuple[str, str]:
+    below = ground(palette, strength)
+    return f"--{name}:{css(below)}", f"--{name}-ink:{css(ink_on(below, palette.ink))}"
+
+
+def _key(found: HeatMap) -> str:
+    """The colours from the lowest to the highest number, with what they mean."""
+    if found.key is None:
+        return ""
+    bars = ";".join(
+        f"--{name}:linear-gradient(90deg,{css(each.below)},{css(each.paper)},{css(each.above)})"
+        for name, each in (("day", DAY), ("night", NIGHT))
     )
-
-
-def _draw(pen: Any, font: Any, found: HeatMap, left: int, top: int) -> None:
-    width, height = _CELL
-    pen.text((_MARGIN, top + height / 2), found.title, _INK, font, anchor="lm")
-    for column, name in enumerate(found.columns):
-        place = (left + (column + 0.5) * width, top + 1.5 * height)
-        pen.text(place, name, _SOFT, font, anchor="mm")
-    for row, (name, cells) in enumerate(zip(found.rows, found.cells, strict=True)):
-        y = top + (row + 2) * height
-        pen.text((_MARGIN, y + height / 2), name, _INK, font, anchor="lm")
-        for column, cell in enumerate(cells):
-            if cell is None:
-                continue
-            x = left + column * width
-            pen.rectangle((x, y, x + width - 2, y + height - 2), fill=_colour(found, cell))
-            ink = _PAPER if abs(found.strength(cell)) * _STRONGEST > 0.6 else _INK
-            middle = (x + width / 2, y + height / 2)
-            pen.text(middle, _number(cell), ink, font, anchor="mm")
-
-
-def _number(cell: Cell) -> str:
-    return f"{cell.value:.2f}" if cell.sure else f"({cell.value:.2f})"
-
-
-def _colour(found: HeatMap, cell: Cell) -> tuple[int, ...]:
-    strength = found.strength(cell)
-    full = _ABOVE if strength > 0 else _BELOW
-    share = _STRONGEST * abs(strength)
-    return tuple(
-        round(share * own + (1 - share) * paper) for own, paper in zip(full, _PAPER, strict=True)
-    )
+    words = "".join(f"<span>{text(each)}</span>" for each in found.key)
+    return f'<div class="key"><div class="bar" style="{bars}"></div>{words}</div>'

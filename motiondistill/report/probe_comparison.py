@@ -1,25 +1,46 @@
-"""`comparison.html`: several probes side by side."""
+"""`comparison.html`: several probes side by side, their figures as JSON and CSV beside it."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from motiondistill.atomic import write_text
 from motiondistill.config import flat
+from motiondistill.probing.summary import DEFINITIONS
+from motiondistill.report.comparison_files import CSV, JSON, figure_rows, write_figures
 from motiondistill.report.documents import document, text
 from motiondistill.report.elements import chips, section, table, warning
-from motiondistill.report.heat_map import Cell, HeatMap, as_html, write_png
-from motiondistill.report.probe_maps import COLOURS, interval_words, pair_cell
+from motiondistill.report.heat_image import write_png
+from motiondistill.report.heat_map import UNSURE, Blank, Cell, HeatMap, as_html
+from motiondistill.report.links import downloads, link
+from motiondistill.report.probe_maps import BRACKETS, COLOURS, KEY, decided, key_of, pair_cell
+from motiondistill.report.probe_page import PAGE
+from motiondistill.report.probe_words import (
+    NO_COPIES,
+    NO_INTERVAL,
+    Figures,
+    definitions,
+    interval_words,
+    pair_words,
+    unasked,
+    word,
+)
 
 COMPARISON: Final = "comparison.html"
 _IMAGE: Final = "comparison.png"
 _PREFERRED: Final = (
-    "How often the natural clip is preferred, over all levels and views. The copies are each "
-    f"prior's own. {COLOURS}"
+    "Share of pairs whose natural side is preferred, over all levels and views, and its interval "
+    f"of 95 %. The copies are each prior's own. {COLOURS}"
 )
 _ABOVE: Final = (
-    "The same minus that of the copies with random weights: what is knowledge, and not the network."
+    "The same minus that of the copies with random weights: what is knowledge, and not the "
+    f"network. Pale and {UNSURE}: undecided, as its interval holds 0, or there is none. {BRACKETS}"
 )
+_FILES: Final = {
+    CSV: "the figures of both maps, a line for each prior and kind of pairs",
+    JSON: "the same with definitions, and what was not asked alike",
+    _IMAGE: "both maps as an image",
+}
 _DIFFERENT: Final = (
     "Not asked alike: {names} differ, so figures are not those of the same questions."
 )
@@ -27,26 +48,29 @@ _OTHERWISE: Final = ("prior", "run.threads", "probe.null_copies")
 """What may differ where the same is asked: who answers, and beside how many copies."""
 
 
-def write_comparison(folder: Path, probes: Mapping[str, Mapping[str, Any]]) -> Path:
-    """Writes the page and its image; `probes` are summaries by the names of their folders."""
-    names = _names(probes)
+def write_comparison(folder: Path, probes: Mapping[str, Figures]) -> Path:
+    """Writes the page, its image and its figures; `probes` are summaries by their folders."""
+    names, different = _names(probes), _different(probes)
     maps = [
-        _map(probes, names, "Preferred", _PREFERRED, pair_cell),
-        _map(probes, names, "Above random weights", _ABOVE, _above_null),
+        _map(probes, names, word("auc").capitalize(), _PREFERRED, pair_cell),
+        _map(probes, names, word("above_null").capitalize(), _ABOVE, _above_null),
     ]
-    maps = [each for each in maps if any(cell for row in each.cells for cell in row)]
-    write_png(folder / _IMAGE, maps)
+    numbers = [each for each in maps if any(isinstance(c, Cell) for row in each.cells for c in row)]
+    heading = "What priors know about motion"
+    write_png(folder / _IMAGE, numbers, heading)
+    write_figures(folder, figure_rows(probes, names), different)
     sections = [
-        section("Knowledge", "".join(map(as_html, maps))),
+        section("Knowledge", "".join(map(as_html, numbers))),
         section("Gradients", _gradients(probes, names)),
+        section("How it is measured", definitions(DEFINITIONS)),
+        section("Files", downloads(folder, _FILES) + _pages(folder, names)),
     ]
-    different = _different(probes)
     page = document(
         "probe.html",
         (),
         {
             "title": f"{len(probes)} probes · motiondistill",
-            "heading": "What priors know about motion",
+            "heading": heading,
             "chips": chips({"probes": str(len(probes))}),
             "warning": warning(_DIFFERENT.format(names=", ".join(different)) if different else ""),
             "sections": "\n".join(sections),
@@ -58,7 +82,20 @@ def write_comparison(folder: Path, probes: Mapping[str, Mapping[str, Any]]) -> P
     return path
 
 
-def _names(probes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def _pages(folder: Path, names: Mapping[str, str]) -> str:
+    """Links to the probes' own pages."""
+    pages = {_folder(probe) / PAGE: name for probe, name in names.items()}
+    links = [link(folder, page, name) for page, name in pages.items() if page.is_file()]
+    return f'<p class="note">Pages of the probes: {", ".join(links)}.</p>' if links else ""
+
+
+def _folder(probe: str) -> Path:
+    """Of a probe that may be told by its file."""
+    path = Path(probe)
+    return path.parent if path.is_file() else path
+
+
+def _names(probes: Mapping[str, Figures]) -> dict[str, str]:
     """What each probe is called: its prior, and the folder where two have the same."""
     models = {
         folder: found["prior"]["model"]
@@ -73,28 +110,34 @@ def _names(probes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _map(
-    probes: Mapping[str, Mapping[str, Any]],
+    probes: Mapping[str, Figures],
     names: Mapping[str, str],
     title: str,
     sentence: str,
-    cell: Callable[[Mapping[str, Any]], Cell | None],
+    cell: Callable[[str, Figures], Cell | Blank],
 ) -> HeatMap:
     """A row for each kind of pairs that any probe asked, a column for each probe."""
-    kinds = dict.fromkeys(kind for found in probes.values() for kind in found["pairs"]["kinds"])
     asked = [found["pairs"]["kinds"] for found in probes.values()]
-    cells = [[cell(own[kind]["all"]) if kind in own else None for own in asked] for kind in kinds]
+    kinds = {kind: figures for own in asked for kind, figures in own.items()}
+    cells = [
+        [cell(kind, own[kind]["all"]) if kind in own else Blank(unasked(kind)) for own in asked]
+        for kind in kinds
+    ]
+    rows = [pair_words(kind, figures) for kind, figures in kinds.items()]
     columns = [names[folder] for folder in probes]
-    return HeatMap(title, sentence, list(kinds), columns, cells)
+    key = KEY if cell is _above_null else key_of(each for own in asked for each in own.values())
+    return HeatMap(title, sentence, rows, columns, cells, key=key)
 
 
-def _above_null(figures: Mapping[str, Any]) -> Cell | None:
+def _above_null(kind: str, figures: Figures) -> Cell | Blank:
     found = figures["above_null"]
     if found is None:
-        return None
-    return Cell(found["value"], interval_words(found), figures["verdict"] != "holds", middle=0.0)
+        return Blank(NO_COPIES)
+    words = interval_words(found) or NO_INTERVAL
+    return Cell(found["value"], words, decided(figures), middle=0.0)
 
 
-def _gradients(probes: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> str:
+def _gradients(probes: Mapping[str, Figures], names: Mapping[str, str]) -> str:
     lines = []
     for folder, found in probes.items():
         gradients = found["gradients"]
@@ -114,11 +157,11 @@ def _gradients(probes: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
                 text(levels),
             ]
         )
-    heads = ("prior", "objective", "mean cosine", "noise levels suggested")
+    heads = ("prior", "objective", "cosine", "levels suggested")
     return table("facts", heads, lines, numbers=(2,))
 
 
-def _different(probes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _different(probes: Mapping[str, Figures]) -> list[str]:
     """What was not asked alike."""
     first, *others = (dict(flat(each["config"])) for each in probes.values())
     # A file of another version may lack a key.

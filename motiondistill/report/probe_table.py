@@ -6,32 +6,31 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from motiondistill.report.probe_maps import interval_words
-from motiondistill.report.probe_page import VERDICTS
+from motiondistill.report.probe_words import VERDICTS, interval_words, pair_words, word
 
 
 def table(summary: Mapping[str, Any]) -> Table:
     """A row for each kind of pairs."""
     result = Table(box=None, pad_edge=False)
-    result.add_column("pairs")
-    result.add_column("about")
-    for name in ("AUC", "random weights", "difference", "recordings"):
-        result.add_column(name, justify="right")
-    result.add_column("")
+    for key in ("pairs", "axis", "verdict"):
+        result.add_column(word(key))
+    for key in ("auc", "null", "above_null", "recordings"):
+        result.add_column(word(key), justify="right")
     for name, figures in summary["pairs"]["kinds"].items():
         found = figures["all"]
         result.add_row(
-            name if figures["primary"] else f"({name})",
+            pair_words(name, figures),
             figures["axis"],
+            Text(VERDICTS[found["verdict"]][1]),
             _words(found["auc"]),
             _words(found["null"]),
             _words(found["above_null"]),
             str(found["recordings"]),
-            Text(VERDICTS[found["verdict"]][1]),
         )
     result.caption = Text(
-        "AUC 0.5 is chance. In brackets: pairs that are not equally complex, to be read beside "
-        "random weights alone."
+        "Preferred: the share of pairs whose natural side the words help more; 0.5 is chance. "
+        "Names in brackets: pairs that are not equally complex, to be read beside random weights "
+        "alone."
     )
     result.caption_justify = "left"
     return result
