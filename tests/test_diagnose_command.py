@@ -1,10 +1,12 @@
 """`motiondistill diagnose` end to end with a tiny prior: stages, going on, mistakes, the page."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import torch
@@ -12,10 +14,11 @@ from browser import opened_page
 from mocap_folder import clip_joints, write_folder
 
 from motiondistill.cli import main
-from motiondistill.commands import diagnose_stages, one_latents, one_run
+from motiondistill.commands import diagnose, diagnose_stages, one_latents, one_run
 from motiondistill.engine.stages import Step
 from motiondistill.motion.motion_file import load_motion
 from motiondistill.report.diagnosis import STAGES
+from motiondistill.report.diagnosis_page import write_page
 from motiondistill.report.media import read_image
 
 HOSTILE = "a person juggles <img src=x onerror=alert(1)></script>"
@@ -214,13 +217,77 @@ def test_prompts_are_text_on_the_page(finished: Path) -> None:
     assert page.count('src="data:image/jpeg;base64,') == 7
 
 
+def test_page_and_terminal_tell_what_verdicts_rest_on(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = record(finished)
+    assert found["updates"] == {"fit": 3, "latents": 2, "distillation": 2}
+    assert not any(" n: " in words for words in found["definitions"].values())
+    told = {"owner": "representation", "remark": "", "rests_on": {"representation": 1}}
+    found["cases"][0] |= told | {"caution": "rests on 1 motion (representation)"}
+    folder = tmp_path / "told"
+    shutil.copytree(finished, folder)
+    page = write_page(folder, found).read_text(encoding="utf-8")
+    heads = re.findall(r'<th scope="col">([^<]*)</th>', page)
+    assert heads[:6] == ["prompt", "owner", *STAGES]
+    diagnose._print(found, folder)
+    assert "representation, rests on 1 motion (representation)" in capsys.readouterr().out
+    light = '<span class="light red">representation</span>'
+    assert page.count(f"{light}<small>rests on 1 motion (representation)</small>") == 2
+    assert "<li>owner representation <b>1 prompt</b></li>" in page
+    assert "<li>fit <b>3 updates</b></li>" in page
+    for words in (
+        "2 motions, fitted in 3 updates.",
+        "1 motion, made in 2 updates and fitted in 3 updates.",
+        "1 motion, made in 2 updates.",
+    ):
+        assert words in page
+
+
+def test_a_figure_that_is_missing_tells_why(finished: Path, tmp_path: Path) -> None:
+    folder, found = tmp_path / "missing", record(finished)
+    shutil.copytree(finished, folder)
+    cells = found["cases"][0]["cells"]
+    cells["representation"]["figures"]["sliding_speed"] = 0.1
+    cells["latents"]["figures"]["sliding_speed"] = None
+    cells["samples"]["figures"] = dict.fromkeys(cells["samples"]["figures"])
+    for each in cells["samples"]["motions"]:
+        each["figures"] = {}
+    page = write_page(folder, found).read_text(encoding="utf-8")
+    assert '<span title="no foot touches the floor">-</span>' in page
+    assert '<span title="the motions are too short to be measured">-</span>' in page
+    assert "-: the motions are too short to be measured; no foot touches the floor." in page
+
+
+def test_the_page_leads_to_videos_motions_runs_and_data(finished: Path) -> None:
+    page = (finished / "diagnosis.html").read_text(encoding="utf-8")
+    files = [finished / unquote(each) for each in re.findall(r'<a href="([^"]+)"', page)]
+    assert all(file.is_file() for file in files)
+    names = {str(file.relative_to(finished)) for file in files}
+    assert {"diagnosis.json", "config.yaml", "distillation/index.html"} <= names
+    for case in record(finished)["cases"]:
+        for stage, cell in case["cells"].items():
+            if cell["status"] == "finished":
+                own = {Path(name).name for name in names if name.startswith(cell["folder"])}
+                assert {"strip.png", "metrics.json"} <= own
+                assert {Path(each["file"]).name for each in cell["motions"]} <= own
+                assert ("report.html" in own) == (stage == "distillation")
+                assert any(name.endswith(".mp4") for name in own) == (
+                    stage in ("latents", "distillation")
+                )
+
+
 @pytest.mark.browser
 def test_the_page_needs_nothing_else_and_fits(finished: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone.html"
     shutil.copy(finished / "diagnosis.html", alone)
-    for width in (1300, 400):
+    columns = "getComputedStyle(document.querySelector('.beside')).gridTemplateColumns"
+    for width, stages in ((1500, 4), (1200, 2), (400, 1)):
         with opened_page(width, 800) as (page, watch):
             page.goto(alone.as_uri())
+            assert len(page.evaluate(columns).split()) == stages, "none stands alone in its row"
+            owner = page.locator(".verdicts td .light").first.bounding_box()
+            assert owner is not None and owner["x"] + owner["width"] <= width
             assert page.locator("figure img").count() == 7
             loaded = "[...document.images].every((image) => image.naturalWidth > 0)"
             assert page.evaluate(loaded)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from motiondistill.metrics.owners import Owner, owner, remark
+from motiondistill.metrics.owners import Owner, Shared, caution, owner, remark, rests_on
 from motiondistill.report.diagnosis import STAGES, Stage, verdict
 
 YES, NO, HALF = [True, True, False], [True, False, False], [True, False]
@@ -36,6 +36,35 @@ def test_free_clips_tell_where_an_optimisation_fails() -> None:
     assert remark("optimisation", []) == remark("prior", [False]) == ""
 
 
+@pytest.mark.parametrize(
+    ("truth", "samples", "expected"),
+    [
+        ([False], YES, {"representation": 1}),
+        (YES, NO, {"representation": 3, "samples": 3}),
+        ([], [False], {"samples": 1}),
+        (YES, [True, False], {"representation": 3, "samples": 2}),
+    ],
+)
+def test_an_owner_rests_on_the_stages_whose_share_decided(
+    truth: list[bool], samples: list[bool], expected: dict[Shared, int]
+) -> None:
+    found = owner(truth=truth, samples=samples)
+    assert rests_on(found, truth=truth, samples=samples) == expected
+
+
+def test_free_clips_that_speak_against_the_prior_need_no_samples() -> None:
+    assert owner(truth=YES, samples=[False], latents=[True]) == "optimisation"
+    assert rests_on("optimisation", truth=YES, samples=[False]) == {"representation": 3}
+
+
+def test_fewer_than_three_motions_are_told() -> None:
+    assert caution({"representation": 3, "samples": 4}) == caution({}) == ""
+    assert caution({"representation": 1}) == "rests on 1 motion (representation)"
+    both = caution({"representation": 2, "samples": 1})
+    assert both == "rests on 2 motions (representation) and 1 motion (samples)"
+    assert caution({"representation": 3, "samples": 2}) == "rests on 2 motions (samples)"
+
+
 def cells(**hits: Any) -> dict[Stage, dict[str, Any]]:
     """Finished stages with these hits, or stages of this status."""
     found: dict[Stage, dict[str, Any]] = {}
@@ -51,13 +80,15 @@ def cells(**hits: Any) -> dict[Stage, dict[str, Any]]:
 
 def test_a_recognised_motion_has_no_owner_whatever_else_fails() -> None:
     told = verdict("walk", cells(representation=[False], samples=[False], latents=[False]))
-    assert told == {"owner": "none", "remark": ""}
+    assert told == {"owner": "none", "remark": "", "rests_on": {}, "caution": ""}
 
 
 def test_stages_that_are_left_out_or_failed_tell_nothing() -> None:
     told = verdict("walk", cells(representation="left out", latents="failed", distillation=[False]))
     assert told["owner"] == "optimisation"
     assert told["remark"] == "No true clip tells of the representation, which is not doubted."
+    assert told["rests_on"] == {"samples": 1}
+    assert told["caution"] == "rests on 1 motion (samples)"
     uncounted = verdict("walk", cells(representation=[], samples=NO, latents=[], distillation=[0]))
     assert uncounted["owner"] == "prior"
 
@@ -77,4 +108,5 @@ def test_without_evidence_no_owner_is_told(
 ) -> None:
     told = verdict(asked, cells(**given))
     assert told["owner"] is None
-    assert why in (told["remark"] or "")
+    assert why in told["remark"]
+    assert told["rests_on"] == {} and told["caution"] == ""

@@ -83,10 +83,11 @@ def _prompts(options: argparse.Namespace) -> list[str]:
 
 
 def _print(found: Mapping[str, Any], folder: Path) -> None:
-    table = Table("prompt", *STAGES, "owner")
+    table = Table("prompt", "owner", *STAGES)
     for case in found["cases"]:
         cells = [Text(in_words(case["cells"][stage])) for stage in STAGES]
-        table.add_row(Text(case["prompt"]), *cells, case["owner"] or "-")
+        owner = ", ".join(filter(None, (case["owner"] or "-", case["caution"])))
+        table.add_row(Text(case["prompt"]), Text(owner), *cells)
     wide_console(markup=False).print(table)
     for line in _lines(found["cases"]):
         print(line)

@@ -1,9 +1,13 @@
 """Who owns a failure: one rule for all that has to tell it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 Owner = Literal["representation", "prior", "optimisation"]
+Shared = Literal["representation", "samples"]
+"""Stages of which a share decides."""
+FEW: Final = 3
+"""Of fewer motions a share tells little: one more may turn the verdict."""
 
 RULE: Final = (
     "A motion that is not recognised has one of three owners. **Representation**, if of rendered "
@@ -23,6 +27,27 @@ def owner(*, truth: Sequence[bool], samples: Sequence[bool], latents: Sequence[b
     if not _mostly(truth):
         return "representation"
     return "optimisation" if _mostly(samples) or any(latents) else "prior"
+
+
+def rests_on(found: Owner, *, truth: Sequence[bool], samples: Sequence[bool]) -> dict[Shared, int]:
+    """How many motions there are of each stage whose share decided, by `RULE`.
+
+    Where free clips alone speak against the prior, as one is enough, samples did not decide.
+    """
+    decided: dict[Shared, int] = {"representation": len(truth)} if truth else {}
+    if found == "prior" or (found == "optimisation" and _mostly(samples)):
+        decided["samples"] = len(samples)
+    return decided
+
+
+def caution(decided: Mapping[Shared, int]) -> str:
+    """That a verdict rests on few motions, in words; empty where there are enough."""
+    told = [
+        f"{count} motion{'' if count == 1 else 's'} ({stage})"
+        for stage, count in decided.items()
+        if count < FEW
+    ]
+    return f"rests on {' and '.join(told)}" if told else ""
 
 
 def remark(found: Owner, latents: Sequence[bool]) -> str:

@@ -12,9 +12,10 @@ from motiondistill import config as configs
 from motiondistill.atomic import write_text
 from motiondistill.body.base import Body
 from motiondistill.bookkeeping.store import earlier_metrics
+from motiondistill.building.diagnosis import clips_config
 from motiondistill.data.labels import action_in
 from motiondistill.metrics.catalogue import CATALOGUE
-from motiondistill.metrics.owners import RULE, owner, remark
+from motiondistill.metrics.owners import FEW, RULE, caution, owner, remark, rests_on
 from motiondistill.metrics.recogniser import Recogniser
 from motiondistill.motion.motion_file import MotionFile, load_motion
 from motiondistill.report.measuring import FEWEST_FRAMES, physical_measurements
@@ -72,6 +73,7 @@ def diagnosis(
         "rule": RULE,
         "questions": dict(QUESTIONS),
         "definitions": _definitions(),
+        "updates": _updates(config),
         "cases": told,
         "config": configs.to_dict(config),
     }
@@ -83,10 +85,11 @@ def write_diagnosis(folder: Path, found: Mapping[str, Any]) -> None:
     write_text(folder / DIAGNOSIS, text)
 
 
-def verdict(asked: str | None, cells: Mapping[Stage, Mapping[str, Any]]) -> dict[str, str | None]:
+def verdict(asked: str | None, cells: Mapping[Stage, Mapping[str, Any]]) -> dict[str, Any]:
     """Whose the failure is, by `owners.RULE`: `none` where there is none, None where none is told.
 
-    `cells` have a `status` and `hits`, which are those motions that count.
+    With it stands what it rests on. `cells` have a `status` and `hits`, which are those motions
+    that count.
     """
     if asked is None:
         return _untold("The prompt names none of the actions that are recognised, or several.")
@@ -95,7 +98,7 @@ def verdict(asked: str | None, cells: Mapping[Stage, Mapping[str, Any]]) -> dict
     if not cells["distillation"]["hits"]:
         return _untold("There is no distilled motion.")
     if all(cells["distillation"]["hits"]):
-        return {"owner": "none", "remark": ""}
+        return _without_owner("none", "")
     samples, latents = (cells[name]["hits"] or [] for name in ("samples", "latents"))
     if not samples:
         return _untold("There is no sample to tell what the prior shows.")
@@ -104,11 +107,30 @@ def verdict(asked: str | None, cells: Mapping[Stage, Mapping[str, Any]]) -> dict
     told = [remark(found, latents)]
     if not truth:
         told.append("No true clip tells of the representation, which is not doubted.")
-    return {"owner": found, "remark": " ".join(filter(None, told))}
+    decided = rests_on(found, truth=truth, samples=samples)
+    return {
+        "owner": found,
+        "remark": " ".join(filter(None, told)),
+        "rests_on": decided,
+        "caution": caution(decided),
+    }
 
 
-def _untold(why: str) -> dict[str, str | None]:
-    return {"owner": None, "remark": why}
+def _untold(why: str) -> dict[str, Any]:
+    return _without_owner(None, why)
+
+
+def _without_owner(found: Literal["none"] | None, why: str) -> dict[str, Any]:
+    return {"owner": found, "remark": why, "rests_on": {}, "caution": ""}
+
+
+def _updates(config: DiagnoseConfig) -> dict[str, int | None]:
+    clips = clips_config(config)
+    return {
+        "fit": config.init.num_steps,
+        "latents": None if clips is None else clips.score.num_steps,
+        "distillation": config.score.num_steps,
+    }
 
 
 def _case(folder: Path, case: Case, body: Body, recogniser: Recogniser) -> dict[str, Any]:
@@ -191,5 +213,9 @@ def _definitions() -> dict[str, str]:
         "prompt names; of the representation, those count whose true motion is recognised",
         "probability": "the recogniser's, of that action: a mean over the same motions",
         "owner": "whose the failure is, by the rule; none where the distilled motion is recognised",
+        "rests_on": "how many motions there are of each stage whose share decided the owner; below "
+        f"{FEW}, which is told beside it, one motion more may turn the verdict",
+        "updates": "steps of each optimisation: of the fit of motions to videos (true clips, "
+        "samples and the clip without a body alike), of that clip, and of the distillation",
         "figures": "medians over the motions of a cell",
-    } | {name: CATALOGUE[name].definition for name in FIGURES}
+    } | {name: CATALOGUE[name].definition.partition(" n: ")[0] for name in FIGURES}

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from motiondistill.atomic import write_text
+from motiondistill.bookkeeping.resuming import CONFIG
 from motiondistill.metrics.catalogue import CATALOGUE
-from motiondistill.report.diagnosis import FIGURES, STAGES, Stage
+from motiondistill.metrics.owners import FEW
+from motiondistill.report.diagnosis import DIAGNOSIS, FIGURES, STAGES, Stage
 from motiondistill.report.documents import data_uri, document, text
 from motiondistill.report.elements import chips, folded, section, table, warning
+from motiondistill.report.figure_table import NO_FIGURE
 from motiondistill.report.figure_table import in_words as number
-from motiondistill.report.fitted_clips import STRIP
+from motiondistill.report.fitted_clips import METRICS, STRIP
 from motiondistill.report.latent_results import FITTED_STRIP
+from motiondistill.report.links import downloads, link
+from motiondistill.report.run_page import REPORT
 
 PAGE: Final = "diagnosis.html"
 # Pixels of a stage's picture at most, and the quality of its JPEG.
@@ -38,6 +43,21 @@ _INTRODUCTION: Final = (
     "Figures in a cell: how many motions are recognised as the action that the prompt names, and "
     "the mean probability of it."
 )
+_FEW: Final = (
+    f"Beside an owner stands what it rests on where that is fewer than {FEW} motions: one more may "
+    "turn it, as more updates of a short fit may."
+)
+_TOO_SHORT: Final = "the motions are too short to be measured"
+_OF_A_STAGE: Final = (REPORT, "video_*.mp4", STRIP, FITTED_STRIP, "motion*.npz", METRICS)
+"""Files of a stage that are worth a link."""
+_FILES: Final = {
+    DIAGNOSIS: "all figures of this page, with definitions and settings",
+    CONFIG: "the settings, to repeat the diagnosis",
+    "distillation/index.html": "all distilled motions on one page",
+    "distillation/summary.csv": "their losses and times",
+    "latents/grid.png": "all clips without a body",
+    "latents/summary.csv": "their figures",
+}
 
 
 def write_page(folder: Path, found: Mapping[str, Any]) -> Path:
@@ -45,8 +65,9 @@ def write_page(folder: Path, found: Mapping[str, Any]) -> Path:
     model, cases = found["prior"]["model"], found["cases"]
     sections = [
         section("Where it fails", _overview(found)),
-        *(section(_prompt(case["prompt"]), _side_by_side(folder, case)) for case in cases),
+        *(section(_prompt(case["prompt"]), _side_by_side(folder, found, case)) for case in cases),
         section("How it is measured", _definitions(found)),
+        section("Files", downloads(folder, _FILES)),
     ]
     parts = {
         "title": text(f"Diagnosis of {model} · motiondistill"),
@@ -79,13 +100,16 @@ def _prompt(words: str) -> str:
 
 
 def _facts(found: Mapping[str, Any]) -> dict[str, str]:
-    counts = Counter(_OWNERS[case["owner"]][1] for case in found["cases"])
+    names = [_OWNERS[case["owner"]][1] for case in found["cases"]]
+    counts = Counter(name if name == _OWNERS["none"][1] else f"owner {name}" for name in names)
     settings = found["config"]
+    told = {name: _counted(count, "update") for name, count in found["updates"].items() if count}
     return {
         "prompts": str(len(found["cases"])),
-        **{name: str(count) for name, count in counts.items()},
+        **{name: _counted(count, "prompt") for name, count in counts.items()},
         "true clips of each": str(settings["diagnose"]["motions"]),
         "samples of each": str(settings["init"]["num_samples"]),
+        **told,
         "seed": str(settings["run"]["seed"]),
         "weights": found["prior"]["weights"],
     }
@@ -105,24 +129,24 @@ def _overview(found: Mapping[str, Any]) -> str:
     lines = [
         [
             f"{_prompt(case['prompt'])}<small>{text(case['asked'] or 'no known action')}</small>",
-            *(_light(case["cells"][stage]) for stage in STAGES),
             _owner(case),
+            *(f"{_light(cell)}{_motions(cell)}" for cell in map(case["cells"].get, STAGES)),
         ]
         for case in found["cases"]
     ]
-    heads = ("prompt", *STAGES, "owner")
-    verdicts = table("facts", heads, lines, numbers=range(1, 1 + len(STAGES)))
+    verdicts = table("facts", ("prompt", "owner", *STAGES), lines)
     return (
         f'<p class="note">{_INTRODUCTION}</p>'
         f'<div class="verdicts">{verdicts}</div>'
-        f'<p class="note">{_emphasised(found["rule"])}</p>'
+        f'<p class="note">{_emphasised(found["rule"])} {_FEW}</p>'
     )
 
 
 def _owner(case: Mapping[str, Any]) -> str:
     colour, words = _OWNERS[case["owner"]]
-    remark = f"<small>{text(case['remark'])}</small>" if case["remark"] else ""
-    return f'<span class="light {colour}">{words}</span>{remark}'
+    told = [case[key] for key in ("caution", "remark") if case[key]]
+    notes = "".join(f"<small>{text(words)}</small>" for words in told)
+    return f'<span class="light {colour}">{words}</span>{notes}'
 
 
 def _light(cell: Mapping[str, Any]) -> str:
@@ -142,18 +166,57 @@ def _seen_as(motions: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(f"{name} {count}" if len(motions) > 1 else name for name, count in counts)
 
 
-def _side_by_side(folder: Path, case: Mapping[str, Any]) -> str:
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
+
+
+def _motions(cell: Mapping[str, Any]) -> str:
+    """How many motions there are, and how many of them count if not all do."""
+    motions, hits = cell["motions"], cell["hits"]
+    if not motions:
+        return ""
+    left = "" if hits is None or len(hits) == len(motions) else f", {len(hits)} count"
+    return f"<small>{_counted(len(motions), 'motion')}{left}</small>"
+
+
+def _side_by_side(folder: Path, found: Mapping[str, Any], case: Mapping[str, Any]) -> str:
     cells = case["cells"]
-    drawn = "".join(_stage(folder, stage, cells[stage]) for stage in STAGES)
-    return f'<p class="note">{_owner(case)}</p><div class="beside">{drawn}</div>{_physical(cells)}'
+    drawn = "".join(_stage(folder, stage, cells[stage], found["updates"]) for stage in STAGES)
+    return (
+        f'<p class="note owner">Owner: {_owner(case)}</p><div class="beside">{drawn}</div>'
+        f"{_physical(cells)}"
+    )
 
 
-def _stage(folder: Path, stage: Stage, cell: Mapping[str, Any]) -> str:
+def _stage(
+    folder: Path, stage: Stage, cell: Mapping[str, Any], updates: Mapping[str, int | None]
+) -> str:
     content = _picture(folder, stage, cell)
-    seen = ""
+    told = ""
     if cell["motions"]:
-        seen = f'<p class="note">Seen as {text(_seen_as(cell["motions"]))}. {_ROWS[stage]}</p>'
-    return f"<figure><figcaption>{stage} {_light(cell)}</figcaption>{content}{seen}</figure>"
+        count = _counted(len(cell["motions"]), "motion")
+        seen = f"Seen as {text(_seen_as(cell['motions']))}."
+        told = (
+            f'<p class="note">{count}, {_made(stage, updates)}. {seen} {_ROWS[stage]}</p>'
+            f'<p class="note">{_links(folder, folder / cell["folder"])}</p>'
+        )
+    return f"<figure><figcaption>{stage} {_light(cell)}</figcaption>{content}{told}</figure>"
+
+
+def _made(stage: Stage, updates: Mapping[str, int | None]) -> str:
+    """By how many updates a stage's motions were made."""
+    fitted = f"fitted in {_counted(updates['fit'] or 0, 'update')}"
+    if stage in ("representation", "samples"):
+        return fitted
+    own = f"made in {_counted(updates[stage] or 0, 'update')}"
+    return f"{own} and {fitted}" if stage == "latents" else own
+
+
+def _links(folder: Path, place: Path) -> str:
+    """To a stage's files, of which the page of a run is the first."""
+    files = [file for pattern in _OF_A_STAGE for file in sorted(place.glob(pattern))]
+    named = [(file, "run page" if file.name == REPORT else file.name) for file in files]
+    return " · ".join(link(folder, file, name) for file, name in named)
 
 
 def _picture(folder: Path, stage: Stage, cell: Mapping[str, Any]) -> str:
@@ -186,15 +249,30 @@ def _picture(folder: Path, stage: Stage, cell: Mapping[str, Any]) -> str:
 def _physical(cells: Mapping[str, Any]) -> str:
     """The figures of each stage's motions, folded."""
     titles = [f"{CATALOGUE[name].title}, {CATALOGUE[name].unit}" for name in FIGURES]
-    lines = [
-        [stage, *(number(cells[stage]["figures"][name]) for name in FIGURES)]
-        for stage in STAGES
-        if cells[stage]["status"] == "finished"
-    ]
-    if not lines:
+    finished = {stage: cells[stage] for stage in STAGES if cells[stage]["status"] == "finished"}
+    if not finished:
         return ""
+    lines = [
+        [stage, *(_figure(cell, name) for name in FIGURES)] for stage, cell in finished.items()
+    ]
     found = table("facts", ("motions of", *titles), lines, numbers=range(1, 1 + len(titles)))
-    return folded("Physical figures, medians", found)
+    missing = dict.fromkeys(
+        _missing(cell) for cell in finished.values() if None in cell["figures"].values()
+    )
+    why = f'<p class="note">-: {"; ".join(missing)}.</p>' if missing else ""
+    return folded("Physical figures, medians", found + why)
+
+
+def _figure(cell: Mapping[str, Any], name: str) -> str:
+    value = cell["figures"][name]
+    if value is None:
+        return f'<span title="{_missing(cell)}">{number(None)}</span>'
+    return text(number(value))
+
+
+def _missing(cell: Mapping[str, Any]) -> str:
+    """Why a figure of the cell's motions has no value."""
+    return NO_FIGURE if any(each["figures"] for each in cell["motions"]) else _TOO_SHORT
 
 
 def _definitions(found: Mapping[str, Any]) -> str:
