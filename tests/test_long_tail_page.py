@@ -73,7 +73,8 @@ class QuickProbe:
             {"prompt": prompt_of(a), "auc": {"value": 0.5 + count_of(config.prior.model, a) / 600}}
             for a in ACTIONS
         ] + [{"prompt": prompt_of(action), "auc": {"value": 1.0}} for action in FILLERS]
-        found = {"finished": True, "pairs": {"kinds": {measures.KIND: {"by_prompt": rows}}}}
+        pairs = {"kinds": {measures.KIND: {"by_prompt": rows}}}
+        found = {"finished": True, "prior": {}, "pairs": pairs, "gradients": None}
         Path(folder).mkdir(exist_ok=True)
         (Path(folder) / SUMMARY).write_text(json.dumps(found))
         return 0
