@@ -34,7 +34,7 @@ def torch_as_before() -> Iterator[None]:
         (["OTHER"], "`FILE` must be a motion file: OTHER must hold rotations, translation, "),
         (
             ["NAN"],
-            "`FILE` must hold finite positions and rotation matrices, got others at frame 2 ",
+            "`FILE` must be a motion file: NAN must hold finite positions and rotation matrices, ",
         ),
         (["RUN", "--out", "a.gif"], "`--out` must end in .mp4, got a.gif; name it a.mp4."),
         (["RUN", "--out", "/proc/a.mp4"], "`--out` must be in a folder that can be written"),

@@ -41,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "06_01": ("kick", clip_joints("kick", 3.0, side="left", seed=1, heading=2.0)[:-7]),
             "04_01": ("kick", clip_joints("kick", 3.0, side="right", seed=7)),
             "05_01": ("swim", walk),
+            "07_01": ("sit", clip_joints("stand", 3.0)),
         },
     )
 
@@ -131,6 +132,7 @@ def test_the_card_counts_what_is_there(built: Path) -> None:
     assert found["wave", "parametric"] == ["4.0", "2", "2", "0.0", "0", "0"]
     assert "`window.parametric=2`" in card
     assert "swim (1)" in card
+    assert "no window shows their action: cmu/07_01: does not look like its action." in card
     assert "Recorded, but not tested: walk." in card  # of one subject alone; kicks have three
 
 
@@ -198,7 +200,10 @@ def test_mistakes_are_told_with_their_remedy(
     out = str(tmp_path / "out")
     for arguments, words in (
         ([str(tmp_path / "none"), "--out", out], "`FOLDER` must be a folder of motions"),
-        ([str(tmp_path / "empty"), "--out", out], "must hold motion capture"),
+        (
+            [str(tmp_path / "empty"), "--out", out],
+            "`FOLDER` must hold motions of a known format, found no file",
+        ),
         ([str(swims), "--out", out], "name the files or their folders after actions"),
         ([str(folder), "--out", str(folder)], "`--out` must name a new folder"),
         (
@@ -207,7 +212,10 @@ def test_mistakes_are_told_with_their_remedy(
         ),
         ([str(folder), "--out", out, "window.frame=3"], "did you mean `window.frames`?"),
         ([str(folder), "--out", out, "split.held_out=2"], "`split.held_out` must be between 0"),
-        ([str(stands), "--out", out, "window.parametric=0"], "take fewer window.frames"),
+        (
+            [str(stands), "--out", out, "window.parametric=0"],
+            "with 01_01 (does not look like its action); take fewer window.frames",
+        ),
         ([str(folder)], "the following arguments are required: --out"),
     ):
         assert main(["dataset", "build", *arguments]) == 2

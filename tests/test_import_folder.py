@@ -86,8 +86,8 @@ def test_what_is_no_motion_is_told(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="`folder`"):
         read_folder(folder / "nothing")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="found none"):
-        read_folder(tmp_path / "empty")
+    with pytest.raises(ValueError, match=r"`--motions` .* found no file in"):
+        read_folder(tmp_path / "empty", key="--motions")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,39 @@ def test_what_is_no_motion_is_told(folder: Path, tmp_path: Path) -> None:
 )
 def test_labels_are_words(path: str, label: str) -> None:
     assert label_hint(Path(path)) == label
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "label"),
+    [
+        ("walk/clip1.npy", "", "walk"),
+        ("walk/day 2/07_01.npy", "", "walk"),
+        ("walk/slow wave/clip.npy", "", "slow wave"),
+        ("walk/wave_1.npy", "", "wave"),
+        ("clip.npy", "", "kicks"),
+        ("walk/take.glb", "Scene", "walk"),
+        ("walk/take.glb", "Bow_01", "bow"),
+        # Of several actions, a further name would be a guess.
+        ("walk/wave and bow.npy", "", "wave and bow"),
+        ("walk and bow/clip.npy", "", "walk and bow"),
+    ],
+)
+def test_actions_come_from_the_nearest_name_that_has_one(path: str, said: str, label: str) -> None:
+    assert label_hint(Path("jump/kicks") / path, Path("jump/kicks"), said) == label
+
+
+def test_folders_that_name_no_action_leave_the_words_of_the_file() -> None:
+    assert label_hint(Path("a/b/swim_1.npy"), Path("a")) == "swim"
+    # What is above the folder that was imported says nothing.
+    assert label_hint(Path("walk/a/b/swim_1.npy"), Path("walk/a")) == "swim"
+
+
+def test_the_folder_that_is_here_has_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "waving").mkdir()
+    monkeypatch.chdir(tmp_path / "waving")
+    assert label_hint(Path("clip.npy"), Path()) == "waving"
 
 
 def test_subjects_come_from_names_or_folders() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from foreign_captures import FRAMES, TOLERANCE, walking
 
+from motiondistill.data.importers.clip import tell_rate
 from motiondistill.data.importers.humanml import read_humanml
 
 
@@ -49,6 +50,18 @@ def test_humanml_features_give_the_joints_back(tmp_path: Path) -> None:
     (clip,) = read_humanml(path)
     assert clip.joints.shape == (FRAMES - 1, 22, 3)
     assert np.abs(clip.joints.numpy() - joints[:-1]).max() < TOLERANCE
+
+
+def test_the_rate_that_is_assumed_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tell_rate.cache_clear()
+    for name in ("walk_1", "walk_2"):
+        np.save(tmp_path / f"{name}.npy", walking())
+        read_humanml(tmp_path / f"{name}.npy")
+    (told,) = caplog.messages
+    assert "no frame rate: 20 frames a second are assumed, those of HumanML3D" in told
+    assert "BVH, glTF" in told
 
 
 @pytest.mark.parametrize(

@@ -238,17 +238,17 @@ def test_a_folder_of_recordings_gives_its_windows(tmp_path: Path) -> None:
         },
     )
     source = folder_source(folder, rest_joints(), 8.0, 16)
-    walks = source("walk", "right", 3)
+    walks = source.takes("walk", "right", 3)
     assert [take.name for take in walks] == ["cmu/01_01", "cmu/01_01 (2)"]  # there are no more
     assert [take.recording for take in walks] == ["cmu/01_01"] * 2
     assert all(take.motion.num_frames == 16 for take in walks)
-    (left,), (right,) = source("kick", "left", 1), source("kick", "right", 1)
+    (left,), (right,) = source.takes("kick", "left", 1), source.takes("kick", "right", 1)
     swings = [
         take.motion.rotations[:, [1, 2]].diff(dim=0).norm(dim=(-1, -2)).mean(0)
         for take in (left, right)
     ]
     assert swings[0][0] > swings[0][1] and swings[1][1] > swings[1][0]
-    assert source("cartwheel", "right", 1) == []
+    assert source.takes("cartwheel", "right", 1) == []
 
 
 def test_the_configuration_is_complete() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mocap_folder import clip_joints, write_folder
 
 from motiondistill.bookkeeping.out_of_memory import remedies_of_probe
 from motiondistill.building.probe import make_study
@@ -55,3 +56,62 @@ def test_remedies_are_settings_that_there_are_and_end() -> None:
         *("prior.batch_size", "probe.null_copies", "prior.encode", "gradient.draws"),
         "render.supersampling",
     }
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        (
+            "a person kicks",
+            "`--motions` must show what a prompt names, got FOLDER for 'a person kicks' (no motion "
+            "shows the action 'kick'; left out: kicking_1 (no kick that a window of 1.88 s fits "
+            "round)); add such motions,",
+        ),
+        ("a person bows", "(no motion shows the action 'bow'); add such motions,"),
+        ("a person juggles", "`--prompts` must hold a prompt of a known action, got 'a person jug"),
+    ],
+)
+def test_motions_that_show_no_prompt_are_told_with_what_was_left_out(
+    prompt: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mocap = write_folder(
+        tmp_path / "mocap",
+        {
+            "walking_1": ("walk", clip_joints("walk", 4.0, speed=1.2)),
+            "kicking_1": ("kick", clip_joints("stand", 3.0)),
+        },
+    )
+    (tmp_path / "prompts.txt").write_text(prompt)
+    arguments = ["probe", "--prompts", str(tmp_path / "prompts.txt"), "--motions", str(mocap)]
+    assert main([*arguments, "--out", str(tmp_path / "out"), *TINY]) == 2
+    said = capsys.readouterr().err
+    assert told.replace("FOLDER", str(mocap)) in said
+    assert f"left out of {mocap}: kicking_1 (no kick" in said
+    assert "add --motions" not in said
+
+
+def test_prompts_without_a_parametric_motion_are_told_to_add_motions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "prompts.txt").write_text("a person does a cartwheel")
+    arguments = [
+        "probe",
+        "--prompts",
+        str(tmp_path / "prompts.txt"),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert main([*arguments, *TINY]) == 2
+    said = capsys.readouterr().err
+    assert "`--prompts` must hold a prompt that a motion shows, got 'a person does a cart" in said
+    assert "or add --motions DIR." in said
+
+
+@pytest.mark.parametrize("command", ["probe", "diagnose"])
+def test_help_tells_where_the_action_of_a_file_comes_from(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "a file's action is what its own name tells, else what the nearest folder's" in told

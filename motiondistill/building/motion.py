@@ -1,33 +1,26 @@
 """The motion files that a configuration or a command line names, and the bodies in them."""
 
 import logging
-import math
 import zipfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill import rotations
 from motiondistill.body.anny import anny_body
 from motiondistill.data.importers.folder import KNOWN, recognise, told
 from motiondistill.data.joints import JointClip
 from motiondistill.data.recordings import motion_of, neutral_poses
 from motiondistill.formats.reading import ForeignMotion, read_foreign
 from motiondistill.formats.rest_pose import on_skeleton
-from motiondistill.motion.motion_file import MotionFile, load_motion
+from motiondistill.motion.motion_file import RUN_MOTION as RUN_MOTION
+from motiondistill.motion.motion_file import MotionFile, check_motion, load_motion
 from motiondistill.schema.look import BodyConfig
 from motiondistill.structures import Motion
 
 _log = logging.getLogger(__name__)
-
-RUN_MOTION: Final = "motion.npz"
-"""A run's motion, in its folder."""
-
-# Rotations in a file are float32; those of other programs may be rounded to some digits.
-_ORTHOGONAL = 1e-3
 
 
 def read_motion(key: str, name: str | Path) -> MotionFile:
@@ -43,10 +36,11 @@ def read_motion(key: str, name: str | Path) -> MotionFile:
     if path.is_file() and not ours and not _is_foreign(path):
         raise ValueError(
             f"`{key}` must be a motion file or a run's folder, got {told(path)}, which is none "
-            f"of ours (.npz) and none of {KNOWN}; name a run's folder or its motion.npz."
+            f"of {KNOWN}; name a run's folder or its motion.npz."
         )
     try:
         file = _foreign(path) if _is_foreign(path) else load_motion(path)
+        check_motion(path, file)
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"`{key}` must be a motion file or a run's folder, got {path}; check the path."
@@ -58,7 +52,6 @@ def read_motion(key: str, name: str | Path) -> MotionFile:
             f"`{key}` must be a motion file that can be read, got {path} ({error.strerror}); check "
             "its rights."
         ) from error
-    _check(key, path, file)
     return file
 
 
@@ -110,7 +103,7 @@ def _is_foreign(path: Path) -> bool:
         return False
     # What cannot be opened may be ours as well as AMASS'.
     damaged = path.suffix.lower() == ".npz" and not zipfile.is_zipfile(path)
-    return not damaged and recognise(path) is not None
+    return not damaged and recognise(path) not in (None, "own")
 
 
 def _foreign(path: Path) -> MotionFile:
@@ -138,25 +131,3 @@ def _on_skeleton(found: ForeignMotion, rest_joints: Float[Tensor, "joints 3"]) -
         return on_skeleton(clip.motion, found.rest_joints, rest_joints)
     recorded = JointClip(clip.name, clip.source, clip.label, clip.joints, motion=clip.motion)
     return motion_of(recorded, neutral_poses([recorded]), rest_joints)
-
-
-def _check(key: str, path: Path, file: MotionFile) -> None:
-    motion = file.motion
-    if not motion.num_frames or not 0 < motion.fps < math.inf:
-        raise ValueError(
-            f"`{key}` must hold frames at a finite rate above 0, got {motion.num_frames} at "
-            f"{motion.fps:g} in {path}; make it anew."
-        )
-    parts = [motion.rotations]
-    parts += [] if motion.hands is None else [motion.hands]
-    parts += [] if motion.jaw is None else [motion.jaw[:, None]]
-    turns = torch.cat(parts, 1)
-    off = (turns @ turns.transpose(-1, -2) - rotations.identity()).abs().amax((1, 2, 3))
-    proper = (torch.linalg.det(turns) > 0).all(-1)  # no reflections
-    placed = torch.cat([motion.translation[:, None], file.joints], 1).isfinite().all(-1).all(-1)
-    whole = (off < _ORTHOGONAL) & proper & placed  # false for nan
-    if not bool(whole.all()):
-        raise ValueError(
-            f"`{key}` must hold finite positions and rotation matrices, got others at frame "
-            f"{int(whole.int().argmin())} of {path}; make it anew."
-        )

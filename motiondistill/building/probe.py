@@ -125,10 +125,7 @@ def motion_source(
         raise FileNotFoundError(
             f"`--motions` must be a folder of motions, got {folder}; check the path."
         )
-    try:
-        return folder_source(folder, rest_joints, fps, frames)
-    except ValueError as error:
-        raise ValueError(str(error).replace("`FOLDER`", "`--motions`")) from error
+    return folder_source(folder, rest_joints, fps, frames, key="--motions")
 
 
 def clip_frames(config: ProbeConfig, prior: Prior) -> int:

@@ -1,10 +1,10 @@
 """`motiondistill dataset build`: a set of captioned windows from a folder of motions."""
 
 import argparse
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from motiondistill.bookkeeping.progress import make_reporter
 from motiondistill.building import objects
 from motiondistill.commands.session import compute_repeatably, terminal
 from motiondistill.data.collection import (
+    all_dropped,
     find_copies,
     parametric_entries,
     read_collection,
@@ -23,9 +24,11 @@ from motiondistill.data.collection import (
 )
 from motiondistill.data.collection_card import card
 from motiondistill.data.collection_files import write_collection
+from motiondistill.data.dropped import in_words
 from motiondistill.schema.jobs import DatasetConfig
 from motiondistill.schema.look import BodyConfig
 
+_log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 
@@ -59,14 +62,19 @@ def _build(folder: Path, out: Path, settings: DatasetConfig, console: Console) -
     sides = split_clips(recordings.known, copies, settings.split, seed)
     rest_joints = objects.make_body(BodyConfig()).rest_joints
     recorded = recorded_entries(recordings, sides, rest_joints, settings.window)
-    entries = list(chain.from_iterable(_told(recorded, total, "windows of clip", console)))
+    cuttings = list(_told(recorded, total, "windows of clip", console))
+    dropped = all_dropped(recordings, cuttings)
+    entries = [entry for cutting in cuttings for entry in cutting.entries]
     if not entries:  # only parametric motions would be left
         raise ValueError(
             f"`FOLDER` must hold clips of {settings.window.frames / settings.window.fps:g} s that "
-            f"show their action, got {folder} without any; take fewer window.frames."
+            f"show their action, got {folder} with {in_words(dropped)}; take fewer window.frames, "
+            "or add others."
         )
+    if dropped:
+        _log.info("left out of %s: %s", folder, in_words(dropped))
     entries += parametric_entries(rest_joints, settings.window, seed)
-    text = card(recordings, entries, copies, settings.window, settings.split)
+    text = card(recordings, entries, dropped, copies, settings.window, settings.split)
     part = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         write_collection(part, entries, text)

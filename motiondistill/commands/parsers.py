@@ -8,6 +8,10 @@ from motiondistill.formats.names import ExportFormat
 
 _PROMPT = 'such as "a person is walking"'
 _FILES = "motion files, or runs' folders"
+_MOTIONS = (
+    "motions that show them (parametric ones); a file's action is what its own name tells, else "
+    "what the nearest folder's below DIR does that tells one, else what DIR's does"
+)
 
 
 def add_commands(commands: Any) -> None:
@@ -91,9 +95,7 @@ def _probe(commands: Any) -> argparse.ArgumentParser:
     asked = probe.add_mutually_exclusive_group()
     asked.add_argument("--prompts", metavar="FILE", type=Path, help="a prompt a line")
     asked.add_argument("--set", choices=("paper", "actions"), help="shipped prompts (actions)")
-    probe.add_argument(
-        "--motions", metavar="DIR", type=Path, help="motions that show them (parametric ones)"
-    )
+    probe.add_argument("--motions", metavar="DIR", type=Path, help=_MOTIONS)
     probe.add_argument(
         "--compare", metavar="DIR", type=Path, nargs="+", help="finished probes, side by side"
     )
@@ -112,9 +114,7 @@ def _diagnose(commands: Any) -> argparse.ArgumentParser:
     asked = diagnose.add_mutually_exclusive_group()
     asked.add_argument("--prompts", metavar="FILE", type=Path, help="a prompt a line")
     asked.add_argument("--set", choices=("paper", "actions"), help="shipped prompts")
-    diagnose.add_argument(
-        "--motions", metavar="DIR", type=Path, help="motions that show them (parametric ones)"
-    )
+    diagnose.add_argument("--motions", metavar="DIR", type=Path, help=_MOTIONS)
     diagnose.add_argument("--out", metavar="DIR", type=Path, required=True, help="its folder")
     return diagnose
 
@@ -162,7 +162,10 @@ def _dataset(commands: Any) -> argparse.ArgumentParser:
     )
     build.set_defaults(command="dataset")
     build.add_argument(
-        "folder", metavar="FOLDER", type=Path, help="with BVH, AMASS, ... or a manifest.csv"
+        "folder",
+        metavar="FOLDER",
+        type=Path,
+        help="with motions named after actions, by file or folder, or a manifest.csv",
     )
     build.add_argument("--out", metavar="DIR", type=Path, required=True, help="the set's folder")
     return build

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from motiondistill.building.probe import make_slopes, make_source, make_study
 from motiondistill.commands import probe_compare
 from motiondistill.commands.outcomes import INTERRUPTED
 from motiondistill.commands.session import checked_prompt, compute_repeatably, terminal
+from motiondistill.data.labels import action_in
 from motiondistill.probing.asking import pair_rows
 from motiondistill.probing.clips import clips_of, prompt_file
 from motiondistill.probing.slopes import Slopes, slope_rows
@@ -67,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
             study, slopes = make_study(settings), make_slopes(settings)
         source = make_source(settings, study, options.motions)
         clips, left_out = clips_of(prompts, source, settings.probe.motions)
-        _check(clips, left_out)
+        _check(clips, left_out, options.motions)
         about = {**store.origin(""), "prompt": None, **asked}
         if not began:
             store.write_config(store.new_folder(folder, "probe"), settings, about)
@@ -90,14 +91,30 @@ def _prompts(options: argparse.Namespace) -> list[str]:
     return [checked_prompt(prompt) for prompt in read_prompts(path).values()]
 
 
-def _check(clips: Sequence[Clip], left_out: dict[str, str]) -> None:
+def _check(clips: Sequence[Clip], left_out: Mapping[str, str], motions: Path | None) -> None:
     for prompt, why in left_out.items():
         _log.info("without %r: %s", prompt, why)
     if not clips:
-        raise ValueError(
-            f"`--prompts` must hold a prompt that a motion shows, got {len(left_out)} without any; "
-            "name known actions, or add --motions FOLDER."
+        raise ValueError(_why_none(left_out, motions))
+
+
+def _why_none(left_out: Mapping[str, str], motions: Path | None) -> str:
+    """What is to be changed where no prompt has a motion."""
+    shown = [prompt for prompt in left_out if action_in(prompt) is not None]
+    prompt = next(iter(shown or left_out))
+    more = f", and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+    got = f"{prompt!r} ({left_out[prompt]})"
+    if not shown:
+        return f"`--prompts` must hold a prompt of a known action, got {got}{more}; name others."
+    if motions is None:
+        return (
+            f"`--prompts` must hold a prompt that a motion shows, got {got}{more}; name other "
+            "actions, or add --motions DIR."
         )
+    return (
+        f"`--motions` must show what a prompt names, got {motions} for {got}{more}; add such "
+        "motions, name other prompts, or leave it out for parametric motions."
+    )
 
 
 def _ask(

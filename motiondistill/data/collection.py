@@ -4,19 +4,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.data.captions import SIDED_ACTIONS
 from motiondistill.data.choreography import SIDES
-from motiondistill.data.cuts import Window, windows_of
+from motiondistill.data.cuts import Window, windows_or_why
+from motiondistill.data.dropped import Dropped, in_words
 from motiondistill.data.duplicates import duplicates, movement
-from motiondistill.data.joints import JointClip
+from motiondistill.data.joints import JointClip, pieces, why_no_piece
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
-from motiondistill.data.recordings import actions_of, motion_of, neutral_poses, read_recordings
+from motiondistill.data.recordings import (
+    actions_of,
+    is_unfit,
+    motion_of,
+    neutral_poses,
+    read_whole,
+)
 from motiondistill.data.splits import Split, SplitSettings, held_out, joined
 from motiondistill.data.windows import hold_in_place, mirrored
 from motiondistill.randomness import seeded
+from motiondistill.structures import Motion
 
 PARAMETRIC = "parametric"
 """Source and clip of the windows that nobody performed."""
@@ -64,24 +73,44 @@ class Recordings:
     """Those in which an action is looked for."""
     unknown: tuple[JointClip, ...]
     """Those whose words name none of our actions, or several."""
+    dropped: tuple[Dropped, ...]
+    """Those of which nothing can be used, with the unknown ones."""
 
 
-def read_collection(folder: Path) -> Recordings:
+@dataclass(frozen=True)
+class Cutting:
+    """What was cut from a clip, or from a sound piece of it."""
+
+    entries: Sequence[Entry]
+    """The windows, with their mirror images."""
+    dropped: Sequence[Dropped]
+    """Actions of which there is no window."""
+
+
+def read_collection(folder: Path, *, key: str = "FOLDER") -> Recordings:
     """The clips of the folder, sorted by whether their words say what is done.
 
-    Raises FileNotFoundError or ValueError where there is no clip of any action.
+    Raises FileNotFoundError or ValueError, which calls the folder `key`, where there is no clip of
+    any action.
     """
-    every = tuple(read_recordings(folder))
+    whole = read_whole(folder, key=key)
+    every = tuple(piece for clip in whole for piece in pieces(clip))
     known = tuple(clip for clip in every if actions_of(clip))
     unknown = tuple(clip for clip in every if not actions_of(clip))
-    if not known:
-        labels = ", ".join(sorted({clip.label for clip in unknown})[:8]) or "no clip at all"
+    dropped = tuple(each for clip in whole for each in _unusable(clip))
+    if not known and any(map(actions_of, whole)):
         raise ValueError(
-            f"`FOLDER` must hold motions that name one of our actions, got {folder} with {labels}; "
+            f"`{key}` must hold motions that can be used, got {folder} with {in_words(dropped)}; "
+            "add others."
+        )
+    if not known:
+        labels = ", ".join(sorted({clip.label for clip in whole})[:8])
+        raise ValueError(
+            f"`{key}` must hold motions that name one of our actions, got {folder} with {labels}; "
             "name the files or their folders after actions, such as walk_01.bvh, or add a "
             "manifest.csv."
         )
-    return Recordings(every, known, unknown)
+    return Recordings(every, known, unknown, dropped)
 
 
 def find_copies(clips: Sequence[JointClip]) -> Iterator[list[int]]:
@@ -115,24 +144,28 @@ def recorded_entries(
     sides: Sequence[Split],
     rest_joints: Float[Tensor, "joints 3"],
     settings: WindowSettings,
-) -> Iterator[list[Entry]]:
+) -> Iterator[Cutting]:
     """The windows of each known clip in turn, with their mirror images."""
     neutral = neutral_poses(recordings.every)
     for clip, side in zip(recordings.known, sides, strict=True):
-        windows = windows_of(
-            clip,
-            motion_of(clip, neutral, rest_joints),
-            actions_of(clip),
-            rest_joints,
-            settings.fps,
-            settings.frames,
-            vary=False,
-        )
-        entries = []
-        for window in windows:
-            entry = Entry(window, side, clip.source, clip.subject, clip.label, mirrored=False)
-            entries += [entry, mirror_image(entry)] if settings.mirror else [entry]
-        yield entries
+        motion = motion_of(clip, neutral, rest_joints)
+        entries: list[Entry] = []
+        dropped = []
+        for action in actions_of(clip):
+            windows, why = _windows(clip, motion, action, rest_joints, settings)
+            for window in windows:
+                entry = Entry(window, side, clip.source, clip.subject, clip.label, mirrored=False)
+                entries += [entry, mirror_image(entry)] if settings.mirror else [entry]
+            if not windows:
+                dropped.append(Dropped(_full_name(clip), action, why))
+        yield Cutting(entries, dropped)
+
+
+def all_dropped(recordings: Recordings, cuttings: Sequence[Cutting]) -> list[Dropped]:
+    """All that is not used: a clip counts for an action only if no piece of it has a window."""
+    shown = {(e.window.clip, e.window.action) for cutting in cuttings for e in cutting.entries}
+    without = [each for cutting in cuttings for each in cutting.dropped]
+    return [*recordings.dropped, *(d for d in without if (d.clip, d.action) not in shown)]
 
 
 def parametric_entries(
@@ -159,6 +192,45 @@ def mirror_image(entry: Entry) -> Entry:
         side = SIDES[1 - SIDES.index(side)]
     window = replace(window, motion=mirrored(window.motion), side=side)
     return replace(entry, window=window, mirrored=not entry.mirrored)
+
+
+def _unusable(clip: JointClip) -> list[Dropped]:
+    """Why nothing of a clip can be used, for each of its actions; empty if something can."""
+    actions = actions_of(clip)
+    if actions and pieces(clip):
+        return []
+    if actions:
+        why = why_no_piece(clip)
+    elif is_unfit(clip):
+        why = "known to show its class wrongly, or to be a copy"
+    else:
+        why = "names no action of ours, or several"
+    return [Dropped(_full_name(clip), action, why) for action in actions or ("",)]
+
+
+def _windows(
+    clip: JointClip,
+    motion: Motion,
+    action: str,
+    rest_joints: Float[Tensor, "joints 3"],
+    settings: WindowSettings,
+) -> tuple[list[Window], str]:
+    """See `windows_or_why`.
+
+    A motion of a window's very length, such as a run's, may have lost a part of a frame when its
+    rate was changed: its last pose is held for a frame.
+    """
+    fps, frames = settings.fps, settings.frames
+    found = windows_or_why(clip, motion, action, rest_joints, fps, frames, vary=False)
+    lost = (frames - 1) / fps - (motion.num_frames - 1) / motion.fps
+    if found[0] or not 0 < lost < 1 / motion.fps:
+        return found
+    held = motion.frames(torch.arange(motion.num_frames + 1).clamp(max=motion.num_frames - 1))
+    return windows_or_why(clip, held, action, rest_joints, fps, frames, vary=False)
+
+
+def _full_name(clip: JointClip) -> str:
+    return f"{clip.source}/{clip.name}"
 
 
 def _key(clip: JointClip, settings: SplitSettings) -> str:

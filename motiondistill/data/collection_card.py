@@ -7,6 +7,7 @@ from typing import Any
 
 from motiondistill.data.collection import Entry, Recordings, WindowSettings
 from motiondistill.data.collection_files import count_entries, counts_table
+from motiondistill.data.dropped import Dropped, by_reason
 from motiondistill.data.joints import JOINTS_FPS, JointClip
 from motiondistill.data.recordings import is_unfit
 from motiondistill.data.splits import SplitSettings
@@ -19,11 +20,12 @@ _SHOWN = 40
 def card(
     recordings: Recordings,
     entries: Sequence[Entry],
+    dropped: Sequence[Dropped],
     copies: Sequence[Sequence[int]],
     windows: WindowSettings,
     split: SplitSettings,
 ) -> str:
-    """The text of the card, in Markdown."""
+    """The text of the card, in Markdown; `dropped` are those of `all_dropped`."""
     seconds = {_name(clip): 0.0 for clip in recordings.known}
     for clip in recordings.known:
         seconds[_name(clip)] += len(clip.joints) / JOINTS_FPS
@@ -58,7 +60,7 @@ Whole {split.by}s are on one side, with all copies of their recordings.
 
 ## Left out
 
-{_left_out(recordings, entries)}
+{_left_out(recordings, dropped)}
 """
 
 
@@ -107,9 +109,9 @@ def _settings(**groups: Any) -> str:
     return "\n".join(lines)
 
 
-def _left_out(recordings: Recordings, entries: Sequence[Entry]) -> str:
-    shown = {entry.window.clip for entry in entries}
-    silent = sorted({_name(clip) for clip in recordings.known} - shown)
+def _left_out(recordings: Recordings, dropped: Sequence[Dropped]) -> str:
+    silent = by_reason(each for each in dropped if each.action)
+    reasons = [f"{', '.join(sorted(clips))}: {why}" for why, clips in silent.items()]
     unfit = sorted({_name(clip) for clip in recordings.unknown if is_unfit(clip)})
     labels = Counter(clip.label for clip in recordings.unknown if not is_unfit(clip))
     named = [f"{label} ({count})" for label, count in labels.most_common(_SHOWN)]
@@ -117,7 +119,7 @@ def _left_out(recordings: Recordings, entries: Sequence[Entry]) -> str:
     return (
         f"Clips that name none of the actions, or several: {', '.join(named) or 'none'}{more}.\n\n"
         f"Clips that would teach a class something wrong: {', '.join(unfit) or 'none'}.\n\n"
-        f"Clips in which no window shows their action: {', '.join(silent) or 'none'}."
+        f"Clips in which no window shows their action: {'; '.join(reasons) or 'none'}."
     )
 
 

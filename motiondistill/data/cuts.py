@@ -20,6 +20,9 @@ from motiondistill.structures import Motion
 _STRIDE_SECONDS = 0.25
 # Actions in which feet do not carry the body all the time.
 _OFF_THE_FEET = frozenset(("cartwheel", "backflip", "roll", "crawl"))
+# Why a window is none.
+_OFF_THE_FLOOR = "feet that do not keep to the floor"
+_UNLIKE = "does not look like its action"
 # A cartwheel faces the front while it is upside down, in the frames this near the middle.
 _UPSIDE_DOWN_FRAMES = 1
 
@@ -52,21 +55,40 @@ def windows_of(
     quarter of a second. `vary` shows the events of rare actions at several tempos. A short clip is
     repeated where it has a loop.
     """
-    duration = (frames - 1) / fps
-    seconds = (motion.num_frames - 1) / motion.fps
     windows = []
     for action in actions:
-        once = action in TIMINGS and TIMINGS[action].share > 0
-        whole = motion if once or seconds >= duration else looped(motion, duration + 2.0)
-        if whole is None:
-            continue
-        if action == "crawl":
-            whole = _grounded(whole, rest_joints)
-        for cut in _cuts(action, whole, duration, rest_joints, vary):
-            window = _window(clip, whole, cut, action, (fps, frames), rest_joints)
-            if window is not None:
-                windows.append(window)
+        found, _ = windows_or_why(clip, motion, action, rest_joints, fps, frames, vary=vary)
+        windows += found
     return windows
+
+
+def windows_or_why(
+    clip: JointClip,
+    motion: Motion,
+    action: str,
+    rest_joints: Float[Tensor, "joints 3"],
+    fps: float,
+    frames: int,
+    *,
+    vary: bool = True,
+) -> tuple[list[Window], str]:
+    """The windows of one action, see `windows_of`; where there are none, why."""
+    duration = (frames - 1) / fps
+    seconds = (motion.num_frames - 1) / motion.fps
+    once = action in TIMINGS and TIMINGS[action].share > 0
+    whole = motion if once or seconds >= duration else looped(motion, duration + 2.0)
+    if whole is None:
+        return [], f"shorter than a window of {duration:.3g} s, and no loop"
+    if action == "crawl":
+        whole = _grounded(whole, rest_joints)
+    cuts = _cuts(action, whole, duration, rest_joints, vary)
+    tried = [_window(clip, whole, cut, action, (fps, frames), rest_joints) for cut in cuts]
+    windows = [window for window in tried if isinstance(window, Window)]
+    if windows:
+        return windows, ""
+    if not cuts:
+        return [], f"no {action} that a window of {duration:.3g} s fits round"
+    return [], _UNLIKE if _UNLIKE in tried else _OFF_THE_FLOOR
 
 
 def _cuts(
@@ -89,8 +111,8 @@ def _window(
     action: str,
     timing: tuple[float, int],
     rest_joints: Float[Tensor, "joints 3"],
-) -> Window | None:
-    """The window if it shows the action; `timing` holds its frame rate and number of frames."""
+) -> Window | str:
+    """The window if it shows the action, or why it is none; `timing` holds its rate and frames."""
     fps, frames = timing
     played = replace(whole, fps=whole.fps * cut.tempo)
     part = resample(played, cut.start / cut.tempo, fps, frames)
@@ -99,11 +121,11 @@ def _window(
     if action in _OFF_THE_FEET:
         motion = _centred(motion, rest_joints)
     elif not stays_on_floor(motion, rest_joints):
-        return None
+        return _OFF_THE_FLOOR
     speed = float(travel) * fps / (frames - 1)
     side = side_shown(action, motion, speed, rest_joints)
     if side is None:
-        return None
+        return _UNLIKE
     if action == "cartwheel" and side == "left":  # all go the same way round
         motion, side = mirrored(motion), "right"
     return Window(motion, action, side, f"{clip.source}/{clip.name}")

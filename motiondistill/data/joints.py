@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from motiondistill.structures import NUM_JOINTS, Motion
+
+_log = logging.getLogger(__name__)
 
 JOINTS_FPS = 30.0
 _MANIFEST = "manifest.csv"
@@ -59,7 +62,13 @@ def has_manifest(folder: Path) -> bool:
 def read_joint_clips(folder: Path) -> list[JointClip]:
     """All sound pieces of all clips that the manifest of `folder` names.
 
-    Clips are cut round jumps of more than half a metre a frame; clips without a floor are left out.
+    Clips are cut round jumps of more than half a metre a frame. Raises as `whole_joint_clips`.
+    """
+    return [piece for clip in whole_joint_clips(folder) for piece in pieces(clip)]
+
+
+def whole_joint_clips(folder: Path) -> list[JointClip]:
+    """All clips that the manifest of `folder` names; those without a floor are left out, and told.
 
     Raises FileNotFoundError or ValueError for a manifest that does not fit its arrays.
     """
@@ -69,9 +78,12 @@ def read_joint_clips(folder: Path) -> list[JointClip]:
             f"`folder` must hold manifest.csv and joints22/, found none at {manifest}; "
             "give the motion-capture folder itself."
         )
-    rows = _rows(manifest)
+    every = _rows(manifest)
+    rows = [row for row in every if _has_floor(manifest, row)]
+    if len(rows) < len(every):
+        _log.info("left out %d clips of %s without a floor", len(every) - len(rows), manifest)
     clips: list[JointClip] = []
-    for archive in sorted({row["npz"] for row in rows}):
+    for archive in sorted({row["npz"] for row in every}):
         path = folder / "joints22" / archive
         if not path.is_file():
             raise FileNotFoundError(
@@ -79,7 +91,7 @@ def read_joint_clips(folder: Path) -> list[JointClip]:
             )
         with np.load(path, allow_pickle=False) as arrays:
             for row in rows:
-                if row["npz"] == archive and _has_floor(manifest, row):
+                if row["npz"] == archive:
                     clip = JointClip(
                         name=row["clip"],
                         source=archive.split("_")[0],
@@ -88,7 +100,7 @@ def read_joint_clips(folder: Path) -> list[JointClip]:
                         subject=row.get("subject") or _subject(row["clip"]),
                         terms=row.get("licence", ""),
                     )
-                    clips += pieces(clip)
+                    clips.append(clip)
     return clips
 
 
@@ -115,6 +127,13 @@ def pieces(clip: JointClip) -> list[JointClip]:
                 found.append(clip.frames(slice(start, frame)))
             start = None
     return found
+
+
+def why_no_piece(clip: JointClip) -> str:
+    """Why `pieces` finds nothing in the clip."""
+    if len(clip.joints) < _MIN_SECONDS * JOINTS_FPS:
+        return f"shorter than {_MIN_SECONDS:g} s"
+    return f"jumps of more than {_MAX_STEP:g} m between its frames"
 
 
 def _rows(manifest: Path) -> list[dict[str, str]]:

@@ -38,6 +38,12 @@ def action_in(text: str) -> str | None:
 
     Whoever does something else besides standing does not just stand.
     """
+    found = actions_in(text)
+    return found[0] if len(found) == 1 else None
+
+
+def actions_in(text: str) -> tuple[str, ...]:
+    """All actions that the text names; standing only where it is alone."""
     rest, found = words_of(text), []
     for action, names in _NAMES.items():
         rest, count = re.subn(rf"\b({names})\b", " ", rest)
@@ -45,4 +51,4 @@ def action_in(text: str) -> str | None:
             found.append(action)
     if len(found) > 1 and "stand" in found:
         found.remove("stand")
-    return found[0] if len(found) == 1 else None
+    return tuple(found)

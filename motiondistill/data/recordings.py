@@ -9,7 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from motiondistill.data.importers import CapturedClip, read_folder
-from motiondistill.data.joints import JOINTS_FPS, JointClip, has_manifest, pieces, read_joint_clips
+from motiondistill.data.joints import (
+    JOINTS_FPS,
+    JointClip,
+    has_manifest,
+    pieces,
+    whole_joint_clips,
+)
 from motiondistill.data.labels import action_in
 from motiondistill.data.retarget import NeutralPose, neutral_pose, retarget, retarget_rotations
 from motiondistill.structures import Motion
@@ -48,26 +54,28 @@ _SKELETONS: Final = {"amp": "dm"}
 
 
 def read_recordings(folder: Path) -> list[JointClip]:
-    """The sound pieces of all clips in a folder with `manifest.csv`, or of motion capture files.
+    """The sound pieces of all clips in a folder with `manifest.csv`, or of motion files.
 
     Raises FileNotFoundError or ValueError that says what the folder must hold.
     """
+    return [piece for clip in read_whole(folder) for piece in pieces(clip)]
+
+
+def read_whole(folder: Path, *, key: str = "folder") -> list[JointClip]:
+    """The same clips, sound or not; errors call the folder `key`."""
     if has_manifest(folder):
-        return read_joint_clips(folder)
-    clips = read_folder(folder)
+        return whole_joint_clips(folder)
+    clips = read_folder(folder, key=key)
     return [
-        piece
-        for clip, name in zip(clips, _names(clips), strict=True)
-        for piece in pieces(
-            JointClip(
-                name=name,
-                source=clip.source,
-                label=clip.label,
-                joints=clip.joints,
-                subject=_subject(clip),
-                motion=clip.motion,
-            )
+        JointClip(
+            name=name,
+            source=clip.source,
+            label=clip.label,
+            joints=clip.joints,
+            subject=_subject(clip),
+            motion=clip.motion,
         )
+        for clip, name in zip(clips, _names(clips), strict=True)
     ]
 
 

@@ -1,5 +1,6 @@
 """Our motion file: one `.npz` that numpy alone can read, and that never needs pickle."""
 
+import math
 import zipfile
 import zlib
 from dataclasses import dataclass, field
@@ -13,9 +14,15 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from motiondistill import rotations
 from motiondistill.atomic import write_atomically
 from motiondistill.structures import JOINT_NAMES, NUM_HAND_JOINTS, NUM_JOINTS, Motion
 
+RUN_MOTION: Final = "motion.npz"
+"""A run's motion, in its folder."""
+
+# Rotations in a file are float32; those of other programs may be rounded to some digits.
+_ORTHOGONAL: Final = 1e-3
 # All that zipfile and numpy raise for damaged files; EOFError, for one, is no OSError.
 _UNREADABLE = (
     ValueError,
@@ -143,6 +150,29 @@ def load_motion(path: Path) -> MotionFile:
         version=str(arrays["version"]),
         expression=tensors.get("expression", torch.zeros(0)),
     )
+
+
+def check_motion(path: Path, file: MotionFile) -> None:
+    """Raises ValueError, with the frame, where what `path` holds is no motion of a body."""
+    motion = file.motion
+    if not motion.num_frames or not 0 < motion.fps < math.inf:
+        raise ValueError(
+            f"{path} must hold frames at a finite rate above 0, got {motion.num_frames} at "
+            f"{motion.fps:g}; make it anew."
+        )
+    parts = [motion.rotations]
+    parts += [] if motion.hands is None else [motion.hands]
+    parts += [] if motion.jaw is None else [motion.jaw[:, None]]
+    turns = torch.cat(parts, 1)
+    off = (turns @ turns.transpose(-1, -2) - rotations.identity()).abs().amax((1, 2, 3))
+    proper = (torch.linalg.det(turns) > 0).all(-1)  # no reflections
+    placed = torch.cat([motion.translation[:, None], file.joints], 1).isfinite().all(-1).all(-1)
+    whole = (off < _ORTHOGONAL) & proper & placed  # false for nan
+    if not bool(whole.all()):
+        raise ValueError(
+            f"{path} must hold finite positions and rotation matrices, got others at frame "
+            f"{int(whole.int().argmin())}; make it anew."
+        )
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:

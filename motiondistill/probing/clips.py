@@ -1,5 +1,6 @@
 """The motions that a probe looks at: parametric ones, or a folder's, for the prompts they show."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from motiondistill.data.captions import SIDED_ACTIONS
 from motiondistill.data.collection import (
     Entry,
     WindowSettings,
+    all_dropped,
     mirror_image,
     read_collection,
     recorded_entries,
 )
+from motiondistill.data.dropped import Dropped, in_words
 from motiondistill.data.labels import action_in
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
 from motiondistill.data.splits import Split
@@ -41,8 +44,18 @@ class Take:
     motion: Motion
 
 
-Source = Callable[[str, str, int], Sequence[Take]]
-"""An action, a side and how many are wanted: takes, perhaps fewer."""
+@final
+@dataclass(frozen=True)
+class Source:
+    """Where motions come from."""
+
+    takes: Callable[[str, str, int], Sequence[Take]]
+    """An action, a side and how many are wanted: takes, perhaps fewer."""
+    dropped: Sequence[Dropped] = ()
+    """What the source has besides, but does not give."""
+
+
+_log = logging.getLogger(__name__)
 _USUAL_SIDE: Final = "right"
 
 
@@ -65,9 +78,11 @@ def clips_of(
         if action is None:
             left_out[prompt] = "names none of the known actions, or several"
             continue
-        found = source(action, side_named(prompt) or _USUAL_SIDE, count)
+        found = source.takes(action, side_named(prompt) or _USUAL_SIDE, count)
         if not found:
-            left_out[prompt] = f"no motion shows the action {action!r}"
+            lost = in_words([each for each in source.dropped if each.action == action])
+            but = f"; left out: {lost}" if lost else ""
+            left_out[prompt] = f"no motion shows the action {action!r}{but}"
         for take in found:
             motion = facing_forward(take.motion)
             clips.append(Clip(f"{prompt}: {take.name}", prompt, take.recording, motion))
@@ -91,25 +106,35 @@ def parametric_source(
             found.append(Take(name, f"{manner} {place + 1}", hold_in_place(motion)))
         return found
 
-    return motions
+    return Source(motions)
 
 
 def folder_source(
-    folder: Path, rest_joints: Float[Tensor, "joints 3"], fps: float, frames: int
+    folder: Path,
+    rest_joints: Float[Tensor, "joints 3"],
+    fps: float,
+    frames: int,
+    *,
+    key: str = "folder",
 ) -> Source:
     """The windows that `dataset build` would make of the folder; at first one of each recording.
 
-    Of an action with sides, windows of the other side are mirrored. Raises FileNotFoundError or
-    ValueError for folders without motions of a known action.
+    Of an action with sides, windows of the other side are mirrored. What is left out is logged.
+    Raises FileNotFoundError or ValueError, which calls the folder `key`, for folders without
+    motions of a known action.
     """
-    recordings = read_collection(folder)
+    recordings = read_collection(folder, key=key)
     settings = WindowSettings(fps, frames, mirror=False, parametric=0)
     # Nobody learns from them here: which side of a split they would be on means nothing.
     sides: list[Split] = ["test"] * len(recordings.known)
     by_action: dict[str, list[list[Entry]]] = defaultdict(list)
-    for entries in recorded_entries(recordings, sides, rest_joints, settings):
-        for action in dict.fromkeys(entry.window.action for entry in entries):
-            by_action[action].append([e for e in entries if e.window.action == action])
+    cuttings = list(recorded_entries(recordings, sides, rest_joints, settings))
+    for cutting in cuttings:
+        for action in dict.fromkeys(entry.window.action for entry in cutting.entries):
+            by_action[action].append([e for e in cutting.entries if e.window.action == action])
+    dropped = all_dropped(recordings, cuttings)
+    if dropped:
+        _log.info("left out of %s: %s", folder, in_words(dropped))
 
     def motions(action: str, side: str, count: int) -> list[Take]:
         found = []
@@ -121,7 +146,7 @@ def folder_source(
             found.append(Take(name, window.clip, window.motion))
         return found
 
-    return motions
+    return Source(motions, dropped)
 
 
 def _in_turns(groups: Sequence[Sequence[Entry]]) -> list[tuple[int, Entry]]:

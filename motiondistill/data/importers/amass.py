@@ -85,7 +85,7 @@ def clip_of(
         name=path.stem,
         source=file.skeleton.name,
         subject=subject_hint(path, root),
-        label=label_hint(path),
+        label=label_hint(path, root),
         joints=joints,
         fps=motion.fps,
         motion=motion,

@@ -103,7 +103,7 @@ def _read(path: Path, root: Path | None, fps: float | None) -> CapturedClip:
         name=path.stem,
         source=f"bvh-{skeleton.key}",
         subject=subject_hint(path, root),
-        label=label_hint(path),
+        label=label_hint(path, root),
         joints=joints[inserted_frames(joints, skeleton.fps) :],
         fps=skeleton.fps,
     )

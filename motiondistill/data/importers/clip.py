@@ -1,7 +1,10 @@
 """A clip of motion capture in our terms, whatever file it came from."""
 
 import dataclasses
+import functools
+import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +12,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from motiondistill.data.labels import actions_in
 from motiondistill.data.windows import resample
 from motiondistill.structures import Motion
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,17 +62,19 @@ def interpolated(
     return start + part * (joints[(first + 1).clamp(max=last)] - start)
 
 
-def label_hint(path: Path) -> str:
-    """Words of the file's name without numbers, or of its folder's where the name has none.
+def label_hint(path: Path, root: Path | None = None, said: str = "") -> str:
+    """Words without numbers that tell the action of the clip in a file.
 
-    A name of take numbers, such as `07_01`, says nothing; `walk1_subject5` says "walk".
+    Those of the first name with an action in it: what the file calls the clip (`said`), its own
+    name, the folders below `root` from the nearest on, and `root` itself; without `root`, its one
+    folder. A name of several actions is no less the first: further ones would be a guess. Where no
+    name has an action, those of the first of `said`, the file's name and its folder's that has any
+    words: take numbers, such as `07_01`, have none.
     """
-    for text in (path.stem, path.parent.name):
-        bare = re.sub(r"(?i)subject\s*\d+|_(poses|stageii)$", " ", text)
-        words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"[\W\d_]+", " ", bare)).split()
-        if words:
-            return " ".join(words).lower()
-    return path.stem
+    near = [_words(said), _words(path.stem), _words(path.absolute().parent.name)]
+    names = [*near[:2], *map(_words, _folders(path.absolute(), root))]
+    with_action = (words for words in names if actions_in(words))
+    return next(with_action, None) or next(filter(None, near), path.stem)
 
 
 def subject_hint(path: Path, root: Path | None = None) -> str:
@@ -77,3 +85,32 @@ def subject_hint(path: Path, root: Path | None = None) -> str:
     if root is None or not path.is_relative_to(root):
         return ""
     return "/".join(path.relative_to(root).parent.parts)
+
+
+@functools.cache
+def tell_rate(what: str, fps: float, whose: str) -> None:
+    """Logs, once for each kind of file, which rate files are taken to have that carry none."""
+    _log.warning(
+        "%s carry no frame rate: %g frames a second are assumed, those of %s; no setting changes "
+        "that: resample others to it, or give them as BVH, glTF or SMPL's .npz, which tell theirs",
+        what,
+        fps,
+        whose,
+    )
+
+
+def _words(name: str) -> str:
+    """The words of a name in small letters, without numbers, subjects and AMASS' endings."""
+    bare = re.sub(r"(?i)subject\s*\d+|_(poses|stageii)$", " ", name)
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"[\W\d_]+", " ", bare))
+    return " ".join(words.split()).lower()
+
+
+def _folders(path: Path, root: Path | None) -> Iterator[str]:
+    """Names of the folders that a file is in, from the nearest on, `root` as the last."""
+    top = path.parent if root is None else root.absolute()
+    top = top if top in path.parents else path.parent
+    for folder in path.parents:
+        yield folder.name
+        if folder == top:
+            return

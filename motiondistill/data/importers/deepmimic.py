@@ -65,7 +65,7 @@ def read_deepmimic(path: Path, *, root: Path | None = None) -> list[CapturedClip
         count = int(float(times[-1]) * fps + 1e-6) + 1
         joints = interpolated(joints, _frame_at(times, torch.arange(count) / fps))
     name = path.stem.removeprefix("humanoid3d_")
-    label = label_hint(path.with_stem(name))
+    label = label_hint(path.with_stem(name), root)
     subject = subject_hint(path, root)
     return [CapturedClip(name, "deepmimic", subject, label, joints.float(), fps)]
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from motiondistill import rotations
-from motiondistill.data.importers.clip import CapturedClip, label_hint, subject_hint
+from motiondistill.data.importers.clip import CapturedClip, label_hint, subject_hint, tell_rate
 from motiondistill.data.importers.joint_names import to_joints
 from motiondistill.data.importers.placement import UNITS, inserted_frames
 from motiondistill.data.importers.skeleton import AnimatedSkeleton, place
@@ -76,6 +76,7 @@ def read_expmap(path: Path, *, root: Path | None = None) -> list[CapturedClip]:
             f"{path} must hold {NUM_VALUES} finite numbers a line, got {table.shape[1]}; give the "
             "exponential maps of CMU's 38 joints."
         )
+    tell_rate("Tables of exponential maps", EXPMAP_FPS, "CMU")
     values = torch.from_numpy(table)
     # The files count rotations for row vectors, x' = x R; columns take the transpose.
     turns = rotations.from_axis_angle(-values[:, 3:].reshape(len(values), -1, 3))
@@ -93,7 +94,7 @@ def read_expmap(path: Path, *, root: Path | None = None) -> list[CapturedClip]:
             path.stem,
             "cmu-expmap",
             subject_hint(path, root),
-            label_hint(path),
+            label_hint(path, root),
             joints,
             EXPMAP_FPS,
         )

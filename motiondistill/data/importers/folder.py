@@ -2,7 +2,8 @@
 
 import logging
 import zipfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, assert_never
 
@@ -17,17 +18,18 @@ from motiondistill.data.importers.expmap import NUM_VALUES, read_expmap
 from motiondistill.data.importers.gltf import read_gltf
 from motiondistill.data.importers.humanml import NUM_FEATURES, read_humanml
 from motiondistill.data.importers.motion272 import NUM_ROTATION_FEATURES, read_motion272
+from motiondistill.data.importers.own_file import read_own
 from motiondistill.data.importers.poselib import read_poselib
 from motiondistill.data.joints import JOINTS_FPS
 from motiondistill.structures import NUM_JOINTS
 
 MotionFormat = Literal[
-    "bvh", "gltf", "amass", "humanml", "motion272", "poselib", "deepmimic", "expmap"
+    "bvh", "gltf", "amass", "humanml", "motion272", "poselib", "deepmimic", "expmap", "own"
 ]
 KNOWN: Final = (
-    "BVH (.bvh), glTF (.glb), AMASS and SMPL-X parameters (.npz), HumanML3D's joints (frames, 22, "
-    "3) and 263 features, MotionStreamer's 272 features and poselib (.npy), DeepMimic (.txt, "
-    ".json), CMU's exponential maps (.txt, .csv)"
+    "ours (motion.npz), BVH (.bvh), glTF (.glb), AMASS and SMPL-X parameters (.npz), HumanML3D's "
+    "joints (frames, 22, 3) and 263 features, MotionStreamer's 272 features and poselib (.npy), "
+    "DeepMimic (.txt, .json), CMU's exponential maps (.txt, .csv)"
 )
 # How much of a text is looked at to tell its format.
 _HEAD: Final = 4096
@@ -50,25 +52,30 @@ def read_motion_capture(path: Path, *, root: Path | None = None) -> list[Capture
     return [clip.at(JOINTS_FPS) for clip in _reader(kind)(path, root)]
 
 
-def read_folder(folder: Path) -> list[CapturedClip]:
-    """The clips in all motion capture of `folder` and the folders in it, at `JOINTS_FPS`.
+def read_folder(folder: Path, *, key: str = "folder") -> list[CapturedClip]:
+    """The clips in all motions of `folder` and the folders in it, at `JOINTS_FPS`.
 
-    Files that are no motion are passed over, and logged; a motion that is damaged is an error. BVH
-    files of one skeleton share what their axis and their unit are, so that a clip of somebody who
-    lies on the floor is not turned upright.
+    Files that are no motion are passed over, and counted in one line of the log; a motion that is
+    damaged is an error. BVH files of one skeleton share what their axis and their unit are, so that
+    a clip of somebody who lies on the floor is not turned upright. `key` is what errors call the
+    folder.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"`folder` must be a folder of motion capture, got {folder}.")
+        raise FileNotFoundError(f"`{key}` must be a folder of motions, got {folder}.")
     kinds = {path: recognise(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     bvh = [path for path, kind in kinds.items() if kind == "bvh"]
     clips = read_bvh_files(bvh, root=folder, fps=JOINTS_FPS)
     for path, kind in kinds.items():
-        if kind is None:
-            _log.info("%s is no motion capture of a known format", path)
-        elif kind != "bvh":
+        if kind is not None and kind != "bvh":
             clips += [clip.at(JOINTS_FPS) for clip in _reader(kind)(path, folder)]
+    others = _counted([path for path, kind in kinds.items() if kind is None])
     if not clips:
-        raise ValueError(f"`folder` must hold motion capture, found none in {folder}: {KNOWN}.")
+        raise ValueError(
+            f"`{key}` must hold motions of a known format, found {others or 'no file'} in "
+            f"{folder}; add some: {KNOWN}."
+        )
+    if others:
+        _log.info("passed over in %s, as they are no motions of a known format: %s", folder, others)
     return clips
 
 
@@ -80,7 +87,7 @@ def recognise(path: Path) -> MotionFormat | None:
         case ".glb":
             return "gltf"
         case ".npz":
-            return "amass" if _holds_trans(path) else None
+            return _archive_format(path)
         case ".npy":
             return _array_format(path)
         case ".txt" | ".json" | ".csv":
@@ -98,8 +105,17 @@ def told(path: Path) -> str:
     return str(path) if shape is None else f"{path}, an array of shape {shape}"
 
 
+def _counted(paths: Sequence[Path]) -> str:
+    """How many files there are of each ending, the most first, and what the first array holds."""
+    counts = Counter(path.suffix.lower() or "without an ending" for path in paths).most_common()
+    arrays = [f"such as {told(path)}" for path in paths if path.suffix.lower() == ".npy"]
+    return "; ".join([", ".join(f"{count} {ending}" for ending, count in counts), *arrays[:1]])
+
+
 def _reader(kind: MotionFormat) -> Callable[[Path, Path | None], list[CapturedClip]]:
     match kind:
+        case "own":
+            return lambda path, root: read_own(path, root=root)
         case "bvh":
             return lambda path, root: read_bvh(path, root=root)
         case "gltf":
@@ -107,7 +123,7 @@ def _reader(kind: MotionFormat) -> Callable[[Path, Path | None], list[CapturedCl
         case "amass":
             return lambda path, root: read_amass(path, root=root)
         case "humanml":
-            return lambda path, _: read_humanml(path)
+            return lambda path, root: read_humanml(path, root=root)
         case "motion272":
             return lambda path, root: read_motion272(path, root=root)
         case "poselib":
@@ -120,13 +136,16 @@ def _reader(kind: MotionFormat) -> Callable[[Path, Path | None], list[CapturedCl
             assert_never(kind)
 
 
-def _holds_trans(path: Path) -> bool:
-    """Whether an `.npz` is a motion of SMPL; what cannot be opened is left to its reader."""
+def _archive_format(path: Path) -> MotionFormat | None:
+    """The format of an `.npz` by its arrays; one that cannot be opened is left to its reader."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return not {"trans.npy", "transl.npy"}.isdisjoint(archive.namelist())
+            arrays = {name.removesuffix(".npy") for name in archive.namelist()}
     except (OSError, zipfile.BadZipFile):
-        return True
+        return "amass"
+    if not arrays.isdisjoint(("trans", "transl")):
+        return "amass"
+    return "own" if arrays.issuperset(("rotations", "translation", "joint_names")) else None
 
 
 def _array_format(path: Path) -> MotionFormat | None:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from motiondistill.data.importers.clip import CapturedClip, subject_hint
+from motiondistill.data.importers.clip import CapturedClip, label_hint, subject_hint
 from motiondistill.data.importers.gltf_file import GltfFile, load_glb
 from motiondistill.data.importers.joint_names import to_joints
 from motiondistill.data.importers.placement import guess_unit
@@ -57,7 +57,7 @@ def read_gltf(
             name=name,
             source=f"gltf-{skeleton.key}",
             subject=subject_hint(path, root),
-            label=name.replace("_", " ").lower(),
+            label=label_hint(path, root, name),
             joints=unit * positions,
             fps=skeleton.fps,
             motion=None if found is None else found[0],

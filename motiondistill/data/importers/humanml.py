@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from motiondistill import rotations
-from motiondistill.data.importers.clip import CapturedClip, label_hint
+from motiondistill.data.importers.clip import CapturedClip, label_hint, tell_rate
 from motiondistill.data.importers.leg_check import check_body, check_features
 from motiondistill.structures import NUM_JOINTS
 
@@ -19,11 +19,12 @@ NUM_FEATURES: Final = 263
 _POSITIONS: Final = slice(4, 4 + 3 * (NUM_JOINTS - 1))
 
 
-def read_humanml(path: Path) -> list[CapturedClip]:
+def read_humanml(path: Path, *, root: Path | None = None) -> list[CapturedClip]:
     """The clip in `new_joints/*.npy` (frames, 22, 3) or `new_joint_vecs/*.npy` (frames, 263).
 
     The features must not be normalised. The label is the first caption in `../texts/<name>.txt`
-    where there is one. All of HumanML3D has one skeleton, and says nothing of subjects.
+    where there is one. All of HumanML3D has one skeleton, and says nothing of subjects, nor of
+    rates: its own is assumed, and told.
     """
     try:
         array = np.load(path, allow_pickle=False)
@@ -33,10 +34,11 @@ def read_humanml(path: Path) -> list[CapturedClip]:
         )
     joints = _joints(path, array)
     caption = path.parent.parent / "texts" / f"{path.stem}.txt"
-    label = label_hint(path)
+    label = label_hint(path, root)
     if caption.is_file():
         lines = caption.read_text(encoding="utf-8", errors="replace").splitlines()
         label = next((line.partition("#")[0].strip() for line in lines), label)
+    tell_rate("Arrays of joints or of HumanML3D's features (.npy)", HUMANML_FPS, "HumanML3D")
     return [CapturedClip(path.stem, "humanml3d", "", label, joints, HUMANML_FPS)]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from motiondistill import rotations
 from motiondistill.data.importers.amass import to_motion
-from motiondistill.data.importers.clip import CapturedClip, label_hint, subject_hint
+from motiondistill.data.importers.clip import CapturedClip, label_hint, subject_hint, tell_rate
 from motiondistill.data.importers.leg_check import check_features
 from motiondistill.data.importers.smpl_skeletons import SMPL
 from motiondistill.structures import NUM_JOINTS
@@ -38,13 +38,14 @@ def read_motion272(path: Path, *, root: Path | None = None) -> list[CapturedClip
     check_features(path, joints)
     poses = rotations.to_axis_angle(turns).flatten(1).float()
     pelvis = torch.tensor(SMPL.pelvis)
+    tell_rate("MotionStreamer's features (.npy)", MOTION272_FPS, "MotionStreamer")
     motion, _ = to_motion(SMPL, poses, joints[:, 0].float() - pelvis, MOTION272_FPS, "y")
     return [
         CapturedClip(
             path.stem,
             "motion272",
             subject_hint(path, root),
-            label_hint(path),
+            label_hint(path, root),
             joints.float(),
             MOTION272_FPS,
             motion,

@@ -49,7 +49,7 @@ def read_poselib(path: Path, *, root: Path | None = None, up: Up = "z") -> list[
             path.stem,
             f"poselib-{skeleton.key}",
             subject_hint(path, root),
-            label_hint(path.with_stem(path.stem.removeprefix("amp_humanoid_"))),
+            label_hint(path.with_stem(path.stem.removeprefix("amp_humanoid_")), root),
             joints,
             skeleton.fps,
         )
