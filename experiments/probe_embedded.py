@@ -1,56 +1,76 @@
 """What does the embedded prior know about motion, asked without optimising anything?
 
-    python experiments/probe_embedded.py [--mocap FOLDER] [--out runs/probe_embedded]
-        [--set key=value ...]
+    python experiments/probe_embedded.py [--mocap FOLDER] [--beside PRIOR ...]
+        [--out runs/probe_embedded] [--set key=value ...]
 
-Runs `motiondistill probe` on the shipped list of actions, with the motions of a folder of motion
-capture or, without one, the bundled parametric ones. A probe that was interrupted goes on. `--set`
-is for the probe, such as probe.motions=1. Writes results/probe_embedded.md.
+Runs `motiondistill probe` on the shipped list of actions with the bundled parametric motions, then
+with those of a folder of motion capture, and asks the priors beside it about the former. Probes
+that were interrupted go on, finished ones are not asked again. `--set` is for all probes, such as
+probe.motions=1. Writes results/probe_embedded.md.
 """
 
 import argparse
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from comparison.pages import command_of, table, write
+from comparison.pages import command_of, picture, table, write
 from this_machine import this_machine
 
-from motiondistill.bookkeeping.probe_files import read_summary
+from motiondistill.bookkeeping.probe_files import read_figures
 from motiondistill.cli import main as motiondistill
 from motiondistill.data.frequencies import RARE_CLIPS
 from motiondistill.data.labels import action_in
+from motiondistill.report.comparison_files import JSON
+from motiondistill.report.media import read_image
 from motiondistill.report.probe_table import lines
-from motiondistill.report.probe_words import VERDICTS, interval_words, level_words, pair_words
+from motiondistill.report.probe_words import (
+    VERDICTS,
+    interval_words,
+    level_words,
+    pair_words,
+    word,
+)
 
 PAGE_FILE: Final = Path("results/probe_embedded.md")
 
 PAGE: Final = """# What the embedded prior knows about motion
 
 No motion was optimised. Every pair holds a natural clip and one that is wrong in one way, and the
-prior is asked which of them the words help it to denoise, under the same noise. AUC is how often
-that is the natural one: 0.5 is chance, and only what lies above copies of the network with random
-weights is knowledge. Pairs in brackets are not equally complex, and say little by themselves. The
-prior learned these actions from renders; this tests the probe as much as the prior.
+prior is asked which of them the words help it to denoise, under the same noise. "Preferred" is how
+often that is the natural one: 0.5 is chance, and only what lies above copies of the network with
+random weights is knowledge. Pairs in brackets are not equally complex, and say little by
+themselves. The prior learned these actions from renders of recordings and of parametric motions,
+most of the recordings below among them: this tests the probe as much as the prior.
+
+Intervals (95 %) are Student's, by the jackknife over recordings; those of the difference have room
+for one more copy than were asked.
+
+{sections}"""
+
+SECTION: Final = """## {title}
+
+{motions} motions, {prompts} prompts, {copies} copies with random weights. Left out: {left_out}.
 
 {kinds}
 
-Intervals (95 %) are Student's, by the jackknife over recordings, of {motions} motions and {prompts}
-prompts; those of the difference have room for one more copy than the {copies} that were asked.
+Command: `python {command}`; seed {seed};
+commit {commit};
+{machine}, torch {torch}.
 
-{about}
-
-## By noise level
+### By noise level
 
 {levels}
 
-## By prompt
+### By prompt
 
 Rare actions last, with how many clips of them the prior was trained on.
 
 {by_prompt}
 
-## Gradients
+### Gradients
 
 How straight the score's gradient leads from a perturbed motion back to the real one (cosine: 1 is
 straight there, 0 anywhere), and how much of it all draws of noise share.
@@ -58,9 +78,18 @@ straight there, 0 anywhere), and how much of it all draws of noise share.
 {gradients}
 
 {suggestion}
-
-Left out: {left_out}.
 """
+
+BESIDE: Final = """## Beside other priors
+
+The same questions about the parametric motions. What differs otherwise: {different}.
+
+![Both maps](probe_embedded/comparison.png)
+
+{gradients}
+"""
+NO_NETWORK: Final = "gaussian"
+"""Known in closed form: there are no copies of it with random weights."""
 
 
 def words(estimate: Mapping[str, Any] | None) -> str:
@@ -86,11 +115,12 @@ def kinds_table(kinds: Mapping[str, Any]) -> str:
                 VERDICTS[found["verdict"]][1],
             )
         )
-    return table(("pairs", "question", "AUC", "random weights", "difference", "verdict"), rows)
+    keys = ("pairs", "question", "auc", "null", "above_null", "verdict")
+    return table([word(key) for key in keys], rows)
 
 
 def levels_table(summary: Mapping[str, Any]) -> str:
-    """AUC of each kind by noise level."""
+    """How often each kind is preferred, by noise level."""
     levels = [each["level"] for each in summary["levels"]]
     rows = []
     for name, figures in summary["pairs"]["kinds"].items():
@@ -100,7 +130,7 @@ def levels_table(summary: Mapping[str, Any]) -> str:
 
 
 def prompts_table(kinds: Mapping[str, Any]) -> str:
-    """AUC of each equally complex kind by prompt, common ones first."""
+    """How often each equally complex kind is preferred, by prompt, common ones first."""
     primary = {name: figures for name, figures in kinds.items() if figures["primary"]}
     found: dict[str, dict[str, str]] = {}
     for name, figures in primary.items():
@@ -133,38 +163,84 @@ def gradients_table(found: Mapping[str, Any] | None) -> str:
     return table(head, rows)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The probe, then the page."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--mocap", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("runs/probe_embedded"))
-    parser.add_argument("--set", dest="more", metavar="key=value", nargs="+", default=[])
-    options = parser.parse_args(arguments)
-    motions = ["--motions", str(options.mocap)] if options.mocap else []
-    code = motiondistill(["probe", "--out", str(options.out), *motions, *options.more])
-    if code:
-        raise SystemExit(code)
-    summary = read_summary("--out", options.out)
-    kinds, about = summary["pairs"]["kinds"], summary["about"]
-    told = lines(summary)
-    mocap = " --mocap FOLDER" if options.mocap else ""
-    text = PAGE.format(
-        kinds=kinds_table(kinds),
+def section(title: str, summary: Mapping[str, Any], command: str) -> str:
+    """All figures of one probe."""
+    kinds, about, told = summary["pairs"]["kinds"], summary["about"], lines(summary)
+    return SECTION.format(
+        title=title,
         motions=len(summary["clips"]),
         prompts=len({clip["prompt"] for clip in summary["clips"]}),
         copies=summary["config"]["probe"]["null_copies"],
-        about=f"Command: `python {command_of(f'probe_embedded.py{mocap}', options.more)}`; seed "
-        f"{summary['config']['run']['seed']};\ncommit {about['commit']};\n{this_machine()}, torch "
-        f"{about['torch']}.",
+        left_out=", ".join(summary["left_out"]) or "none",
+        kinds=kinds_table(kinds),
+        command=command,
+        seed=summary["config"]["run"]["seed"],
+        commit=about["commit"],
+        machine=this_machine(),
+        torch=about["torch"],
         levels=levels_table(summary),
         by_prompt=prompts_table(kinds),
         gradients=gradients_table(summary["gradients"]),
         suggestion=f"The {told[-1]}." if summary["gradients"] else "",
-        left_out=", ".join(summary["left_out"]) or "none",
     )
-    write(PAGE_FILE, text)
+
+
+def beside(folders: Sequence[Path], out: Path) -> str:
+    """The comparison of these probes, whose image is kept beside the page."""
+    asked(["--compare", *map(str, folders), "--out", str(out)])
+    shown = PAGE_FILE.with_suffix("") / "comparison.png"
+    picture(read_image(out / shown.name), shown)
+    different = json.loads((out / JSON).read_text(encoding="utf-8"))["not_asked_alike"]
+    summaries = [read_figures("--compare", folder) for folder in folders]
+    rows = [(each["prior"]["model"], suggestion(each)) for each in summaries]
+    return BESIDE.format(
+        different=", ".join(different) or "nothing but how many copies there are",
+        gradients=table(("prior", "its gradients"), rows),
+    )
+
+
+def suggestion(summary: Mapping[str, Any]) -> str:
+    """What the terminal tells last of a probe: where its gradients lead back."""
+    return lines(summary)[-1] if summary["gradients"] else "not asked"
+
+
+def asked(words: Sequence[str]) -> None:
+    """Runs `motiondistill probe`; raises SystemExit where it fails or was stopped."""
+    code = motiondistill(["probe", *words])
+    if code:
+        raise SystemExit(code)
+
+
+def parse(words: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--mocap", type=Path)
+    parser.add_argument("--beside", nargs="+", default=[], metavar="PRIOR")
+    parser.add_argument("--out", type=Path, default=Path("runs/probe_embedded"))
+    parser.add_argument("--set", dest="more", metavar="key=value", nargs="+", default=[])
+    return parser.parse_args(words)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The probes, then the page."""
+    options = parse(arguments)
+    chosen = {"mocap": ["FOLDER"] if options.mocap else [], "beside": options.beside}
+    command = command_of("probe_embedded.py", options.more, chosen)
+    parametric, recordings = options.out / "parametric", options.out / "recordings"
+    asked(["--out", str(parametric), *options.more])
+    sections = [section("Parametric motions", read_figures("--out", parametric), command)]
+    if options.mocap:
+        asked(["--out", str(recordings), "--motions", str(options.mocap), *options.more])
+        sections.append(section("Recordings", read_figures("--out", recordings), command))
+    others = [options.out / "beside" / re.sub(r"\W+", "-", prior) for prior in options.beside]
+    for prior, folder in zip(options.beside, others, strict=True):
+        copies = ["probe.null_copies=0"] if prior == NO_NETWORK else []
+        asked(["--out", str(folder), f"prior.model={prior}", *options.more, *copies])
+    if others:
+        sections.append(beside([parametric, *others], options.out / "comparison"))
+    write(PAGE_FILE, PAGE.format(sections="\n".join(sections)))
 
 
 if __name__ == "__main__":

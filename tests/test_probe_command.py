@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import probe_embedded
 import pytest
 import yaml
 from browser import opened_page
@@ -264,20 +263,3 @@ def test_the_page_needs_nothing_else_and_fits(probed: Path) -> None:
             assert page.locator("table.heat td").count() > KINDS
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert watch.errors == watch.requests == []
-
-
-def test_the_results_page_tells_what_the_probe_found(
-    probed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    given: list[list[str]] = []
-    monkeypatch.setattr(probe_embedded, "motiondistill", lambda words: given.append(words) or 0)
-    probe_embedded.main(["--out", str(probed), "--set", "probe.motions=2"])
-    assert given == [["probe", "--out", str(probed), "probe.motions=2"]]
-    text = Path("results/probe_embedded.md").read_text(encoding="utf-8")
-    found = summary_in(probed)["pairs"]["kinds"]["wrong action"]["all"]["auc"]["value"]
-    (row,) = [line for line in text.splitlines() if line.startswith("| wrong action | Do ")]
-    assert f"| {found:.2f} (" in row
-    # Two prompts, the three kinds that a walk has beside those of a punch that names its side.
-    assert "| a person walks | common |" in text and f"Left out: {PROMPTS[2]}." in text
-    assert "Command: `python experiments/probe_embedded.py --set probe.motions=2`" in text
