@@ -29,6 +29,7 @@ def test_our_own_captions_name_their_action(action: str) -> None:
         ("07_01", None),
         ("climb", None),
         ("a person does sit-ups", None),
+        ("a person swims the front crawl", None),
         ("a person sits upright on a chair", "sit"),
         ("rainbow boxcar sitar", None),
         ("", None),

@@ -9,7 +9,7 @@ _NAMES: Final[dict[str, str]] = {
     "raise both arms": r"(rais|lift)\w* ((both|the|his|her|their|two) )*(arms|hands)",
     "cartwheel": r"cart ?wheel(s|ed|ing)?",
     "backflip": r"back ?flip(s|ped|ping)?|flip(s|ped|ping)? backwards?",
-    "crawl": r"crawl(s|ed|ing)?",
+    "crawl": r"(?<!front )crawl(s|ed|ing)?",
     "roll": r"roll(s|ed|ing)?",
     "bow": r"bow(s|ed|ing)?",
     "throw": r"throw(s|n|ing)?|threw|toss(es|ed|ing)?",
