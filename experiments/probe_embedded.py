@@ -12,6 +12,7 @@ probe.motions=1. Writes results/probe_embedded.md.
 import argparse
 import json
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -42,8 +43,8 @@ No motion was optimised. Every pair holds a natural clip and one that is wrong i
 prior is asked which of them the words help it to denoise, under the same noise. "Preferred" is how
 often that is the natural one: 0.5 is chance, and only what lies above copies of the network with
 random weights is knowledge. Pairs in brackets are not equally complex, and say little by
-themselves. The prior learned these actions from renders of recordings and of parametric motions,
-most of the recordings below among them: this tests the probe as much as the prior.
+themselves. The prior learned these actions from renders, of parametric motions as of recordings:
+this tests the probe as much as the prior.
 
 Intervals (95 %) are Student's, by the jackknife over recordings; those of the difference have room
 for one more copy than were asked.
@@ -55,12 +56,14 @@ SECTION: Final = """## {title}
 {motions} motions, {prompts} prompts, {copies} copies with random weights. Left out: {left_out}.
 
 {kinds}
-
+{note}
 Command: `python {command}`; seed {seed};
 commit {commit};
 {machine}, torch {torch}.
 
 ### By noise level
+
+What is above random weights stands in bold.
 
 {levels}
 
@@ -87,6 +90,9 @@ The same questions about the parametric motions. What differs otherwise: {differ
 ![Both maps](probe_embedded/comparison.png)
 
 {gradients}
+"""
+SEEN: Final = """
+The prior learned from most of these recordings.
 """
 NO_NETWORK: Final = "gaussian"
 """Known in closed form: there are no copies of it with random weights."""
@@ -119,13 +125,20 @@ def kinds_table(kinds: Mapping[str, Any]) -> str:
     return table([word(key) for key in keys], rows)
 
 
+def told(figures: Mapping[str, Any]) -> str:
+    """How often the natural side is preferred, in bold where that is above random weights."""
+    shown = words(figures["auc"])
+    return f"**{shown}**" if figures["verdict"] == "above" else shown
+
+
 def levels_table(summary: Mapping[str, Any]) -> str:
     """How often each kind is preferred, by noise level."""
     levels = [each["level"] for each in summary["levels"]]
     rows = []
     for name, figures in summary["pairs"]["kinds"].items():
-        by_level = {each["level"]: words(each["auc"]) for each in figures["by_level"]}
-        rows.append((name, *(by_level.get(level, "") for level in levels)))
+        by_level = {each["level"]: told(each) for each in figures["by_level"]}
+        cells = (by_level.get(level, "") for level in levels)
+        rows.append((pair_words(name, figures), *cells))
     return table(("pairs", *map(level_words, levels)), rows)
 
 
@@ -163,9 +176,9 @@ def gradients_table(found: Mapping[str, Any] | None) -> str:
     return table(head, rows)
 
 
-def section(title: str, summary: Mapping[str, Any], command: str) -> str:
-    """All figures of one probe."""
-    kinds, about, told = summary["pairs"]["kinds"], summary["about"], lines(summary)
+def section(title: str, summary: Mapping[str, Any], command: str, note: str = "") -> str:
+    """All figures of one probe; `note` says what is to be known of its motions."""
+    kinds, about = summary["pairs"]["kinds"], summary["about"]
     return SECTION.format(
         title=title,
         motions=len(summary["clips"]),
@@ -173,6 +186,7 @@ def section(title: str, summary: Mapping[str, Any], command: str) -> str:
         copies=summary["config"]["probe"]["null_copies"],
         left_out=", ".join(summary["left_out"]) or "none",
         kinds=kinds_table(kinds),
+        note=note,
         command=command,
         seed=summary["config"]["run"]["seed"],
         commit=about["commit"],
@@ -181,16 +195,18 @@ def section(title: str, summary: Mapping[str, Any], command: str) -> str:
         levels=levels_table(summary),
         by_prompt=prompts_table(kinds),
         gradients=gradients_table(summary["gradients"]),
-        suggestion=f"The {told[-1]}." if summary["gradients"] else "",
+        suggestion=f"The {suggestion(summary)}." if summary["gradients"] else "",
     )
 
 
-def beside(folders: Sequence[Path], out: Path) -> str:
+def beside(folders: Sequence[Path]) -> str:
     """The comparison of these probes, whose image is kept beside the page."""
-    asked(["--compare", *map(str, folders), "--out", str(out)])
     shown = PAGE_FILE.with_suffix("") / "comparison.png"
-    picture(read_image(out / shown.name), shown)
-    different = json.loads((out / JSON).read_text(encoding="utf-8"))["not_asked_alike"]
+    with tempfile.TemporaryDirectory() as place:
+        out = Path(place) / "comparison"
+        asked(["--compare", *map(str, folders), "--out", str(out)])
+        picture(read_image(out / shown.name), shown)
+        different = json.loads((out / JSON).read_text(encoding="utf-8"))["not_asked_alike"]
     summaries = [read_figures("--compare", folder) for folder in folders]
     rows = [(each["prior"]["model"], suggestion(each)) for each in summaries]
     return BESIDE.format(
@@ -233,13 +249,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sections = [section("Parametric motions", read_figures("--out", parametric), command)]
     if options.mocap:
         asked(["--out", str(recordings), "--motions", str(options.mocap), *options.more])
-        sections.append(section("Recordings", read_figures("--out", recordings), command))
+        sections.append(section("Recordings", read_figures("--out", recordings), command, SEEN))
     others = [options.out / "beside" / re.sub(r"\W+", "-", prior) for prior in options.beside]
     for prior, folder in zip(options.beside, others, strict=True):
         copies = ["probe.null_copies=0"] if prior == NO_NETWORK else []
         asked(["--out", str(folder), f"prior.model={prior}", *options.more, *copies])
     if others:
-        sections.append(beside([parametric, *others], options.out / "comparison"))
+        sections.append(beside([parametric, *others]))
     write(PAGE_FILE, PAGE.format(sections="\n".join(sections)))
 
 

@@ -256,6 +256,12 @@ TRUE, LOST = [True] * 9, [False] * 9
         (often, rarely, TRUE, "is **contradicted**"),
         (often, lambda model, action: 0.5 + often(model, action) / 2, TRUE, "of rare actions 50 %"),
         (often, lambda model, action: often(model, action) * 0.4, TRUE, "of common actions 40 %"),
+        (
+            lambda model, action: often(model, action) * 0.4,
+            often,
+            TRUE,
+            "nothing here, as do 12 of 12",
+        ),
     ],
 )
 def test_the_verdict_follows_from_the_figures(
@@ -271,12 +277,15 @@ def test_reasons_for_doubt_are_told() -> None:
     said = verdict(cells_of(ordered, often, often), TRUE)
     assert "of 18 cells whose distillation fails, 18 have samples that fail" in said
     assert "+1.00 (+0.69 to +1.00) for distilled motions" in said
+    assert "says nothing" not in said
 
 
 @pytest.mark.parametrize(
     ("probe", "distilled", "said"),
     [
         (ordered, often, "**tells**"),
+        (ordered, often, "Among the 12 cells of 64 or 256 clips alone it is 0.00."),
+        (ordered, ordered, "clips alone it is 1.00."),
         (by_action, by_action, "**only across actions**"),
         (half, often, "**cannot be asked**"),
         (ordered, half, "**cannot be asked**"),

@@ -23,7 +23,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         if "--compare" in words:
             return main(words)
         folder = Path(words[words.index("--out") + 1])
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         known = figures(0.87, 0.51, "above")
         found = summary({"wrong action": kind("wrong action", known, prompts=(CRAWL, WALK))})
         found |= {"about": ABOUT, "left_out": {"a person juggles": "unknown"}}
@@ -43,6 +43,8 @@ def test_every_source_and_prior_is_asked_the_same(calls: list[list[str]]) -> Non
     more = ["--set", "probe.motions=2"]
     probe_embedded.main(["--mocap", "here", "--beside", "a/b", "gaussian", "--out", "out", *more])
     beside = "out/beside"
+    comparison = Path(calls[-1].pop())
+    assert not comparison.parent.exists()
     assert calls == [
         ["probe", "--out", "out/parametric", "probe.motions=2"],
         ["probe", "--out", "out/recordings", "--motions", "here", "probe.motions=2"],
@@ -51,14 +53,14 @@ def test_every_source_and_prior_is_asked_the_same(calls: list[list[str]]) -> Non
             *("probe", "--out", f"{beside}/gaussian", "prior.model=gaussian"),
             *("probe.motions=2", "probe.null_copies=0"),
         ],
-        [
-            *("probe", "--compare", "out/parametric", f"{beside}/a-b", f"{beside}/gaussian"),
-            *("--out", "out/comparison"),
-        ],
+        ["probe", "--compare", "out/parametric", f"{beside}/a-b", f"{beside}/gaussian", "--out"],
     ]
     called = "probe_embedded.py --mocap FOLDER --beside a/b gaussian --set probe.motions=2"
     assert page().count(f"Command: `python experiments/{called}`; seed 0;\ncommit abc;") == 2
     assert Path("results/probe_embedded/comparison.png").is_file()
+    before = page()
+    probe_embedded.main(["--mocap", "here", "--beside", "a/b", "gaussian", "--out", "out", *more])
+    assert page() == before, "finished probes give the same page again"
 
 
 def test_the_figures_are_those_of_the_probe(calls: list[list[str]]) -> None:
@@ -74,6 +76,7 @@ def test_the_figures_are_those_of_the_probe(calls: list[list[str]]) -> None:
     assert common < rare and "Left out: a person juggles." in text
     assert "Command: `python experiments/probe_embedded.py`;" in text
     assert "## Recordings" not in text and "## Beside" not in text
+    assert f"| wrong action | **{said.split(' | ')[0]}** |" in text.split("### By noise level")[1]
 
 
 def test_a_probe_that_fails_or_was_stopped_leaves_no_page(

@@ -160,7 +160,10 @@ def _over_models(cells: Sequence[Cell], statistic: Statistic) -> Estimate:
     return student(value, variance, len(models) - 1, DIFFERENCES)
 
 
-def failures(cells: Sequence[Cell]) -> tuple[int, int]:
-    """Of cells whose distilled motions mostly fail, how many have samples that do; and how many."""
-    failed = [cell for cell in cells if cell.distilled < HALF]
-    return sum(cell.sampled < HALF for cell in failed), len(failed)
+def failures(cells: Sequence[Cell], *, succeeding: bool = False) -> tuple[int, int]:
+    """Of cells whose distilled motions mostly fail, how many have samples that do; and how many.
+
+    Or of those whose distilled motions succeed.
+    """
+    of = [cell for cell in cells if (cell.distilled >= HALF) == succeeding]
+    return sum(cell.sampled < HALF for cell in of), len(of)

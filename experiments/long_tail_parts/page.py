@@ -35,6 +35,11 @@ action {counts} times, and none shows two actions equally often. {verdict}
 
 {rule}
 
+That the prior is the reason follows from the design before all: body, renderer, start, objective,
+seeds and prompts are the same for all models, and the same action that fails with one succeeds with
+another. Samples are a second witness, and a weak one here: they are seen from one side and judged
+after a fit.
+
 {summary}
 
 "Probe": of pairs of held-out clips, the share in which an action's words explain its own clip

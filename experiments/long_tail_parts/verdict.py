@@ -11,6 +11,7 @@ from long_tail_parts.figures import (
     failures,
     gain,
     rank_correlation,
+    spearman,
     values_of,
     within_actions,
 )
@@ -43,7 +44,7 @@ def verdict(cells: Sequence[Cell], truth: Sequence[bool]) -> str:
         return f"{told} **partly supported**: {shown}, but {'; '.join(doubts)}."
     same, failed = failures(cells)
     owner = f"; of {failed} cells whose distillation fails, {same} have samples that fail"
-    return f"{told} **supported**: {shown}{owner}."
+    return f"{told} **supported**: {shown}{owner}{_no_evidence(cells)}."
 
 
 def prediction(cells: Sequence[Cell]) -> str:
@@ -57,7 +58,8 @@ def prediction(cells: Sequence[Cell]) -> str:
             "distil alike, or all are probed alike."
         )
     if _above(found) and _above(within):
-        return f"The forward probe **tells** which prompts distil well: {shown}."
+        told = f"The forward probe **tells** which prompts distil well: {shown}."
+        return f"{told} {_among_common(cells)}"
     if _above(found):
         return (
             "The forward probe tells which prompts distil well **only across actions**, if at all: "
@@ -101,6 +103,22 @@ def _model_doubts(cells: Sequence[Cell], truth: Sequence[bool]) -> list[str]:
     if 2 * sum(truth) < len(truth):
         doubts.append("true clips are lost by the fit")
     return doubts
+
+
+def _no_evidence(cells: Sequence[Cell]) -> str:
+    """That cells which succeed have failing samples no less often, where it is so."""
+    (same, failed), (also, succeeded) = failures(cells), failures(cells, succeeding=True)
+    if not succeeded or also * failed < same * succeeded:
+        return ""
+    return f", which says nothing here, as do {also} of {succeeded} whose distillation succeeds"
+
+
+def _among_common(cells: Sequence[Cell]) -> str:
+    """What is left of the prediction where a probe may know all and distillation begins to work."""
+    common = [cell for cell in cells if cell.count in COMMON]
+    left = float(spearman(values_of(common, "probe"), values_of(common, "distilled")))
+    counts = " or ".join(map(str, COMMON))
+    return f"Among the {len(common)} cells of {counts} clips alone it is {left:.2f}."
 
 
 def _above(found: Estimate) -> bool:
