@@ -4,14 +4,14 @@
         [--out runs/probe_embedded] [--set key=value ...]
 
 Runs `motiondistill probe` on the shipped list of actions with the bundled parametric motions, then
-with those of a folder of motion capture, and asks the priors beside it about the former. Probes
-that were interrupted go on, finished ones are not asked again. `--set` is for all probes, such as
-probe.motions=1. Writes results/probe_embedded.md.
+with those of a folder of motion capture. With `--beside`, the embedded prior and others are asked
+more briefly about one parametric motion of each prompt. Probes that were interrupted go on,
+finished ones are not asked again. `--set` is for all probes, such as probe.draws=1. Writes
+results/probe_embedded.md.
 """
 
 import argparse
 import json
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +24,7 @@ from motiondistill.bookkeeping.probe_files import read_figures
 from motiondistill.cli import main as motiondistill
 from motiondistill.data.frequencies import RARE_CLIPS
 from motiondistill.data.labels import action_in
+from motiondistill.prompts import slug
 from motiondistill.report.comparison_files import JSON
 from motiondistill.report.media import read_image
 from motiondistill.report.probe_table import lines
@@ -53,7 +54,8 @@ for one more copy than were asked.
 
 SECTION: Final = """## {title}
 
-{motions} motions, {prompts} prompts, {copies} copies with random weights. Left out: {left_out}.
+{motions} motions of {prompts} prompts, {copies} copies with random weights. Prompts left out, since
+no motion here shows them: {left_out}.
 
 {kinds}
 {note}
@@ -85,12 +87,12 @@ straight there, 0 anywhere), and how much of it all draws of noise share.
 
 BESIDE: Final = """## Beside other priors
 
-The same questions about the parametric motions. What differs otherwise: {different}.
+The same questions about one parametric motion of each prompt, by `{brief}`.
+What differs otherwise: {different}.
 
 ![Both maps](probe_embedded/comparison.png)
-
-{gradients}
 """
+BRIEF: Final = ("probe.motions=1", "probe.null_copies=2", "gradient.draws=0")
 SEEN: Final = """
 The prior learned from most of these recordings.
 """
@@ -184,7 +186,7 @@ def section(title: str, summary: Mapping[str, Any], command: str, note: str = ""
         motions=len(summary["clips"]),
         prompts=len({clip["prompt"] for clip in summary["clips"]}),
         copies=summary["config"]["probe"]["null_copies"],
-        left_out=", ".join(summary["left_out"]) or "none",
+        left_out=len(summary["left_out"]),
         kinds=kinds_table(kinds),
         note=note,
         command=command,
@@ -195,7 +197,7 @@ def section(title: str, summary: Mapping[str, Any], command: str, note: str = ""
         levels=levels_table(summary),
         by_prompt=prompts_table(kinds),
         gradients=gradients_table(summary["gradients"]),
-        suggestion=f"The {suggestion(summary)}." if summary["gradients"] else "",
+        suggestion=f"The {lines(summary)[-1]}." if summary["gradients"] else "",
     )
 
 
@@ -207,17 +209,7 @@ def beside(folders: Sequence[Path]) -> str:
         asked(["--compare", *map(str, folders), "--out", str(out)])
         picture(read_image(out / shown.name), shown)
         different = json.loads((out / JSON).read_text(encoding="utf-8"))["not_asked_alike"]
-    summaries = [read_figures("--compare", folder) for folder in folders]
-    rows = [(each["prior"]["model"], suggestion(each)) for each in summaries]
-    return BESIDE.format(
-        different=", ".join(different) or "nothing but how many copies there are",
-        gradients=table(("prior", "its gradients"), rows),
-    )
-
-
-def suggestion(summary: Mapping[str, Any]) -> str:
-    """What the terminal tells last of a probe: where its gradients lead back."""
-    return lines(summary)[-1] if summary["gradients"] else "not asked"
+    return BESIDE.format(brief=" ".join(BRIEF), different=", ".join(different) or "nothing")
 
 
 def asked(words: Sequence[str]) -> None:
@@ -250,12 +242,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.mocap:
         asked(["--out", str(recordings), "--motions", str(options.mocap), *options.more])
         sections.append(section("Recordings", read_figures("--out", recordings), command, SEEN))
-    others = [options.out / "beside" / re.sub(r"\W+", "-", prior) for prior in options.beside]
-    for prior, folder in zip(options.beside, others, strict=True):
-        copies = ["probe.null_copies=0"] if prior == NO_NETWORK else []
-        asked(["--out", str(folder), f"prior.model={prior}", *options.more, *copies])
-    if others:
-        sections.append(beside([parametric, *others]))
+    if options.beside:
+        places = {
+            prior: options.out / "beside" / slug(prior) for prior in ("embedded", *options.beside)
+        }
+        for prior, folder in places.items():
+            copies = ["probe.null_copies=0"] if prior == NO_NETWORK else []
+            words = [f"prior.model={prior}", *options.more, *BRIEF, *copies]
+            asked(["--out", str(folder), *words])
+        sections.append(beside([*places.values()]))
     write(PAGE_FILE, PAGE.format(sections="\n".join(sections)))
 
 

@@ -40,22 +40,24 @@ def page() -> str:
 
 
 def test_every_source_and_prior_is_asked_the_same(calls: list[list[str]]) -> None:
-    more = ["--set", "probe.motions=2"]
+    more = ["--set", "probe.draws=1"]
     probe_embedded.main(["--mocap", "here", "--beside", "a/b", "gaussian", "--out", "out", *more])
-    beside = "out/beside"
+    beside, brief = "out/beside", probe_embedded.BRIEF
+    others = ("embedded", "a-b", "gaussian")
     comparison = Path(calls[-1].pop())
     assert not comparison.parent.exists()
     assert calls == [
-        ["probe", "--out", "out/parametric", "probe.motions=2"],
-        ["probe", "--out", "out/recordings", "--motions", "here", "probe.motions=2"],
-        ["probe", "--out", f"{beside}/a-b", "prior.model=a/b", "probe.motions=2"],
+        ["probe", "--out", "out/parametric", "probe.draws=1"],
+        ["probe", "--out", "out/recordings", "--motions", "here", "probe.draws=1"],
+        ["probe", "--out", f"{beside}/embedded", "prior.model=embedded", "probe.draws=1", *brief],
+        ["probe", "--out", f"{beside}/a-b", "prior.model=a/b", "probe.draws=1", *brief],
         [
-            *("probe", "--out", f"{beside}/gaussian", "prior.model=gaussian"),
-            *("probe.motions=2", "probe.null_copies=0"),
+            *("probe", "--out", f"{beside}/gaussian", "prior.model=gaussian", "probe.draws=1"),
+            *(*brief, "probe.null_copies=0"),
         ],
-        ["probe", "--compare", "out/parametric", f"{beside}/a-b", f"{beside}/gaussian", "--out"],
+        ["probe", "--compare", *(f"{beside}/{each}" for each in others), "--out"],
     ]
-    called = "probe_embedded.py --mocap FOLDER --beside a/b gaussian --set probe.motions=2"
+    called = "probe_embedded.py --mocap FOLDER --beside a/b gaussian --set probe.draws=1"
     assert page().count(f"Command: `python experiments/{called}`; seed 0;\ncommit abc;") == 2
     assert Path("results/probe_embedded/comparison.png").is_file()
     before = page()
@@ -73,7 +75,7 @@ def test_the_figures_are_those_of_the_probe(calls: list[list[str]]) -> None:
     )
     assert row.endswith(said)
     common, rare = text.index(f"| {WALK} | common | 0.87 |"), text.index(f"| {CRAWL} | ")
-    assert common < rare and "Left out: a person juggles." in text
+    assert common < rare and "no motion here shows them: 1." in text
     assert "Command: `python experiments/probe_embedded.py`;" in text
     assert "## Recordings" not in text and "## Beside" not in text
     assert f"| wrong action | **{said.split(' | ')[0]}** |" in text.split("### By noise level")[1]
