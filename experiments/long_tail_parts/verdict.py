@@ -110,7 +110,7 @@ def _no_evidence(cells: Sequence[Cell]) -> str:
     (same, failed), (also, succeeded) = failures(cells), failures(cells, succeeding=True)
     if not succeeded or also * failed < same * succeeded:
         return ""
-    return f", which says nothing here, as do {also} of {succeeded} whose distillation succeeds"
+    return f", but so have {also} of {succeeded} whose distillation succeeds"
 
 
 def _among_common(cells: Sequence[Cell]) -> str:
