@@ -8,6 +8,8 @@ import pytest
 from probe_summaries import figures, kind, summary
 
 from motiondistill import config as configs
+from motiondistill.bookkeeping.probe_files import write_summary
+from motiondistill.cli import main
 from motiondistill.report import probe_comparison
 from motiondistill.report.probe_comparison import write_comparison
 from motiondistill.schema.jobs import ProbeConfig
@@ -77,3 +79,16 @@ def test_motions_from_other_places_are_told(
     about: tuple[dict[str, Any], ...], expected: list[str], tmp_path: Path
 ) -> None:
     assert compared(tmp_path, *(probe(**each) for each in about)) == expected
+
+
+def test_a_probe_that_stopped_early_is_not_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, finished in (("a", True), ("b", False)):
+        (tmp_path / name).mkdir()
+        write_summary(tmp_path / name, probe(finished=finished))
+    both = ["probe", "--compare", str(tmp_path / "a"), str(tmp_path / "b")]
+    assert main([*both, "--out", str(tmp_path / "c")]) == 2
+    told = f"`--compare` must name a finished probe, got {tmp_path / 'b'}, which stopped early; "
+    assert f"{told}repeat its command, which goes on." in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
