@@ -8,7 +8,7 @@ import pytest
 from probe_summaries import figures, kind, summary
 
 from motiondistill import config as configs
-from motiondistill.bookkeeping.probe_files import write_summary
+from motiondistill.bookkeeping.probe_files import SUMMARY, write_summary
 from motiondistill.cli import main
 from motiondistill.report import probe_comparison
 from motiondistill.report.probe_comparison import write_comparison
@@ -92,3 +92,22 @@ def test_a_probe_that_stopped_early_is_not_compared(
     told = f"`--compare` must name a finished probe, got {tmp_path / 'b'}, which stopped early; "
     assert f"{told}repeat its command, which goes on." in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
+
+
+def test_probes_of_one_prior_have_different_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the shortest ends of their folders' paths, also where they are told by their files."""
+    monkeypatch.chdir(tmp_path)
+    given = ("a/probe", f"b/{SUMMARY}", "b/probe", f"c/probe/{SUMMARY}", ".")
+    for name in given:
+        folder = tmp_path / name.removesuffix(SUMMARY)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_summary(folder, probe())
+    words = ["probe", "--compare", *given, str(tmp_path / "b"), "--out", "out"]
+    assert main(words) == 0
+    figures = json.loads((tmp_path / "out/comparison.json").read_text())["figures"]
+    ends = ["a/probe", "b", "b/probe", "c/probe", tmp_path.name]
+    assert [each["prior"] for each in figures] == [f"x, {end}" for end in ends]
+    words = ["probe", "--compare", "b", f"b/{SUMMARY}", "--out", "other"]
+    assert main(words) == 2

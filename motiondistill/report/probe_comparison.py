@@ -1,6 +1,7 @@
 """`comparison.html`: several probes side by side, their figures as JSON and CSV beside it."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,17 +105,28 @@ def _folder(probe: str) -> Path:
 
 
 def _names(probes: Mapping[str, Figures]) -> dict[str, str]:
-    """What each probe is called: its prior, and the folder where two have the same."""
+    """What each probe is called: its prior, and where several have the same, the folder."""
     models = {
-        folder: found["prior"]["model"]
+        probe: found["prior"]["model"]
         + (" (random)" if found["prior"]["weights"] == "random" else "")
-        for folder, found in probes.items()
+        for probe, found in probes.items()
     }
-    shared = list(models.values())
-    return {
-        folder: f"{model}, {Path(folder).name}" if shared.count(model) > 1 else model
-        for folder, model in models.items()
-    }
+    names = {}
+    for probe, model in models.items():
+        others = [each for each, its in models.items() if its == model and each != probe]
+        names[probe] = f"{model}, {_tail(probe, others)}" if others else model
+    return names
+
+
+def _tail(probe: str, others: Sequence[str]) -> str:
+    """The shortest end of its folder's path that no other has; all of it if one is the same."""
+    own, *rest = (Path(os.path.abspath(_folder(each))).parts for each in (probe, *others))
+    apart = (
+        count
+        for count in range(1, len(own))
+        if all(own[-count:] != parts[-count:] for parts in rest)
+    )
+    return str(Path(*own[-next(apart, len(own)) :]))
 
 
 def _map(
