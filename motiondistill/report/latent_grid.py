@@ -94,7 +94,7 @@ def written(words: str, least: int, width: int) -> Float[Tensor, "3 height width
 
 def _lines(words: str, width: int) -> list[tuple[str, int]]:
     """What has room in a line between the margins, with the height of their letters."""
-    found = []
+    found: list[tuple[str, int]] = []
     for place, line in enumerate(words.split("\n")):
         size = _SMALL if place else _LETTER
         letters = int((width - 2 * _MARGIN) / (_LETTER_WIDTH * size))
