@@ -217,23 +217,24 @@ def test_prompts_are_text_on_the_page(finished: Path) -> None:
     assert page.count('src="data:image/jpeg;base64,') == 7
 
 
-def test_page_and_terminal_tell_what_verdicts_rest_on(
+def test_page_and_terminal_tell_which_verdicts_may_turn(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = record(finished)
     assert found["updates"] == {"fit": 3, "latents": 2, "distillation": 2}
     assert not any(" n: " in words for words in found["definitions"].values())
     told = {"owner": "representation", "remark": "", "rests_on": {"representation": 1}}
-    found["cases"][0] |= told | {"caution": "rests on 1 motion (representation)"}
+    caution = "one more motion may turn it: 0 of 1 true clips recognised"
+    found["cases"][0] |= told | {"caution": caution}
     folder = tmp_path / "told"
     shutil.copytree(finished, folder)
     page = write_page(folder, found).read_text(encoding="utf-8")
     heads = re.findall(r'<th scope="col">([^<]*)</th>', page)
     assert heads[:6] == ["prompt", "owner", *STAGES]
     diagnose._print(found, folder)
-    assert "representation, rests on 1 motion (representation)" in capsys.readouterr().out
+    assert f"representation, {caution}" in capsys.readouterr().out
     light = '<span class="light red">representation</span>'
-    assert page.count(f"{light}<small>rests on 1 motion (representation)</small>") == 2
+    assert page.count(f"{light}<small>{caution}</small>") == 2
     assert "<li>owner representation <b>1 prompt</b></li>" in page
     assert "<li>fit <b>3 updates</b></li>" in page
     for words in (

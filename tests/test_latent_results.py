@@ -1,6 +1,7 @@
 """What is told of free clips: how much they move, who moves in them, and the grid of all."""
 
 import functools
+import itertools
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,25 @@ def test_figures_stand_small_and_grey_below_the_prompt() -> None:
     torch.testing.assert_close(both[:, :below], prompt[:, :below])
     assert both[:, :below].amin() == 0 and 0.3 < both[:, below:].amin() < 0.4
     assert (prompt[:, below:] == 1).all()
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(480, 832), (480, 720), (8, 8)])
+def test_rows_have_room_for_all_words(rows: int, columns: int) -> None:
+    """However flat frames are, also below a long prompt; they stay as they are above white."""
+    prompt = "a person does a cartwheel to the left"
+    lines = (prompt, "motion energy 0.123", "seen as cartwheel", "cartwheel: 100 %", "yes, it is")
+    frames = RED * torch.ones(3, rows, 8 * columns)
+    row = round(rows * FRAMES_WIDTH / (8 * columns))
+    inks, heights = [], []
+    for count in range(1, len(lines) + 1):
+        image = grid([Block("x", [("\n".join(lines[:count]), frames)])])[:, BAND:]
+        inks.append(int((image[..., :WORDS_WIDTH] < 0.5).any(0).any(1).sum()))
+        heights.append(image.shape[-2])
+        shown, below = image[:, :row, WORDS_WIDTH:], image[:, row:, WORDS_WIDTH:]
+        assert (shown - RED).abs().max() < BYTE and (below == 1).all()
+        assert (image[:, -1:, :WORDS_WIDTH] == 1).all(), "no letter is cut"
+    assert all(more - fewer >= 8 for fewer, more in itertools.pairwise(inks)), "each line is seen"
+    assert heights[0] == max(row, 72) and heights[-1] > row
 
 
 def test_a_row_of_a_strip_is_that_views(tmp_path: Path) -> None:

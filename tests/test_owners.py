@@ -1,5 +1,6 @@
 """Whose a failure is: made-up findings with known owners, and what is told where none is known."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -57,12 +58,46 @@ def test_free_clips_that_speak_against_the_prior_need_no_samples() -> None:
     assert rests_on("optimisation", truth=YES, samples=[False]) == {"representation": 3}
 
 
-def test_fewer_than_three_motions_are_told() -> None:
-    assert caution({"representation": 3, "samples": 4}) == caution({}) == ""
-    assert caution({"representation": 1}) == "rests on 1 motion (representation)"
-    both = caution({"representation": 2, "samples": 1})
-    assert both == "rests on 2 motions (representation) and 1 motion (samples)"
-    assert caution({"representation": 3, "samples": 2}) == "rests on 2 motions (samples)"
+@pytest.mark.parametrize(
+    ("truth", "samples", "latents", "expected"),
+    [
+        (YES, NO, [False], "1 of 3 samples"),
+        ([], [False], [], "0 of 1 samples"),
+        ([False], YES, [], "0 of 1 true clips"),
+        ([False] * 3, NO, [], ""),
+        (HALF, NO, [], "1 of 2 true clips and 1 of 3 samples"),
+        ([True], [True], [], ""),
+        (YES, HALF, [], "1 of 2 samples"),
+        (YES, HALF, [True], ""),
+        (YES, NO, [True], ""),
+    ],
+)
+def test_a_verdict_that_one_more_motion_turns_is_told(
+    truth: list[bool], samples: list[bool], latents: list[bool], expected: str
+) -> None:
+    found = owner(truth=truth, samples=samples, latents=latents)
+    told = caution(found, truth=truth, samples=samples, latents=latents)
+    words = f"one more motion may turn it: {expected} recognised"
+    assert told == (words if expected else "")
+
+
+def test_caution_is_told_exactly_where_one_more_would_turn_it() -> None:
+    """All shares of up to four motions, by asking the rule again with one more in each place."""
+    shares = [[True] * hits + [False] * (n - hits) for n in range(5) for hits in range(n + 1)]
+    cautious = 0
+    for truth, samples, latents in itertools.product(shares, shares[1:], ([], [False], [True])):
+        found = owner(truth=truth, samples=samples, latents=latents)
+        decided = rests_on(found, truth=truth, samples=samples)
+        others = set()
+        for hit in (True, False):
+            if "representation" in decided:
+                others.add(owner(truth=[*truth, hit], samples=samples, latents=latents))
+            if "samples" in decided:
+                others.add(owner(truth=truth, samples=[*samples, hit], latents=latents))
+        told = caution(found, truth=truth, samples=samples, latents=latents)
+        assert bool(told) == bool(others - {found}), (truth, samples, latents)
+        cautious += bool(told)
+    assert cautious > 0
 
 
 def cells(**hits: Any) -> dict[Stage, dict[str, Any]]:
@@ -88,9 +123,10 @@ def test_stages_that_are_left_out_or_failed_tell_nothing() -> None:
     assert told["owner"] == "optimisation"
     assert told["remark"] == "No true clip tells of the representation, which is not doubted."
     assert told["rests_on"] == {"samples": 1}
-    assert told["caution"] == "rests on 1 motion (samples)"
+    assert told["caution"] == "", "one more miss leaves half of the samples"
     uncounted = verdict("walk", cells(representation=[], samples=NO, latents=[], distillation=[0]))
     assert uncounted["owner"] == "prior"
+    assert uncounted["caution"] == "one more motion may turn it: 1 of 3 samples recognised"
 
 
 @pytest.mark.parametrize(

@@ -101,12 +101,23 @@ def read_summary(key: str, path: Path) -> dict[str, Any]:
     )
 
 
+def read_finished(key: str, path: Path) -> dict[str, Any]:
+    """`read_summary` of a probe that asked all it wanted; raises ValueError for others, too."""
+    found = read_summary(key, path)
+    if not found["finished"]:
+        raise ValueError(
+            f"`{key}` must name a finished probe, got {path}, which stopped early; repeat its "
+            "command, which goes on."
+        )
+    return found
+
+
 def read_figures(key: str, path: Path) -> dict[str, Any]:
-    """`read_summary` of a probe whose verdicts are called as they are now.
+    """`read_finished` of a probe whose verdicts are called as they are now.
 
     Raises ValueError for an earlier one, whose words might be taken for others.
     """
-    found = read_summary(key, path)
+    found = read_finished(key, path)
     said = {figures["all"]["verdict"] for figures in found["pairs"]["kinds"].values()}
     unknown = sorted(said - {*VERDICTS, None})
     if unknown:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from motiondistill.bookkeeping.probe_files import read_summary
+from motiondistill.bookkeeping.probe_files import read_finished
 from motiondistill.engine.settings import DistillSettings
 from motiondistill.schema.jobs import OptimizeConfig
 
@@ -96,12 +96,7 @@ def _probe_of(probe: str | None) -> dict[str, Any]:
             "`score.probe` must name a probe's folder for score.levels=auto, got null; make one by "
             "`motiondistill probe --out FOLDER` and add score.probe=FOLDER."
         )
-    found = read_summary("score.probe", Path(probe).expanduser())
-    if not found["finished"]:
-        raise ValueError(
-            f"`score.probe` must name a finished probe, got {probe}, which stopped early; repeat "
-            "its command, which goes on."
-        )
+    found = read_finished("score.probe", Path(probe).expanduser())
     gradients = found["gradients"]
     if gradients is None or gradients["suggestion"] is None:
         why = (

@@ -20,7 +20,10 @@ def run(options: argparse.Namespace) -> int:
     if options.overrides:
         raise ValueError(f"`--compare` has no settings, got {options.overrides[0]}; leave it out.")
     folders = [path.expanduser() for path in options.compare]
-    found = {str(path): read_figures("--compare", path) for path in folders}
+    probes: dict[Path, Path] = {}
+    for path in folders:  # each once, whether it is told by its folder or by its file
+        probes.setdefault((path.parent if path.is_file() else path).resolve(), path)
+    found = {str(path): read_figures("--compare", path) for path in probes.values()}
     if len(found) < 2:
         raise ValueError(
             f"`--compare` must name at least two probes, got {', '.join(found)}"

@@ -6,8 +6,7 @@ from typing import Final, Literal
 Owner = Literal["representation", "prior", "optimisation"]
 Shared = Literal["representation", "samples"]
 """Stages of which a share decides."""
-FEW: Final = 3
-"""Of fewer motions a share tells little: one more may turn the verdict."""
+_MOTIONS: Final[Mapping[Shared, str]] = {"representation": "true clips", "samples": "samples"}
 
 RULE: Final = (
     "A motion that is not recognised has one of three owners. **Representation**, if of rendered "
@@ -40,14 +39,24 @@ def rests_on(found: Owner, *, truth: Sequence[bool], samples: Sequence[bool]) ->
     return decided
 
 
-def caution(decided: Mapping[Shared, int]) -> str:
-    """That a verdict rests on few motions, in words; empty where there are enough."""
-    told = [
-        f"{count} motion{'' if count == 1 else 's'} ({stage})"
-        for stage, count in decided.items()
-        if count < FEW
-    ]
-    return f"rests on {' and '.join(told)}" if told else ""
+def caution(
+    found: Owner, *, truth: Sequence[bool], samples: Sequence[bool], latents: Sequence[bool] = ()
+) -> str:
+    """That one more motion, recognised or not, would turn the verdict, in words; else empty.
+
+    One more of a stage whose share decided. The words name these, with what they have now.
+    """
+    hits: dict[Shared, Sequence[bool]] = {"representation": truth, "samples": samples}
+    told = []
+    for stage in rests_on(found, truth=truth, samples=samples):
+        more = [hits | {stage: [*hits[stage], hit]} for hit in (True, False)]
+        turned = [
+            owner(truth=each["representation"], samples=each["samples"], latents=latents)
+            for each in more
+        ]
+        if turned != [found, found]:
+            told.append(f"{sum(hits[stage])} of {len(hits[stage])} {_MOTIONS[stage]}")
+    return f"one more motion may turn it: {' and '.join(told)} recognised" if told else ""
 
 
 def remark(found: Owner, latents: Sequence[bool]) -> str:

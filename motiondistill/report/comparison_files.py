@@ -21,7 +21,7 @@ _COLUMNS: Final = (
     "verdict",
 )
 _DEFINED: Final = {
-    "prior": "whom the probe asked, with the folder's name where two are called alike",
+    "prior": "whom the probe asked, with its folder where several are called alike",
     "probe": "its folder, as it was named",
     "kind": "of pairs",
     "primary": "whether both sides of a pair are equally complex",

@@ -15,7 +15,7 @@ from motiondistill.bookkeeping.store import earlier_metrics
 from motiondistill.building.diagnosis import clips_config
 from motiondistill.data.labels import action_in
 from motiondistill.metrics.catalogue import CATALOGUE
-from motiondistill.metrics.owners import FEW, RULE, caution, owner, remark, rests_on
+from motiondistill.metrics.owners import RULE, caution, owner, remark, rests_on
 from motiondistill.metrics.recogniser import Recogniser
 from motiondistill.motion.motion_file import MotionFile, load_motion
 from motiondistill.report.measuring import FEWEST_FRAMES, physical_measurements
@@ -107,12 +107,11 @@ def verdict(asked: str | None, cells: Mapping[Stage, Mapping[str, Any]]) -> dict
     told = [remark(found, latents)]
     if not truth:
         told.append("No true clip tells of the representation, which is not doubted.")
-    decided = rests_on(found, truth=truth, samples=samples)
     return {
         "owner": found,
         "remark": " ".join(filter(None, told)),
-        "rests_on": decided,
-        "caution": caution(decided),
+        "rests_on": rests_on(found, truth=truth, samples=samples),
+        "caution": caution(found, truth=truth, samples=samples, latents=latents),
     }
 
 
@@ -213,8 +212,9 @@ def _definitions() -> dict[str, str]:
         "prompt names; of the representation, those count whose true motion is recognised",
         "probability": "the recogniser's, of that action: a mean over the same motions",
         "owner": "whose the failure is, by the rule; none where the distilled motion is recognised",
-        "rests_on": "how many motions there are of each stage whose share decided the owner; below "
-        f"{FEW}, which is told beside it, one motion more may turn the verdict",
+        "rests_on": "how many motions there are of each stage whose share decided the owner",
+        "caution": "where one more motion of such a stage, recognised or not, would turn the "
+        "owner: how many of its motions are recognised; else empty",
         "updates": "steps of each optimisation: of the fit of motions to videos (true clips, "
         "samples and the clip without a body alike), of that clip, and of the distillation",
         "figures": "medians over the motions of a cell",

@@ -10,7 +10,6 @@ from typing import Any, Final
 from motiondistill.atomic import write_text
 from motiondistill.bookkeeping.resuming import CONFIG
 from motiondistill.metrics.catalogue import CATALOGUE
-from motiondistill.metrics.owners import FEW
 from motiondistill.report.diagnosis import DIAGNOSIS, FIGURES, STAGES, Stage
 from motiondistill.report.documents import data_uri, document, text
 from motiondistill.report.elements import chips, folded, section, table, warning
@@ -43,9 +42,9 @@ _INTRODUCTION: Final = (
     "Figures in a cell: how many motions are recognised as the action that the prompt names, and "
     "the mean probability of it."
 )
-_FEW: Final = (
-    f"Beside an owner stands what it rests on where that is fewer than {FEW} motions: one more may "
-    "turn it, as more updates of a short fit may."
+_CAUTION: Final = (
+    "Beside an owner stands where one more true clip or sample, recognised or not, would turn it. "
+    "More updates of a short fit may turn any."
 )
 _TOO_SHORT: Final = "the motions are too short to be measured"
 _OF_A_STAGE: Final = (REPORT, "video_*.mp4", STRIP, FITTED_STRIP, "motion*.npz", METRICS)
@@ -138,7 +137,7 @@ def _overview(found: Mapping[str, Any]) -> str:
     return (
         f'<p class="note">{_INTRODUCTION}</p>'
         f'<div class="verdicts">{verdicts}</div>'
-        f'<p class="note">{_emphasised(found["rule"])} {_FEW}</p>'
+        f'<p class="note">{_emphasised(found["rule"])} {_CAUTION}</p>'
     )
 
 

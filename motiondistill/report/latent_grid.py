@@ -1,5 +1,6 @@
 """The clips of all priors in one picture: a block for each prior, a row for each prompt."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from motiondistill.atomic import write_atomically
 from motiondistill.report.media import read_image, to_bytes
 
 GRID: Final = "grid.png"
-# Pixels: the rows of frames, the column of prompts, the band with a prior's name, and letters.
+# Pixels: the rows of frames, the column of prompts, the band with a prior's name at least, and
+# letters.
 FRAMES_WIDTH: Final = 1024
 WORDS_WIDTH: Final = 176
 BAND: Final = 34
@@ -24,6 +26,7 @@ _SMALL: Final = 13
 _GREY: Final = (90, 90, 90)
 _LINE: Final = 1.25  # of a letter's height
 _MARGIN: Final = 8
+_BELOW: Final = 4
 # Of a letter on average, as a share of its height.
 _LETTER_WIDTH: Final = 0.55
 
@@ -49,7 +52,8 @@ def write_grid(folder: Path, blocks: Sequence[Block]) -> None:
 def grid(blocks: Sequence[Block]) -> Float[Tensor, "3 height width"]:
     """Bands with the priors' names, and under each a row for every prompt, which stands left of it.
 
-    Frames keep their aspect; those of all priors are equally wide together.
+    Frames keep their aspect; those of all priors are equally wide together. Where words are higher,
+    the row is white below its frames.
     """
     lines = []
     for block in blocks:
@@ -59,7 +63,9 @@ def grid(blocks: Sequence[Block]) -> Float[Tensor, "3 height width"]:
             scaled = torch.nn.functional.interpolate(
                 frames[None], (height, FRAMES_WIDTH), mode="bilinear", antialias=True
             )[0].clamp(0, 1)
-            lines.append(torch.cat([written(prompt, height, WORDS_WIDTH), scaled], -1))
+            words = written(prompt, height, WORDS_WIDTH)
+            below = (0, 0, 0, words.shape[-2] - height)
+            lines.append(torch.cat([words, torch.nn.functional.pad(scaled, below, value=1)], -1))
     return torch.cat(lines, -2)
 
 
@@ -68,19 +74,29 @@ def row_of_strip(path: Path, view: int, views: int) -> Float[Tensor, "3 rows col
     return read_image(path, str(path)).chunk(views, -2)[view]
 
 
-def written(words: str, height: int, width: int) -> Float[Tensor, "3 height width"]:
-    """Black words on white, in as many lines as they need; what has no room is cut off.
+def written(words: str, least: int, width: int) -> Float[Tensor, "3 height width"]:
+    """Black words on white, in as many lines as they need, and as high as those, or `least`.
 
     What stands in lines of its own below the first is smaller and grey.
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    image, top = Image.new("RGB", (width, height), "white"), float(_MARGIN)
+    lines = _lines(words, width)
+    height = math.ceil(_MARGIN + sum(_LINE * size for _, size in lines) + _BELOW)
+    image, top = Image.new("RGB", (width, max(least, height)), "white"), float(_MARGIN)
     canvas = ImageDraw.Draw(image)
-    for place, line in enumerate(words.split("\n")):
-        size, colour = (_SMALL, _GREY) if place else (_LETTER, (0, 0, 0))
-        font = ImageFont.load_default(size=size)
-        for part in textwrap.wrap(line, int((width - 2 * _MARGIN) / (_LETTER_WIDTH * size))):
-            canvas.text((_MARGIN, top), part, fill=colour, font=font)
-            top += _LINE * size
+    for line, size in lines:
+        colour = (0, 0, 0) if size == _LETTER else _GREY
+        canvas.text((_MARGIN, top), line, fill=colour, font=ImageFont.load_default(size=size))
+        top += _LINE * size
     return torch.from_numpy(np.asarray(image, np.float32) / 255).permute(2, 0, 1)
+
+
+def _lines(words: str, width: int) -> list[tuple[str, int]]:
+    """What has room in a line between the margins, with the height of their letters."""
+    found: list[tuple[str, int]] = []
+    for place, line in enumerate(words.split("\n")):
+        size = _SMALL if place else _LETTER
+        letters = int((width - 2 * _MARGIN) / (_LETTER_WIDTH * size))
+        found.extend((part, size) for part in textwrap.wrap(line, letters))
+    return found

@@ -1,8 +1,9 @@
 """`comparison.html`: several probes side by side, their figures as JSON and CSV beside it."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from motiondistill.atomic import write_text
 from motiondistill.config import flat
@@ -44,8 +45,16 @@ _FILES: Final = {
 _DIFFERENT: Final = (
     "Not asked alike: {names} differ, so figures are not those of the same questions."
 )
-_OTHERWISE: Final = ("prior", "run.threads", "probe.null_copies")
-"""What may differ where the same is asked: who answers, and beside how many copies."""
+_OTHERWISE: Final = (
+    *("prior.model", "prior.revision", "prior.weights"),
+    *("prior.device", "prior.text_device", "prior.dtype", "prior.vae_dtype", "prior.text_dtype"),
+    *("prior.batch_size", "prior.compile", "prior.allow_pickle"),
+    *("run.threads", "probe.null_copies"),
+)
+"""What may differ where the same is asked: who answers, by which means, beside how many copies."""
+_SAME_GRADIENT: Final = {"checkpointed": "graph", "two_pass": "graph"}
+"""Of `prior.encode`; that of `latent` is another."""
+_MOTIONS, _UNTOLD = "--motions", "--motions (not told by all)"
 
 
 def write_comparison(folder: Path, probes: Mapping[str, Figures]) -> Path:
@@ -96,17 +105,28 @@ def _folder(probe: str) -> Path:
 
 
 def _names(probes: Mapping[str, Figures]) -> dict[str, str]:
-    """What each probe is called: its prior, and the folder where two have the same."""
+    """What each probe is called: its prior, and where several have the same, the folder."""
     models = {
-        folder: found["prior"]["model"]
+        probe: found["prior"]["model"]
         + (" (random)" if found["prior"]["weights"] == "random" else "")
-        for folder, found in probes.items()
+        for probe, found in probes.items()
     }
-    shared = list(models.values())
-    return {
-        folder: f"{model}, {Path(folder).name}" if shared.count(model) > 1 else model
-        for folder, model in models.items()
-    }
+    names = {}
+    for probe, model in models.items():
+        others = [each for each, its in models.items() if its == model and each != probe]
+        names[probe] = f"{model}, {_tail(probe, others)}" if others else model
+    return names
+
+
+def _tail(probe: str, others: Sequence[str]) -> str:
+    """The shortest end of its folder's path that no other has; all of it if one is the same."""
+    own, *rest = (Path(os.path.abspath(_folder(each))).parts for each in (probe, *others))
+    apart = (
+        count
+        for count in range(1, len(own))
+        if all(own[-count:] != parts[-count:] for parts in rest)
+    )
+    return str(Path(*own[-next(apart, len(own)) :]))
 
 
 def _map(
@@ -163,14 +183,30 @@ def _gradients(probes: Mapping[str, Figures], names: Mapping[str, str]) -> str:
 
 def _different(probes: Mapping[str, Figures]) -> list[str]:
     """What was not asked alike."""
-    first, *others = (dict(flat(each["config"])) for each in probes.values())
+    first, *others = (_asked(each["config"]) for each in probes.values())
     # A file of another version may lack a key.
     keys = [key for each in (first, *others) for key in each]
     found = [
         key
         for key in dict.fromkeys(keys)
-        if not any(key == free or key.startswith(f"{free}.") for free in _OTHERWISE)
-        and any(each.get(key) != first.get(key) for each in others)
+        if any(each.get(key) != first.get(key) for each in others)
     ]
     clips, *more = (each["clips"] for each in probes.values())
-    return ["motions and prompts", *found] if any(each != clips for each in more) else found
+    named = ["motions and prompts"] if any(each != clips for each in more) else []
+    return [*named, *_sources(probes), *found]
+
+
+def _asked(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings by which a prior is asked, by their keys."""
+    told = {key: value for key, value in flat(config) if key not in _OTHERWISE}
+    encode = told.get("prior.encode")
+    return told if encode is None else told | {"prior.encode": _SAME_GRADIENT.get(encode, encode)}
+
+
+def _sources(probes: Mapping[str, Figures]) -> list[str]:
+    """Whether motions came from other places: equal names may be of other motions."""
+    about = [each.get("about", {}) for each in probes.values()]
+    told = {each["motions"] for each in about if "motions" in each}
+    if len(told) > 1:
+        return [_MOTIONS]
+    return [_UNTOLD] if told and any("motions" not in each for each in about) else []
