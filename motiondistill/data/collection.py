@@ -157,7 +157,7 @@ def recorded_entries(
                 entry = Entry(window, side, clip.source, clip.subject, clip.label, mirrored=False)
                 entries += [entry, mirror_image(entry)] if settings.mirror else [entry]
             if not windows:
-                dropped.append(Dropped(_full_name(clip), action, why))
+                dropped.append(Dropped(clip.full_name, action, why))
         yield Cutting(entries, dropped)
 
 
@@ -205,7 +205,7 @@ def _unusable(clip: JointClip) -> list[Dropped]:
         why = "known to show its class wrongly, or to be a copy"
     else:
         why = "names no action of ours, or several"
-    return [Dropped(_full_name(clip), action, why) for action in actions or ("",)]
+    return [Dropped(clip.full_name, action, why) for action in actions or ("",)]
 
 
 def _windows(
@@ -227,10 +227,6 @@ def _windows(
         return found
     held = motion.frames(torch.arange(motion.num_frames + 1).clamp(max=motion.num_frames - 1))
     return windows_or_why(clip, held, action, rest_joints, fps, frames, vary=False)
-
-
-def _full_name(clip: JointClip) -> str:
-    return f"{clip.source}/{clip.name}"
 
 
 def _key(clip: JointClip, settings: SplitSettings) -> str:

@@ -26,9 +26,9 @@ def card(
     split: SplitSettings,
 ) -> str:
     """The text of the card, in Markdown; `dropped` are those of `all_dropped`."""
-    seconds = {_name(clip): 0.0 for clip in recordings.known}
+    seconds = {clip.full_name: 0.0 for clip in recordings.known}
     for clip in recordings.known:
-        seconds[_name(clip)] += len(clip.joints) / JOINTS_FPS
+        seconds[clip.full_name] += len(clip.joints) / JOINTS_FPS
     table = counts_table(count_entries(entries, seconds))
     return f"""# Windows of human motion
 
@@ -66,7 +66,7 @@ Whole {split.by}s are on one side, with all copies of their recordings.
 
 def _copies(clips: Sequence[JointClip], copies: Sequence[Sequence[int]]) -> str:
     pairs = {
-        tuple(sorted({_name(clips[place]), _name(clips[other])}))
+        tuple(sorted({clips[place].full_name, clips[other].full_name}))
         for place, others in enumerate(copies)
         for other in others
     }
@@ -112,7 +112,7 @@ def _settings(**groups: Any) -> str:
 def _left_out(recordings: Recordings, dropped: Sequence[Dropped]) -> str:
     silent = by_reason(each for each in dropped if each.action)
     reasons = [f"{', '.join(sorted(clips))}: {why}" for why, clips in silent.items()]
-    unfit = sorted({_name(clip) for clip in recordings.unknown if is_unfit(clip)})
+    unfit = sorted({clip.full_name for clip in recordings.unknown if is_unfit(clip)})
     labels = Counter(clip.label for clip in recordings.unknown if not is_unfit(clip))
     named = [f"{label} ({count})" for label, count in labels.most_common(_SHOWN)]
     more = f", and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else ""
@@ -121,7 +121,3 @@ def _left_out(recordings: Recordings, dropped: Sequence[Dropped]) -> str:
         f"Clips that would teach a class something wrong: {', '.join(unfit) or 'none'}.\n\n"
         f"Clips in which no window shows their action: {'; '.join(reasons) or 'none'}."
     )
-
-
-def _name(clip: JointClip) -> str:
-    return f"{clip.source}/{clip.name}"

@@ -48,6 +48,11 @@ class JointClip:
     motion: Motion | None = None
     """Its rotations, on its own skeleton, where the source has them exactly."""
 
+    @property
+    def full_name(self) -> str:
+        """Source and name: what the clip is called wherever clips of several sources are."""
+        return f"{self.source}/{self.name}"
+
     def frames(self, chosen: slice) -> "JointClip":
         """These frames of the clip."""
         motion = None if self.motion is None else self.motion.frames(chosen)

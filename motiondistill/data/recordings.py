@@ -90,7 +90,7 @@ def actions_of(clip: JointClip) -> tuple[str, ...]:
 
 def is_unfit(clip: JointClip) -> bool:
     """Whether the clip is known to show its class wrongly, or to be a copy."""
-    return f"{clip.source}/{clip.name}" in _UNFIT
+    return clip.full_name in _UNFIT
 
 
 def neutral_poses(clips: Sequence[JointClip]) -> dict[str, NeutralPose]:
