@@ -136,6 +136,7 @@ def test_the_card_tells_which_files_were_passed_over(tmp_path: Path) -> None:
     [
         ("walk", r"that can be used, got .* 01_01 \(no floor within 0\.3 m of zero\); add others"),
         ("swim", r"that name one of our actions, got .* with swim; name the files"),
+        (None, r"that name one of our actions, got .* with no clip at all; name the files"),
     ],
 )
 def test_a_manifest_that_leaves_no_clip_is_told(

@@ -103,7 +103,7 @@ def read_collection(folder: Path, *, key: str = "FOLDER") -> Recordings:
             "add others."
         )
     if not known:
-        labels = ", ".join(sorted({each.label for each in dropped})[:8])
+        labels = ", ".join(sorted({each.label for each in dropped})[:8]) or "no clip at all"
         raise ValueError(
             f"`{key}` must hold motions that name one of our actions, got {folder} with {labels}; "
             "name the files or their folders after actions, such as walk_01.bvh, or add a "
