@@ -66,7 +66,26 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     for name in options.only or ():
         if name not in known:
             parser.error(f"--only must be among {', '.join(known)}, got {name}; name another")
+    if not chosen(options):
+        place, count = options.part
+        got = f"{place + 1}/{count} of seeds {' '.join(map(str, options.seeds))}"
+        parser.error(
+            f"--part must be a share with models to make, got {got}"
+            + (f" and --only {' '.join(options.only)}" if options.only else "")
+            + "; take fewer shares, or name another"
+        )
     return options
+
+
+def chosen(options: argparse.Namespace) -> list[Model]:
+    """The models that are asked for."""
+    place, count = options.part or (0, 1)
+    return [
+        model
+        for seed in options.seeds[place::count]
+        for model in square(seed)
+        if not options.only or model.name in options.only
+    ]
 
 
 def command(options: argparse.Namespace) -> str:
@@ -87,16 +106,9 @@ def main(words: Sequence[str] | None = None) -> None:
     """Trains, measures, and writes the page."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     options = parse(words)
-    place, count = options.part or (0, 1)
-    models = [
-        model
-        for seed in options.seeds[place::count]
-        for model in square(seed)
-        if not options.only or model.name in options.only
-    ]
     schooling = Schooling(base_steps=options.base_steps, steps=options.steps)
-    places = trained(models, options.out, schooling)
-    if not places:
+    places = trained(chosen(options), options.out, schooling)
+    if places is None:
         raise SystemExit("stopped; the same command goes on with the trainings")
     asking = Asking(options.groups, tuple(options.runs), tuple(options.more))
     recogniser = load_recogniser()

@@ -134,7 +134,7 @@ def clip_seconds(folder: Path) -> dict[str, float]:
     """Seconds of every clip by its source and name, without what is cut out round faults."""
     seconds: dict[str, float] = {}
     for clip in read_joint_clips(folder):
-        name = f"{clip.source}/{clip.name}"
+        name = clip.full_name
         seconds[name] = seconds.get(name, 0.0) + len(clip.joints) / JOINTS_FPS
     return seconds
 

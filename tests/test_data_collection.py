@@ -159,7 +159,7 @@ def test_files_of_humanml3d_are_sorted_by_their_texts(
         (tmp_path / "in" / "texts" / f"{name}.txt").write_text(text)
     recordings = read_collection(tmp_path / "in")
     assert {clip.name for clip in recordings.known} == {"000001", "M000001"}
-    assert [clip.label for clip in recordings.unknown] == ["a person walks and then sits"]
+    assert [each.label for each in recordings.dropped] == ["a person walks and then sits"]
     out = tmp_path / "set"
     assert main(["dataset", "build", str(tmp_path / "in"), "--out", str(out), *FEW]) == 0
     assert "a person walks and then sits (1)" in (out / "README.md").read_text()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mocap_folder import clip_joints
+from mocap_folder import clip_joints, write_folder
 from standin_skeleton import rest_joints
 
 from motiondistill.data.collection import (
@@ -15,11 +15,12 @@ from motiondistill.data.collection import (
     read_collection,
     recorded_entries,
 )
+from motiondistill.data.collection_card import card
 from motiondistill.data.dropped import Dropped, in_words
 from motiondistill.data.importers import CapturedClip
 from motiondistill.data.joints import JOINTS_FPS, JointClip
 from motiondistill.data.parametric import parametric_motion
-from motiondistill.data.splits import Split
+from motiondistill.data.splits import Split, SplitSettings
 from motiondistill.kinematics import forward_kinematics
 from motiondistill.randomness import seeded
 
@@ -77,7 +78,7 @@ def test_a_motion_of_a_windows_very_length_gives_one() -> None:
     for lost, count in ((0, 1), (1, 0)):
         clip = JointClip("a", "own", "squat", taken.joints, motion=taken.motion)
         clip = clip.frames(slice(len(taken.joints) - lost))
-        (found,) = cut(Recordings((clip,), (clip,), (), ()))
+        (found,) = cut(Recordings((clip,), (clip,), (), ""))
         assert (len(found.entries), len(found.dropped)) == (count, 1 - count)
 
 
@@ -90,6 +91,61 @@ def test_a_clip_counts_as_left_out_only_if_no_piece_of_it_is_used(tmp_path: Path
     cuttings = cut(recordings)
     assert [bool(each.entries) for each in cuttings] == [True, False]
     assert all_dropped(recordings, cuttings) == []
+
+
+def left_out(folder: Path) -> str:
+    """That part of the folder's card, of a set without windows."""
+    recordings = read_collection(folder)
+    text = card(recordings, [], all_dropped(recordings, []), [], SETTINGS, SplitSettings())
+    return text.partition("## Left out\n\n")[2]
+
+
+def test_the_card_tells_what_a_manifest_leaves_out(tmp_path: Path) -> None:
+    walk = clip_joints("walk", 1.0)
+    broken = walk.copy()
+    broken[14:] += 1.0  # two pieces
+    clips = {
+        "01_01": ("walk", walk),
+        "01_02": ("walk", walk),
+        "01_03": ("swim", walk),
+        "01_04": ("swim", walk[:5]),
+        "01_05": ("juggle", broken),
+        "03_01": ("walk", walk[:5]),
+    }
+    folder = write_folder(tmp_path / "in", clips, floor={"01_02": 1.0, "01_03": -1.0})
+    no_floor = "no floor within 0.3 m of zero"
+    told = {each.clip: (each.action, each.why) for each in read_collection(folder).dropped}
+    assert told["cmu/01_02"] == ("walk", no_floor) and told["cmu/01_03"] == ("", no_floor)
+    assert left_out(folder).splitlines()[::2] == [
+        "Clips that name none of the actions, or several: swim (1), juggle (1).",
+        "Clips that would teach a class something wrong: cmu/03_01.",
+        f"Clips in which no window shows their action: cmu/01_02, cmu/01_03: {no_floor}.",
+        "Files that are no motions of a known format: none.",
+    ]
+
+
+def test_the_card_tells_which_files_were_passed_over(tmp_path: Path) -> None:
+    put(tmp_path / "walk_1.npy", clip_joints("walk", 1.0))
+    for name in ("a.mp4", "b.mp4", "log.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert "of a known format: 2 .mp4, 1 .txt.\n" in left_out(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [
+        ("walk", r"that can be used, got .* 01_01 \(no floor within 0\.3 m of zero\); add others"),
+        ("swim", r"that name one of our actions, got .* with swim; name the files"),
+        (None, r"that name one of our actions, got .* with no clip at all; name the files"),
+    ],
+)
+def test_a_manifest_that_leaves_no_clip_is_told(
+    label: str | None, told: str, tmp_path: Path
+) -> None:
+    clips = {} if label is None else {"01_01": (label, clip_joints("walk", 1.0))}
+    folder = write_folder(tmp_path / "in", clips, floor={"01_01": 1.0})
+    with pytest.raises(ValueError, match=told):
+        read_collection(folder)
 
 
 def test_reasons_are_told_with_a_few_names() -> None:

@@ -150,6 +150,21 @@ def test_a_model_that_is_not_in_the_squares_is_refused(
     assert "--only must be among 0-0, 0-1," in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--seeds 0 --part 2/2", "got 2/2 of seeds 0; take fewer shares, or name another"),
+        ("--part 1/2 --only 1-0", "got 1/2 of seeds 0 1 and --only 1-0; take fewer"),
+    ],
+)
+def test_a_share_without_models_is_refused(
+    words: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        long_tail.parse(words.split())
+    assert f"--part must be a share with models to make, {told}" in capsys.readouterr().err
+
+
 def test_the_command_tells_every_option_that_is_not_usual() -> None:
     assert long_tail.command(long_tail.parse([])) == "experiments/long_tail.py"
     words = ["--out", "my runs", "--seeds", "0", "--base-steps", "9", "--steps", "8"]

@@ -116,9 +116,8 @@ def recordings(folder: Path, rest: Float[Tensor, "joints 3"]) -> list[Recording]
             shown = loop if cycles and loop is not None else joints
             starts = _starts(action, clip, shown, holds=not cycles)
             if starts:
-                name = f"{clip.source}/{clip.name}"
                 origin, odd = group[subject(clip)], clip.name in ODD
-                found.append(Recording(name, origin, action, shown, starts, cycles, odd))
+                found.append(Recording(clip.full_name, origin, action, shown, starts, cycles, odd))
     return found
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from motiondistill import config as configs
-from motiondistill.bookkeeping.probed_levels import probed_keys, with_probed_levels
+from motiondistill.bookkeeping.probed_levels import load_with_record, with_probed_levels
 from motiondistill.checkpoints import CHECKPOINTS, newest_step
 from motiondistill.schema.jobs import JobConfig, LatentsConfig, OptimizeConfig, job_of
 
@@ -88,12 +88,8 @@ def check_job(key: str, path: Path, schema: type[JobConfig]) -> None:
 def _grown(path: Path, config: str | None, overrides: list[str]) -> OptimizeConfig:
     """The stored configuration with what is given now."""
     stored = configs.load(OptimizeConfig, str(path))
-    base, given = configs.to_dict(stored), configs.given(OptimizeConfig, config, overrides)
-    if given.get("score.levels") == "auto":
-        probe = given.get("score.probe", stored.score.probe)
-        for name in probed_keys(None if probe is None else str(probe)):
-            del base["score"][name]  # stored is what a probe made of them when the run began
-    wanted = with_probed_levels(configs.load(OptimizeConfig, config, overrides, base=base))
+    base = configs.to_dict(stored)
+    wanted = with_probed_levels(load_with_record(OptimizeConfig, config, overrides, base=base))
     check_changes(stored, wanted, distilled=has_distilled(path.parent))
     return wanted
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from motiondistill import config
 from motiondistill.bookkeeping import resuming, store
 from motiondistill.bookkeeping.batch import read_prompts
+from motiondistill.bookkeeping.probed_levels import load_with_record
 from motiondistill.building.diagnosis import clips_config, make_looking, settled
 from motiondistill.building.field import answer_known
 from motiondistill.building.objects import make_body
@@ -39,7 +39,7 @@ _WITH_A_BODY: Final[tuple[Stage, ...]] = ("representation", "samples", "distilla
 
 def run(options: argparse.Namespace) -> int:
     """Looks at every stage of every prompt, or goes on; 0, or 1 if some failed, or 130."""
-    settings = config.load(DiagnoseConfig, options.config, options.overrides)
+    settings = load_with_record(DiagnoseConfig, options.config, options.overrides)
     clips_config(settings)  # its mistakes are told before anything is loaded
     prompts, folder = _prompts(options), options.out
     motions = None if options.motions is None else str(options.motions)

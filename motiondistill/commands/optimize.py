@@ -3,9 +3,8 @@
 import argparse
 import shlex
 
-from motiondistill import config
 from motiondistill.bookkeeping import resuming, store
-from motiondistill.bookkeeping.probed_levels import with_probed_levels
+from motiondistill.bookkeeping.probed_levels import load_with_record, with_probed_levels
 from motiondistill.building import objects
 from motiondistill.building.critics import pinned_priors
 from motiondistill.commands import optimize_batch
@@ -44,7 +43,7 @@ def _lead(options: argparse.Namespace) -> int:
     if options.resume:
         settings = resuming.stored_config(folder, prompt, options.config, options.overrides)
     else:
-        settings = config.load(OptimizeConfig, options.config, options.overrides)
+        settings = load_with_record(OptimizeConfig, options.config, options.overrides)
         folder = store.new_folder(folder, prompt)
     with terminal() as console:
         if options.resume:

@@ -25,7 +25,7 @@ from motiondistill.bookkeeping.batch import (
     write_summary,
 )
 from motiondistill.bookkeeping.interruption import Interruption
-from motiondistill.bookkeeping.probed_levels import with_probed_levels
+from motiondistill.bookkeeping.probed_levels import load_with_record, with_probed_levels
 from motiondistill.building import objects
 from motiondistill.building.critics import pinned_priors
 from motiondistill.commands.one_run import answer_known, conduct, saved_state
@@ -96,7 +96,7 @@ def _settings(options: argparse.Namespace) -> tuple[OptimizeConfig, tuple[int, .
             f"`run.seed` must be left out with `--seeds`, got both; keep --seeds {options.seeds}."
         )
     if not options.resume:
-        settings = config.load(OptimizeConfig, options.config, options.overrides)
+        settings = load_with_record(OptimizeConfig, options.config, options.overrides)
         seeds = given or (settings.run.seed,)
     else:
         settings, stored = resuming.stored_batch(options.out, options.config, options.overrides)

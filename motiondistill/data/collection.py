@@ -11,7 +11,7 @@ from torch import Tensor
 from motiondistill.data.captions import SIDED_ACTIONS
 from motiondistill.data.choreography import SIDES
 from motiondistill.data.cuts import Window, windows_or_why
-from motiondistill.data.dropped import Dropped, in_words
+from motiondistill.data.dropped import UNFIT, UNNAMED, Dropped, in_words
 from motiondistill.data.duplicates import duplicates, movement
 from motiondistill.data.joints import JointClip, pieces, why_no_piece
 from motiondistill.data.parametric import PARAMETRIC_ACTIONS, parametric_motion
@@ -71,10 +71,10 @@ class Recordings:
     every: tuple[JointClip, ...]
     known: tuple[JointClip, ...]
     """Those in which an action is looked for."""
-    unknown: tuple[JointClip, ...]
-    """Those whose words name none of our actions, or several."""
     dropped: tuple[Dropped, ...]
-    """Those of which nothing can be used, with the unknown ones."""
+    """Those of which nothing can be used, such as those whose words name no action."""
+    others: str
+    """How many files that are no motion there are of each ending; empty where there are none."""
 
 
 @dataclass(frozen=True)
@@ -94,23 +94,22 @@ def read_collection(folder: Path, *, key: str = "FOLDER") -> Recordings:
     any action.
     """
     whole = read_whole(folder, key=key)
-    every = tuple(piece for clip in whole for piece in pieces(clip))
+    every = tuple(piece for clip in whole.clips for piece in pieces(clip))
     known = tuple(clip for clip in every if actions_of(clip))
-    unknown = tuple(clip for clip in every if not actions_of(clip))
-    dropped = tuple(each for clip in whole for each in _unusable(clip))
-    if not known and any(map(actions_of, whole)):
+    dropped = (*whole.dropped, *(each for clip in whole.clips for each in _unusable(clip)))
+    if not known and any(each.action for each in dropped):
         raise ValueError(
             f"`{key}` must hold motions that can be used, got {folder} with {in_words(dropped)}; "
             "add others."
         )
     if not known:
-        labels = ", ".join(sorted({clip.label for clip in whole})[:8])
+        labels = ", ".join(sorted({each.label for each in dropped})[:8]) or "no clip at all"
         raise ValueError(
             f"`{key}` must hold motions that name one of our actions, got {folder} with {labels}; "
             "name the files or their folders after actions, such as walk_01.bvh, or add a "
             "manifest.csv."
         )
-    return Recordings(every, known, unknown, dropped)
+    return Recordings(every, known, dropped, whole.others)
 
 
 def find_copies(clips: Sequence[JointClip]) -> Iterator[list[int]]:
@@ -157,7 +156,7 @@ def recorded_entries(
                 entry = Entry(window, side, clip.source, clip.subject, clip.label, mirrored=False)
                 entries += [entry, mirror_image(entry)] if settings.mirror else [entry]
             if not windows:
-                dropped.append(Dropped(_full_name(clip), action, why))
+                dropped.append(Dropped(clip.full_name, action, why))
         yield Cutting(entries, dropped)
 
 
@@ -201,11 +200,9 @@ def _unusable(clip: JointClip) -> list[Dropped]:
         return []
     if actions:
         why = why_no_piece(clip)
-    elif is_unfit(clip):
-        why = "known to show its class wrongly, or to be a copy"
     else:
-        why = "names no action of ours, or several"
-    return [Dropped(_full_name(clip), action, why) for action in actions or ("",)]
+        why = UNFIT if is_unfit(clip) else UNNAMED
+    return [Dropped(clip.full_name, action, why, clip.label) for action in actions or ("",)]
 
 
 def _windows(
@@ -227,10 +224,6 @@ def _windows(
         return found
     held = motion.frames(torch.arange(motion.num_frames + 1).clamp(max=motion.num_frames - 1))
     return windows_or_why(clip, held, action, rest_joints, fps, frames, vary=False)
-
-
-def _full_name(clip: JointClip) -> str:
-    return f"{clip.source}/{clip.name}"
 
 
 def _key(clip: JointClip, settings: SplitSettings) -> str:

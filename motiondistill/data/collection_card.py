@@ -7,9 +7,8 @@ from typing import Any
 
 from motiondistill.data.collection import Entry, Recordings, WindowSettings
 from motiondistill.data.collection_files import count_entries, counts_table
-from motiondistill.data.dropped import Dropped, by_reason
+from motiondistill.data.dropped import UNFIT, UNNAMED, Dropped, by_reason
 from motiondistill.data.joints import JOINTS_FPS, JointClip
-from motiondistill.data.recordings import is_unfit
 from motiondistill.data.splits import SplitSettings
 
 _UNKNOWN_TERMS = "not told by the folder: see where it came from"
@@ -26,9 +25,9 @@ def card(
     split: SplitSettings,
 ) -> str:
     """The text of the card, in Markdown; `dropped` are those of `all_dropped`."""
-    seconds = {_name(clip): 0.0 for clip in recordings.known}
+    seconds = {clip.full_name: 0.0 for clip in recordings.known}
     for clip in recordings.known:
-        seconds[_name(clip)] += len(clip.joints) / JOINTS_FPS
+        seconds[clip.full_name] += len(clip.joints) / JOINTS_FPS
     table = counts_table(count_entries(entries, seconds))
     return f"""# Windows of human motion
 
@@ -60,13 +59,13 @@ Whole {split.by}s are on one side, with all copies of their recordings.
 
 ## Left out
 
-{_left_out(recordings, dropped)}
+{_left_out(dropped, recordings.others)}
 """
 
 
 def _copies(clips: Sequence[JointClip], copies: Sequence[Sequence[int]]) -> str:
     pairs = {
-        tuple(sorted({_name(clips[place]), _name(clips[other])}))
+        tuple(sorted({clips[place].full_name, clips[other].full_name}))
         for place, others in enumerate(copies)
         for other in others
     }
@@ -109,19 +108,17 @@ def _settings(**groups: Any) -> str:
     return "\n".join(lines)
 
 
-def _left_out(recordings: Recordings, dropped: Sequence[Dropped]) -> str:
-    silent = by_reason(each for each in dropped if each.action)
+def _left_out(dropped: Sequence[Dropped], others: str) -> str:
+    silent = by_reason(dropped)
+    silent.pop(UNNAMED, None)
+    unfit = sorted(silent.pop(UNFIT, []))
     reasons = [f"{', '.join(sorted(clips))}: {why}" for why, clips in silent.items()]
-    unfit = sorted({_name(clip) for clip in recordings.unknown if is_unfit(clip)})
-    labels = Counter(clip.label for clip in recordings.unknown if not is_unfit(clip))
+    labels = Counter(each.label for each in dropped if each.why == UNNAMED)
     named = [f"{label} ({count})" for label, count in labels.most_common(_SHOWN)]
     more = f", and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else ""
     return (
         f"Clips that name none of the actions, or several: {', '.join(named) or 'none'}{more}.\n\n"
         f"Clips that would teach a class something wrong: {', '.join(unfit) or 'none'}.\n\n"
-        f"Clips in which no window shows their action: {'; '.join(reasons) or 'none'}."
+        f"Clips in which no window shows their action: {'; '.join(reasons) or 'none'}.\n\n"
+        f"Files that are no motions of a known format: {others or 'none'}."
     )
-
-
-def _name(clip: JointClip) -> str:
-    return f"{clip.source}/{clip.name}"

@@ -128,7 +128,7 @@ def _window(
         return _UNLIKE
     if action == "cartwheel" and side == "left":  # all go the same way round
         motion, side = mirrored(motion), "right"
-    return Window(motion, action, side, f"{clip.source}/{clip.name}")
+    return Window(motion, action, side, clip.full_name)
 
 
 def _facing(

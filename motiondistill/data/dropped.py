@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+UNNAMED: Final = "names no action of ours, or several"
+UNFIT: Final = "known to show its class wrongly, or to be a copy"
 # Of one reason.
 _SHOWN: Final = 3
 
@@ -17,6 +19,8 @@ class Dropped:
     action: str
     """What it should show; empty where nobody knows."""
     why: str
+    label: str = ""
+    """What the source says of it."""
 
 
 def by_reason(dropped: Iterable[Dropped]) -> dict[str, list[str]]:

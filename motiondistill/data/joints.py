@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from motiondistill.data.dropped import Dropped
 from motiondistill.structures import NUM_JOINTS, Motion
-
-_log = logging.getLogger(__name__)
 
 JOINTS_FPS = 30.0
 _MANIFEST = "manifest.csv"
@@ -28,6 +26,7 @@ _MAX_STEP = 0.5
 _STEP_MARGIN = 3
 # The floor of a sound clip lies within this height of zero; a root fault puts it far off.
 _MAX_FLOOR = 0.3
+_NO_FLOOR = f"no floor within {_MAX_FLOOR:g} m of zero"
 _MIN_SECONDS = 0.4
 
 
@@ -48,10 +47,20 @@ class JointClip:
     motion: Motion | None = None
     """Its rotations, on its own skeleton, where the source has them exactly."""
 
+    @property
+    def full_name(self) -> str:
+        """Source and name: what the clip is called wherever clips of several sources are."""
+        return full_name(self.source, self.name)
+
     def frames(self, chosen: slice) -> "JointClip":
         """These frames of the clip."""
         motion = None if self.motion is None else self.motion.frames(chosen)
         return dataclasses.replace(self, joints=self.joints[chosen], motion=motion)
+
+
+def full_name(source: str, name: str) -> str:
+    """See `JointClip.full_name`."""
+    return f"{source}/{name}"
 
 
 def has_manifest(folder: Path) -> bool:
@@ -64,11 +73,11 @@ def read_joint_clips(folder: Path) -> list[JointClip]:
 
     Clips are cut round jumps of more than half a metre a frame. Raises as `whole_joint_clips`.
     """
-    return [piece for clip in whole_joint_clips(folder) for piece in pieces(clip)]
+    return [piece for clip in whole_joint_clips(folder)[0] for piece in pieces(clip)]
 
 
-def whole_joint_clips(folder: Path) -> list[JointClip]:
-    """All clips that the manifest of `folder` names; those without a floor are left out, and told.
+def whole_joint_clips(folder: Path) -> tuple[list[JointClip], list[Dropped]]:
+    """All clips that the manifest of `folder` names, and those without a floor, which are left out.
 
     Raises FileNotFoundError or ValueError for a manifest that does not fit its arrays.
     """
@@ -78,10 +87,14 @@ def whole_joint_clips(folder: Path) -> list[JointClip]:
             f"`folder` must hold manifest.csv and joints22/, found none at {manifest}; "
             "give the motion-capture folder itself."
         )
-    every = _rows(manifest)
-    rows = [row for row in every if _has_floor(manifest, row)]
-    if len(rows) < len(every):
-        _log.info("left out %d clips of %s without a floor", len(every) - len(rows), manifest)
+    rows: list[dict[str, str]] = []
+    without = []
+    for row in (every := _rows(manifest)):
+        if _has_floor(manifest, row):
+            rows.append(row)
+        else:
+            name = full_name(_source(row["npz"]), row["clip"])
+            without.append(Dropped(name, "", _NO_FLOOR, row["cls"]))
     clips: list[JointClip] = []
     for archive in sorted({row["npz"] for row in every}):
         path = folder / "joints22" / archive
@@ -94,14 +107,14 @@ def whole_joint_clips(folder: Path) -> list[JointClip]:
                 if row["npz"] == archive:
                     clip = JointClip(
                         name=row["clip"],
-                        source=archive.split("_")[0],
+                        source=_source(archive),
                         label=row["cls"],
                         joints=_joints(path, arrays, row["clip"]),
                         subject=row.get("subject") or _subject(row["clip"]),
                         terms=row.get("licence", ""),
                     )
                     clips.append(clip)
-    return clips
+    return clips, without
 
 
 def sound_frames(joints: Float[Tensor, "frames joints 3"]) -> Bool[Tensor, " frames"]:
@@ -172,6 +185,10 @@ def _joints(
             f"{array.dtype} of shape {array.shape}; give the joints in SMPL's order."
         )
     return torch.from_numpy(array.astype(np.float32))
+
+
+def _source(archive: str) -> str:
+    return archive.split("_")[0]
 
 
 def _subject(name: str) -> str:

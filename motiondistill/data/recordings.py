@@ -1,14 +1,17 @@
 """Recorded clips, from a folder in our form or of foreign files, and what they show."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from jaxtyping import Float
 from torch import Tensor
 
-from motiondistill.data.importers import CapturedClip, read_folder
+from motiondistill.data.dropped import Dropped
+from motiondistill.data.importers import CapturedClip, look_through
 from motiondistill.data.joints import (
     JOINTS_FPS,
     JointClip,
@@ -53,20 +56,38 @@ _UNFIT: Final = frozenset(
 _SKELETONS: Final = {"amp": "dm"}
 
 
+@dataclass(frozen=True)
+class Whole:
+    """All that is in a folder."""
+
+    clips: tuple[JointClip, ...]
+    """Its clips, sound or not."""
+    dropped: tuple[Dropped, ...]
+    """Those that are none of them, since they stand on no floor."""
+    others: str
+    """How many files that are no motion there are of each ending; empty where there are none."""
+
+
 def read_recordings(folder: Path) -> list[JointClip]:
     """The sound pieces of all clips in a folder with `manifest.csv`, or of motion files.
 
     Raises FileNotFoundError or ValueError that says what the folder must hold.
     """
-    return [piece for clip in read_whole(folder) for piece in pieces(clip)]
+    return [piece for clip in read_whole(folder).clips for piece in pieces(clip)]
 
 
-def read_whole(folder: Path, *, key: str = "folder") -> list[JointClip]:
-    """The same clips, sound or not; errors call the folder `key`."""
+def read_whole(folder: Path, *, key: str = "folder") -> Whole:
+    """The same clips whole, and what is left out; errors call the folder `key`."""
     if has_manifest(folder):
-        return whole_joint_clips(folder)
-    clips = read_folder(folder, key=key)
-    return [
+        found, without = whole_joint_clips(folder)
+        told = [
+            dataclasses.replace(each, action=action)
+            for each in without
+            for action in _named(each.label) or ("",)
+        ]
+        return Whole(tuple(found), tuple(told), "")
+    clips, others = look_through(folder, key=key)
+    named = (
         JointClip(
             name=name,
             source=clip.source,
@@ -76,21 +97,18 @@ def read_whole(folder: Path, *, key: str = "folder") -> list[JointClip]:
             motion=clip.motion,
         )
         for clip, name in zip(clips, _names(clips), strict=True)
-    ]
+    )
+    return Whole(tuple(named), (), others)
 
 
 def actions_of(clip: JointClip) -> tuple[str, ...]:
     """The actions that the clip may show by its class or by its words; none if they say nothing."""
-    if is_unfit(clip):
-        return ()
-    known = tuple(action for action, labels in SOURCE_LABELS.items() if clip.label in labels)
-    named = None if known else action_in(clip.label)
-    return known if named is None else (named,)
+    return () if is_unfit(clip) else _named(clip.label)
 
 
 def is_unfit(clip: JointClip) -> bool:
     """Whether the clip is known to show its class wrongly, or to be a copy."""
-    return f"{clip.source}/{clip.name}" in _UNFIT
+    return clip.full_name in _UNFIT
 
 
 def neutral_poses(clips: Sequence[JointClip]) -> dict[str, NeutralPose]:
@@ -110,6 +128,13 @@ def motion_of(
     if clip.motion is not None:
         return retarget_rotations(clip.motion, clip.joints, rest_joints)
     return retarget(clip.joints, JOINTS_FPS, neutral[_skeleton(clip)], rest_joints)
+
+
+def _named(label: str) -> tuple[str, ...]:
+    """The actions that a class or other words tell."""
+    known = tuple(action for action, labels in SOURCE_LABELS.items() if label in labels)
+    named = None if known else action_in(label)
+    return known if named is None else (named,)
 
 
 def _names(clips: Sequence[CapturedClip]) -> list[str]:

@@ -71,10 +71,27 @@ def label_hint(path: Path, root: Path | None = None, said: str = "") -> str:
     name has an action, those of the first of `said`, the file's name and its folder's that has any
     words: take numbers, such as `07_01`, have none.
     """
-    near = [_words(said), _words(path.stem), _words(path.absolute().parent.name)]
-    names = [*near[:2], *map(_words, _folders(path.absolute(), root))]
+    near = [bare_words(said), bare_words(path.stem), bare_words(path.absolute().parent.name)]
+    names = [*near[:2], *map(bare_words, folders(path.absolute(), root))]
     with_action = (words for words in names if actions_in(words))
     return next(with_action, None) or next(filter(None, near), path.stem)
+
+
+def bare_words(name: str) -> str:
+    """The words of a name in small letters, without numbers, subjects and AMASS' endings."""
+    bare = re.sub(r"(?i)subject\s*\d+|_(poses|stageii)$", " ", name)
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"[\W\d_]+", " ", bare))
+    return " ".join(words.split()).lower()
+
+
+def folders(path: Path, root: Path | None) -> Iterator[str]:
+    """Names of the folders that a file is in, from the nearest on, `root` as the last."""
+    top = path.parent if root is None else root.absolute()
+    top = top if top in path.parents else path.parent
+    for folder in path.parents:
+        yield folder.name
+        if folder == top:
+            return
 
 
 def subject_hint(path: Path, root: Path | None = None) -> str:
@@ -97,20 +114,3 @@ def tell_rate(what: str, fps: float, whose: str) -> None:
         fps,
         whose,
     )
-
-
-def _words(name: str) -> str:
-    """The words of a name in small letters, without numbers, subjects and AMASS' endings."""
-    bare = re.sub(r"(?i)subject\s*\d+|_(poses|stageii)$", " ", name)
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"[\W\d_]+", " ", bare))
-    return " ".join(words.split()).lower()
-
-
-def _folders(path: Path, root: Path | None) -> Iterator[str]:
-    """Names of the folders that a file is in, from the nearest on, `root` as the last."""
-    top = path.parent if root is None else root.absolute()
-    top = top if top in path.parents else path.parent
-    for folder in path.parents:
-        yield folder.name
-        if folder == top:
-            return

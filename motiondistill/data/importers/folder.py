@@ -53,12 +53,17 @@ def read_motion_capture(path: Path, *, root: Path | None = None) -> list[Capture
 
 
 def read_folder(folder: Path, *, key: str = "folder") -> list[CapturedClip]:
-    """The clips in all motions of `folder` and the folders in it, at `JOINTS_FPS`.
+    """The clips that `look_through` finds."""
+    return look_through(folder, key=key)[0]
 
-    Files that are no motion are passed over, and counted in one line of the log; a motion that is
-    damaged is an error. BVH files of one skeleton share what their axis and their unit are, so that
-    a clip of somebody who lies on the floor is not turned upright. `key` is what errors call the
-    folder.
+
+def look_through(folder: Path, *, key: str = "folder") -> tuple[list[CapturedClip], str]:
+    """The clips in all motions of `folder` and the folders in it, at `JOINTS_FPS`; and other files.
+
+    Files that are no motion are passed over, and counted in one line, of the log, too; a motion
+    that is damaged is an error. BVH files of one skeleton share what their axis and their unit are,
+    so that a clip of somebody who lies on the floor is not turned upright. `key` is what errors
+    call the folder.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"`{key}` must be a folder of motions, got {folder}.")
@@ -76,7 +81,7 @@ def read_folder(folder: Path, *, key: str = "folder") -> list[CapturedClip]:
         )
     if others:
         _log.info("passed over in %s, as they are no motions of a known format: %s", folder, others)
-    return clips
+    return clips, others
 
 
 def recognise(path: Path) -> MotionFormat | None:
