@@ -88,8 +88,8 @@ straight there, 0 anywhere), and how much of it all draws of noise share.
 BESIDE: Final = """## Beside other priors
 
 The same questions about one parametric motion of each prompt, by `{brief}`.
-What differs otherwise: {different}. A prior of images sees frames one by one, so that pairs which differ
-in their order alone must be chance for it: a check of the probe itself.
+What differs otherwise: {different}. A prior of images sees frames one by one, so that pairs which
+differ in their order alone must be chance for it: a check of the probe itself.
 
 ![Both maps](probe_embedded/comparison.png)
 """
