@@ -14,6 +14,7 @@ from motiondistill.probing.intervals import (
     DIFFERENCES,
     SHARES,
     Estimate,
+    Limits,
     by_chance,
     certain,
     independent,
@@ -90,6 +91,17 @@ def gain(cells: Sequence[Cell], measure: Measure) -> Estimate:
     return _over_models(cells, apart)
 
 
+def mean_over(cells: Sequence[Cell], counts: Sequence[int], measure: Measure) -> Estimate:
+    """The mean share of the cells of these counts; the interval is of other models."""
+    values = values_of(cells, measure)
+    asked = torch.isin(torch.tensor([cell.count for cell in cells]), torch.tensor(counts))
+
+    def mean(chosen: Int[Tensor, "choices cells"]) -> Float[Tensor, " choices"]:
+        return (values[chosen] * asked[chosen]).sum(1) / asked[chosen].sum(1)
+
+    return _over_models(cells, mean, SHARES)
+
+
 def rank_correlation(cells: Sequence[Cell], first: Measure, second: Measure) -> Estimate:
     """Spearman's rank correlation over all cells; the interval is of other models.
 
@@ -141,7 +153,9 @@ def _ranks(values: Float[Tensor, "*batch values"]) -> Float[Tensor, "*batch valu
     return (apart > 0).double().sum(-1) + 0.5 * (apart == 0).double().sum(-1)
 
 
-def _over_models(cells: Sequence[Cell], statistic: Statistic) -> Estimate:
+def _over_models(
+    cells: Sequence[Cell], statistic: Statistic, limits: Limits = DIFFERENCES
+) -> Estimate:
     """The statistic of all cells, and its interval by the jackknife over models."""
     models = list(dict.fromkeys(cell.model for cell in cells))
     places = torch.tensor(
@@ -156,8 +170,8 @@ def _over_models(cells: Sequence[Cell], statistic: Statistic) -> Estimate:
     variance = jackknife_variance(statistic(places[others].flatten(1)))
     if variance < _ROUNDING:  # so many may agree by chance
         reach = by_chance(len(models))
-        return Estimate(value, max(-1.0, value - reach), min(1.0, value + reach))
-    return student(value, variance, len(models) - 1, DIFFERENCES)
+        return Estimate(value, max(limits[0], value - reach), min(limits[1], value + reach))
+    return student(value, variance, len(models) - 1, limits)
 
 
 def failures(cells: Sequence[Cell], *, succeeding: bool = False) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from long_tail_parts.figures import (
     Cell,
     failures,
     gain,
+    mean_over,
     rank_correlation,
     spearman,
     values_of,
@@ -41,10 +42,8 @@ def verdict(cells: Sequence[Cell], truth: Sequence[bool]) -> str:
         return f"{told} **not supported**: {shown}."
     doubts = [*_level_doubts(cells), *_model_doubts(cells, truth)]
     if doubts:
-        return f"{told} **partly supported**: {shown}, but {'; '.join(doubts)}."
-    same, failed = failures(cells)
-    owner = f"; of {failed} cells whose distillation fails, {same} have samples that fail"
-    return f"{told} **supported**: {shown}{owner}{_no_evidence(cells)}."
+        return f"{told} **partly supported**: {shown}, but {'; '.join(doubts)}. {_witness(cells)}"
+    return f"{told} **supported**: {shown}. {_witness(cells)}"
 
 
 def prediction(cells: Sequence[Cell]) -> str:
@@ -83,12 +82,10 @@ def estimate(found: Estimate, *, signed: bool = False) -> str:
 
 def _level_doubts(cells: Sequence[Cell]) -> list[str]:
     """Where common actions do not work, or rare ones do."""
-    doubts = []
-    for name, counts in (("common", COMMON), ("rare", RARE)):
-        share = values_of([cell for cell in cells if cell.count in counts], "distilled").mean()
-        if (share >= HALF) != (name == "common"):
-            doubts.append(f"of {name} actions {share:.0%} work".replace("%", " %"))
-    return doubts
+    common, rare = (mean_over(cells, counts, "distilled") for counts in (COMMON, RARE))
+    if common.value >= HALF > rare.value:
+        return []
+    return [f"the share recognised of common ones is {estimate(common)}, of rare {estimate(rare)}"]
 
 
 def _model_doubts(cells: Sequence[Cell], truth: Sequence[bool]) -> list[str]:
@@ -105,12 +102,15 @@ def _model_doubts(cells: Sequence[Cell], truth: Sequence[bool]) -> list[str]:
     return doubts
 
 
-def _no_evidence(cells: Sequence[Cell]) -> str:
-    """That cells which succeed have failing samples no less often, where it is so."""
+def _witness(cells: Sequence[Cell]) -> str:
+    """How often samples fail where the distillation does, and where it does not."""
     (same, failed), (also, succeeded) = failures(cells), failures(cells, succeeding=True)
+    if not failed:
+        return "No cell's distillation fails."
+    told = f"Of {failed} cells whose distillation fails, {same} have samples that fail"
     if not succeeded or also * failed < same * succeeded:
-        return ""
-    return f", but so have {also} of {succeeded} whose distillation succeeds"
+        return f"{told}."
+    return f"{told}, but so have {also} of {succeeded} whose distillation succeeds: no evidence."
 
 
 def _among_common(cells: Sequence[Cell]) -> str:
