@@ -138,8 +138,9 @@ def test_the_page_tells_what_was_measured(quick: tuple[QuickOptimizer, QuickProb
     assert "| 0-3 | 64: 0.61, 1.00, 1.00 | 256: 0.93, 1.00, 1.00 | 0: 0.50, 0.00, 0.00 |" in lines
     assert "100 % (70 to 100 %) of rendered true clips" in text
     for name in ("squat", "jumping-jacks", "raise-both-arms"):
-        assert f"![](long_tail/{name}.png)" in text
-        assert (PAGE_FILE.with_suffix("") / f"{name}.png").stat().st_size > 1000
+        for sheet in (name, f"distilled-{name}"):
+            assert f"![](long_tail/{sheet}.png)" in text
+            assert (PAGE_FILE.with_suffix("") / f"{sheet}.png").stat().st_size > 1000
 
 
 def test_a_model_that_is_not_in_the_squares_is_refused(

@@ -59,7 +59,12 @@ class Judged:
     @property
     def words(self) -> str:
         """As what the motion was recognised, and how surely."""
-        return f"{self.found.action} {self.found.probabilities[self.found.action]:.0%}"
+        return words_of(self.found)
+
+
+def words_of(found: Recognition) -> str:
+    """The most likely action, and how sure it is: `squat 82%`."""
+    return f"{found.action} {found.probabilities[found.action]:.0%}"
 
 
 def judge(runs: Iterable[Run], body: Body, recogniser: Recogniser) -> list[Judged]:

@@ -17,7 +17,7 @@ from motiondistill.atomic import write_text
 from motiondistill.bookkeeping.probe_files import read_summary
 from motiondistill.cli import main as motiondistill
 from motiondistill.engine.starts import Problem
-from motiondistill.metrics.recogniser import Recogniser
+from motiondistill.metrics.recogniser import Recogniser, Recognition
 from motiondistill.priors.hub import EMBEDDED
 
 SHORTER: Final = ("score.num_steps=60",)
@@ -48,12 +48,25 @@ class Asking:
 
 
 @dataclass(frozen=True)
+class Distilled:
+    """A run, and what its motion was recognised as."""
+
+    run: Run
+    found: Recognition
+
+
+@dataclass(frozen=True)
 class Findings:
-    """All that was measured."""
+    """All that was measured, of each model and action."""
 
     cells: list[Cell]
     samples: dict[tuple[Model, str], list[Judged]]
-    runs: list[Run]
+    distilled: dict[tuple[Model, str], list[Distilled]]
+
+    @property
+    def runs(self) -> list[Run]:
+        """All distillations."""
+        return [each.run for these in self.distilled.values() for each in these]
 
 
 def probe(pipeline: Path, folder: Path) -> dict[str, float]:
@@ -95,41 +108,41 @@ def distillations(pipeline: Path, out: Path, asking: Asking) -> list[Run]:
 
 def find(places: Mapping[Model, Path], asking: Asking, recogniser: Recogniser) -> Findings:
     """All figures of these trained models; what is missing in their folders is made."""
-    cells, runs, samples = list[Cell](), list[Run](), dict[tuple[Model, str], list[Judged]]()
+    findings = Findings([], {}, {})
     for model, place in places.items():
         pipeline = place / "pipeline"
         auc = probe(pipeline, place / "probe")
         groups = sample_groups(pipeline, place / "samples-fitted", asking.groups)
-        made = distillations(pipeline, place, asking)
-        runs += made
+        made = recognised(distillations(pipeline, place, asking), recogniser)
         for action in ACTIONS:
-            judged = judge(groups[action], recogniser)
-            samples[model, action] = judged
-            cells.append(cell(model, action, auc[action], judged, made, recogniser))
-    return Findings(cells, samples, runs)
+            samples = judge(groups[action], recogniser)
+            motions = [each for each in made if each.run.action == action]
+            findings.samples[model, action] = samples
+            findings.distilled[model, action] = motions
+            findings.cells.append(cell(model, action, auc[action], samples, motions))
+    return findings
+
+
+def recognised(runs: Sequence[Run], recogniser: Recogniser) -> list[Distilled]:
+    """What the motions of these runs are taken for."""
+    results = [(run, run.result()) for run in runs]
+    return [
+        Distilled(run, recogniser.recognise(result.joints, result.motion.fps))
+        for run, result in results
+    ]
 
 
 def cell(
-    model: Model,
-    action: str,
-    auc: float,
-    samples: Sequence[Judged],
-    runs: Sequence[Run],
-    recogniser: Recogniser,
+    model: Model, action: str, auc: float, samples: Sequence[Judged], motions: Sequence[Distilled]
 ) -> Cell:
-    """The figures of one model and action; `runs` may be of other actions, too."""
-    found = []
-    for run in runs:
-        if run.action == action:
-            result = run.result()
-            found.append(recogniser.recognise(result.joints, result.motion.fps))
+    """The figures of one model and action."""
     return Cell(
         model,
         action,
         probe=auc,
         sampled=mean(each.right for each in samples),
-        distilled=mean(each.action == action for each in found),
-        probability=mean(each.probabilities[action] for each in found),
+        distilled=mean(each.found.action == action for each in motions),
+        probability=mean(each.found.probabilities[action] for each in motions),
     )
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Final
 
 import torch
+from comparison.judged import words_of
 from comparison.pages import origin, table, write
+from comparison.runs import prompt_of
 from jaxtyping import Float
 from PIL import Image
 from prior_evidence.judged import Judged, rate
@@ -21,9 +23,13 @@ from motiondistill.atomic import write_atomically
 from motiondistill.engine.starts import Problem, start_azimuths
 from motiondistill.prompts import slug
 from motiondistill.report.labels import label
+from motiondistill.report.latent_grid import Block, grid, row_of_strip
 from motiondistill.report.media import strip_frames, to_bytes
+from motiondistill.report.results import STRIP_VIEWS
 
 PAGE_FILE: Final = Path("results/long_tail.md")
+# Of a run's strip: from the front left, where bent knees and raised arms are seen alike.
+_VIEW: Final = 1
 
 PAGE: Final = """# What becomes of rare actions
 
@@ -88,7 +94,14 @@ Probe, recognised samples, and recognised distilled motions of each action, by i
 
 The first sample of the first seed's models, by count, with what its fit was recognised as.
 
-{sheets}
+{samples}
+
+## Distilled motions
+
+Of the first seed's models, by count, from the front left, with what each was recognised as: a
+recogniser names an action or does not, and frames show how much of it is there.
+
+{distilled}
 """
 
 
@@ -129,7 +142,8 @@ def write_page(
         probed=" ".join(PROBED),
         shorter=" ".join(SHORTER),
         rows=by_model(cells, models),
-        sheets="\n\n".join(_sheet(problem, findings, action, folder) for action in ACTIONS),
+        samples="\n\n".join(_sheet(problem, findings, action, folder) for action in ACTIONS),
+        distilled="\n\n".join(_distilled(findings, action, folder) for action in ACTIONS),
     )
     write(PAGE_FILE, text)
 
@@ -196,18 +210,41 @@ def by_model(cells: Sequence[Cell], models: Sequence[Model]) -> str:
 
 def _sheet(problem: Problem, findings: Findings, action: str, folder: Path) -> str:
     """One image of an action: a row for each count."""
+    rows = [
+        _row(problem, findings.samples[model, action][0], model.count(action))
+        for model in _by_count(findings, action)
+    ]
+    return _drawn(torch.cat(rows, -2), action, folder / f"{slug(action)}.png")
+
+
+def _distilled(findings: Findings, action: str, folder: Path) -> str:
+    """One image of an action: a row for each count and run."""
+    rows = [
+        (
+            f"{model.count(action)} clips\nseed {each.run.seed}: seen as {words_of(each.found)}",
+            row_of_strip(each.run.folder / "strip.png", _VIEW, len(STRIP_VIEWS)),
+        )
+        for model in _by_count(findings, action)
+        for each in findings.distilled[model, action]
+    ]
+    image = grid([Block(prompt_of(action), rows)])
+    return _drawn(image, action, folder / f"distilled-{slug(action)}.png")
+
+
+def _drawn(image: Float[Tensor, "3 rows columns"], action: str, file: Path) -> str:
+    """Writes the image with 256 colours, and tells of which action it is."""
+    small = Image.fromarray(to_bytes(image[None])[0].numpy()).quantize(256)
+    write_atomically(file, lambda part: small.save(part, format="PNG", optimize=True))
+    return f"{action}:\n\n![]({file.parent.name}/{file.name})"
+
+
+def _by_count(findings: Findings, action: str) -> list[Model]:
+    """The first seed's models, those that saw the action least first."""
     models = dict.fromkeys(cell.model for cell in findings.cells)
     seed = next(iter(models)).seed
-    chosen = sorted(
+    return sorted(
         (model for model in models if model.seed == seed), key=lambda model: model.count(action)
     )
-    rows = [
-        _row(problem, findings.samples[model, action][0], model.count(action)) for model in chosen
-    ]
-    file = folder / f"{slug(action)}.png"
-    image = Image.fromarray(to_bytes(torch.cat(rows, -2)[None])[0].numpy()).quantize(256)
-    write_atomically(file, lambda part: image.save(part, format="PNG", optimize=True))
-    return f"{action}:\n\n![]({folder.name}/{file.name})"
 
 
 @torch.no_grad()
