@@ -1,6 +1,7 @@
 """What made-up figures of the study of rare actions say: shares, gains, correlations, verdicts."""
 
 from collections.abc import Callable
+from statistics import mean
 
 import pytest
 import torch
@@ -17,6 +18,8 @@ from long_tail_parts.figures import (
     within_actions,
 )
 from long_tail_parts.verdict import prediction, verdict
+
+from motiondistill.probing.intervals import t_quantile
 
 Rule = Callable[[Model, str], float]
 
@@ -140,8 +143,23 @@ def test_a_gain_lies_between_the_means_of_its_counts() -> None:
     for measure in ("probe", "distilled"):
         common, rare = (mean_over(cells, counts, measure) for counts in (COMMON, RARE))
         assert common.value - rare.value == pytest.approx(gain(cells, measure).value)
-    assert mean_over(cells_of(ordered, half, often), RARE, "distilled").low == 0
-    assert mean_over(cells_of(ordered, half, often), COMMON, "distilled").high == 1
+
+
+def test_the_interval_of_a_mean_is_of_the_models_that_have_such_cells() -> None:
+    cells = cells_of(ordered, half, often)
+    bound = 0.025 ** (1 / 9)  # of five models each, one in the two squares has no such cell
+    assert mean_over(cells, RARE, "distilled").low == 0
+    assert mean_over(cells, RARE, "distilled").high == pytest.approx(1 - bound)
+    own = [cell for cell in cells_of(half, half, by_action) if cell.count in COMMON]
+    models = list(dict.fromkeys(cell.model for cell in own))
+    without = torch.tensor(
+        [mean(cell.distilled for cell in own if cell.model != model) for model in models]
+    )
+    n = len(models)
+    error = ((n - 1) / n * (without - without.mean()).square().sum()).sqrt().item()
+    found = mean_over(cells_of(half, half, by_action), COMMON, "distilled")
+    assert found.low is not None
+    assert found.value - found.low == pytest.approx(t_quantile(n - 1) * error, rel=1e-4)
 
 
 TRUE, LOST = [True] * 9, [False] * 9
@@ -159,14 +177,15 @@ TRUE, LOST = [True] * 9, [False] * 9
             often,
             lambda model, action: 0.5 + often(model, action) / 2,
             TRUE,
-            "of rare 0.50 (0.19 to",
+            "of rare 0.50 (0.16 to",
         ),
         (often, lambda model, action: often(model, action) * 0.4, TRUE, "common ones is 0.40 ("),
         (
             lambda model, action: often(model, action) * 0.4,
             often,
             TRUE,
-            "but so have 12 of 12",
+            "in 18 of the 18 cells whose distillation fails, and in 12 of the 12 whose "
+            "distillation succeeds: they do not tell the two apart.",
         ),
     ],
 )
@@ -181,9 +200,22 @@ def test_reasons_for_doubt_are_told() -> None:
     assert "only 0 of 18 cells" in verdict(cells_of(ordered, half, often), TRUE)
     assert "true clips are lost by the fit" in verdict(cells_of(ordered, often, often), LOST)
     said = verdict(cells_of(ordered, often, often), TRUE)
-    assert "Of 18 cells whose distillation fails, 18 have samples that fail" in said
+    assert "in 18 of the 18 cells whose distillation fails, and in 0 of the 12 whose" in said
     assert "+1.00 (+0.69 to +1.00) for distilled motions" in said
-    assert "but so have" not in said
+    assert "tell the two apart" not in said
+    assert "do not tell the two apart" in verdict(cells_of(ordered, half, often), TRUE)
+
+
+def test_where_no_cell_fails_or_none_succeeds_samples_are_no_witness() -> None:
+    def always(model: Model, action: str) -> float:
+        return 0.5 + often(model, action) / 2
+
+    def never(model: Model, action: str) -> float:
+        return often(model, action) * 0.4
+
+    assert "No cell's distillation fails." in verdict(cells_of(ordered, often, always), TRUE)
+    said = verdict(cells_of(ordered, half, never), TRUE)
+    assert "in 0 of the 30 cells whose distillation fails; it succeeds in none." in said
 
 
 @pytest.mark.parametrize(

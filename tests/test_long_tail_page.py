@@ -13,6 +13,7 @@ from comparison.runs import prompt_of
 from long_tail_parts import measures
 from long_tail_parts.design import ACTIONS, COUNTS, FILLERS, square
 from long_tail_parts.page import PAGE_FILE
+from PIL import Image
 from prior_evidence.groups import SAMPLES, Group
 from prior_evidence.samples import Key, Sampling
 from quick_runs import QuickOptimizer
@@ -26,6 +27,7 @@ from motiondistill.data.dataset import action_dataset
 from motiondistill.data.parametric import parametric_motion
 from motiondistill.priors.gaussian_videos import gaussian_videos
 from motiondistill.randomness import seeded
+from motiondistill.report.latent_grid import BAND
 from motiondistill.schema.jobs import OptimizeConfig, ProbeConfig
 from motiondistill.structures import Motion
 
@@ -141,6 +143,26 @@ def test_the_page_tells_what_was_measured(quick: tuple[QuickOptimizer, QuickProb
         for sheet in (name, f"distilled-{name}"):
             assert f"![](long_tail/{sheet}.png)" in text
             assert (PAGE_FILE.with_suffix("") / f"{sheet}.png").stat().st_size > 1000
+    assert "by the seed of the distillations" not in text
+
+
+@pytest.mark.slow
+def test_every_distilled_motion_is_shown_and_seeds_are_told_apart(
+    quick: tuple[QuickOptimizer, QuickProbe],
+) -> None:
+    optimizer, _ = quick
+    heights = []
+    for runs_asked in (["0"], ["0", "1"]):
+        long_tail.main(["--seeds", "0", "--runs", *runs_asked])
+        with Image.open(PAGE_FILE.with_suffix("") / "distilled-squat.png") as image:
+            heights.append(image.height)
+    assert len(optimizer.calls) == 30
+    assert heights[1] - BAND == 2 * (heights[0] - BAND), "a row for each of five counts and run"
+    text = PAGE_FILE.read_text(encoding="utf-8")
+    assert "of 3 samples and 2 distilled motions a cell" in text
+    assert (
+        "common actions by the seed of the distillations: 1.00 of seed 0, 1.00 of seed 1." in text
+    )
 
 
 def test_a_model_that_is_not_in_the_squares_is_refused(

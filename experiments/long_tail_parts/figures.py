@@ -1,4 +1,4 @@
-"""What the cells of the squares come to: shares by count, gains, rank correlations, verdicts."""
+"""What the cells of the squares come to: shares by count, gains, rank correlations, failures."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -74,32 +74,27 @@ def at_count(cells: Sequence[Cell], count: int, measure: Measure) -> Estimate:
     return certain(student(share, variance, number - 1, SHARES), number)
 
 
+def mean_over(cells: Sequence[Cell], counts: Sequence[int], measure: Measure) -> Estimate:
+    """The mean share of the cells of these counts; the interval is of other models with such."""
+    having = {cell.model for cell in cells if cell.count in counts}
+    own = [cell for cell in cells if cell.model in having]
+    return _over_models(own, _mean_at(own, counts, measure), SHARES)
+
+
 def gain(cells: Sequence[Cell], measure: Measure) -> Estimate:
     """By how much the mean over cells of `COMMON` counts is above that of `RARE` ones.
 
     The interval is of other models, each with all of its actions.
     """
-    counts = torch.tensor([cell.count for cell in cells])
-    values, common = values_of(cells, measure), torch.isin(counts, torch.tensor(COMMON))
-    rare = torch.isin(counts, torch.tensor(RARE))
-
-    def apart(chosen: Int[Tensor, "choices cells"]) -> Float[Tensor, " choices"]:
-        of = values[chosen]
-        means = [(of * kind[chosen]).sum(1) / kind[chosen].sum(1) for kind in (common, rare)]
-        return means[0] - means[1]
-
-    return _over_models(cells, apart)
+    common, rare = (_mean_at(cells, counts, measure) for counts in (COMMON, RARE))
+    return _over_models(cells, lambda chosen: common(chosen) - rare(chosen))
 
 
-def mean_over(cells: Sequence[Cell], counts: Sequence[int], measure: Measure) -> Estimate:
-    """The mean share of the cells of these counts; the interval is of other models."""
+def _mean_at(cells: Sequence[Cell], counts: Sequence[int], measure: Measure) -> Statistic:
+    """The mean over those of the chosen cells that have one of these counts."""
     values = values_of(cells, measure)
     asked = torch.isin(torch.tensor([cell.count for cell in cells]), torch.tensor(counts))
-
-    def mean(chosen: Int[Tensor, "choices cells"]) -> Float[Tensor, " choices"]:
-        return (values[chosen] * asked[chosen]).sum(1) / asked[chosen].sum(1)
-
-    return _over_models(cells, mean, SHARES)
+    return lambda chosen: (values[chosen] * asked[chosen]).sum(1) / asked[chosen].sum(1)
 
 
 def rank_correlation(cells: Sequence[Cell], first: Measure, second: Measure) -> Estimate:

@@ -85,7 +85,10 @@ def _level_doubts(cells: Sequence[Cell]) -> list[str]:
     common, rare = (mean_over(cells, counts, "distilled") for counts in (COMMON, RARE))
     if common.value >= HALF > rare.value:
         return []
-    return [f"the share recognised of common ones is {estimate(common)}, of rare {estimate(rare)}"]
+    return [
+        f"the share recognised of common ones is {estimate(common)}, of rare {estimate(rare)}, "
+        "where half should lie between them"
+    ]
 
 
 def _model_doubts(cells: Sequence[Cell], truth: Sequence[bool]) -> list[str]:
@@ -107,10 +110,13 @@ def _witness(cells: Sequence[Cell]) -> str:
     (same, failed), (also, succeeded) = failures(cells), failures(cells, succeeding=True)
     if not failed:
         return "No cell's distillation fails."
-    told = f"Of {failed} cells whose distillation fails, {same} have samples that fail"
-    if not succeeded or also * failed < same * succeeded:
-        return f"{told}."
-    return f"{told}, but so have {also} of {succeeded} whose distillation succeeds: no evidence."
+    told = f"Samples mostly fail in {same} of the {failed} cells whose distillation fails"
+    if not succeeded:
+        return f"{told}; it succeeds in none."
+    told += f", and in {also} of the {succeeded} whose distillation succeeds"
+    if also * failed >= same * succeeded:
+        return f"{told}: they do not tell the two apart."
+    return f"{told}."
 
 
 def _among_common(cells: Sequence[Cell]) -> str:
